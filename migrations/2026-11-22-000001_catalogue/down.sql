@@ -1,0 +1,9 @@
+DROP TABLE event_prices;
+DROP TABLE events;
+DROP TABLE plan_seats;
+DROP TABLE plan_zones;
+DROP TABLE plan_categories;
+DROP TABLE seating_plans;
+DROP TABLE venues;
+DROP FUNCTION reject_change_of_plan();
+DROP FUNCTION reject_version_step();

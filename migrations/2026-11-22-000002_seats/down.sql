@@ -1,0 +1,2 @@
+DROP TABLE seats;
+DROP FUNCTION reject_seat();

@@ -1,0 +1,5 @@
+DROP TRIGGER seats_publish ON seats;
+DROP FUNCTION publish_seat_changes();
+DROP TABLE feed;
+DROP TABLE seat_changes;
+DROP FUNCTION reject_change_of_feed();

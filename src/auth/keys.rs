@@ -1,0 +1,155 @@
+//! The key and the staff token that the embedded default keeps in its data
+//! folder, readable by their owner alone.
+
+use crate::auth::{self, MintError};
+use crate::model::Role;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use secrecy::SecretString;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const KEY_FILE: &str = "jwt-secret";
+const STAFF_TOKEN_FILE: &str = "staff-token";
+const STAFF_TOKEN_VALIDITY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// A file of the data folder could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("{path} cannot be {doing}")]
+pub struct KeyFileError {
+    path: PathBuf,
+    doing: &'static str,
+    #[source]
+    source: io::Error,
+}
+
+/// Why there is no staff token.
+#[derive(Debug, thiserror::Error)]
+pub enum StaffTokenError {
+    /// It could not be kept.
+    #[error(transparent)]
+    File(#[from] KeyFileError),
+    /// It could not be made.
+    #[error(transparent)]
+    Mint(#[from] MintError),
+}
+
+/// The signing secret of this data folder, made at random when there is none.
+///
+/// # Errors
+/// When the file can be neither read nor written.
+pub fn load_or_create_secret(data_dir: &Path) -> Result<SecretString, KeyFileError> {
+    let path = data_dir.join(KEY_FILE);
+    if let Some(secret) = read(&path)? {
+        return Ok(SecretString::from(secret));
+    }
+    let random: [u8; 32] = rand::random();
+    write_private(&path, &URL_SAFE_NO_PAD.encode(random))?;
+    // Read again: of two processes that made one at once, one file has won.
+    match read(&path)? {
+        Some(secret) => Ok(SecretString::from(secret)),
+        None => Err(KeyFileError {
+            path,
+            doing: "read",
+            source: io::Error::from(io::ErrorKind::NotFound),
+        }),
+    }
+}
+
+/// The staff token of this data folder, minted when there is none or when the
+/// one that is there is not believed any more.
+///
+/// # Errors
+/// When it can be neither read nor made.
+pub fn load_or_mint_staff_token(
+    data_dir: &Path,
+    secret: &SecretString,
+) -> Result<String, StaffTokenError> {
+    let path = data_dir.join(STAFF_TOKEN_FILE);
+    if let Some(token) = read(&path)? {
+        let authenticator = auth::Authenticator::new(secret).map_err(MintError::from)?;
+        let caller = authenticator.authenticate(Some(&format!("Bearer {token}")));
+        if caller.is_ok_and(|caller| caller.is_staff()) {
+            return Ok(token);
+        }
+        fs::remove_file(&path).map_err(|source| KeyFileError {
+            path: path.clone(),
+            doing: "replaced",
+            source,
+        })?;
+    }
+    let token = auth::mint(secret, "staff", Role::Staff, STAFF_TOKEN_VALIDITY)?;
+    write_private(&path, &token)?;
+    Ok(token)
+}
+
+fn read(path: &Path) -> Result<Option<String>, KeyFileError> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text.trim().to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(KeyFileError {
+            path: path.to_owned(),
+            doing: "read",
+            source,
+        }),
+    }
+}
+
+/// Writes a file that only its owner may read; leaves one that is there alone.
+fn write_private(path: &Path, text: &str) -> Result<(), KeyFileError> {
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .and_then(|mut file| writeln!(file, "{text}"));
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other.map_err(|source| KeyFileError {
+            path: path.to_owned(),
+            doing: "written",
+            source,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use secrecy::ExposeSecret;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn both_are_made_once_and_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = load_or_create_secret(folder.path()).unwrap();
+        let token = load_or_mint_staff_token(folder.path(), &secret).unwrap();
+        let again = load_or_create_secret(folder.path()).unwrap();
+        assert_eq!(again.expose_secret(), secret.expose_secret());
+        assert_eq!(
+            load_or_mint_staff_token(folder.path(), &again).unwrap(),
+            token
+        );
+        for name in [KEY_FILE, STAFF_TOKEN_FILE] {
+            let mode = fs::metadata(folder.path().join(name))
+                .unwrap()
+                .permissions()
+                .mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_token_of_another_key_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = load_or_create_secret(folder.path()).unwrap();
+        let token = load_or_mint_staff_token(folder.path(), &secret).unwrap();
+        fs::remove_file(folder.path().join(KEY_FILE)).unwrap();
+        let secret = load_or_create_secret(folder.path()).unwrap();
+        let other = load_or_mint_staff_token(folder.path(), &secret).unwrap();
+        assert_ne!(token, other);
+    }
+}

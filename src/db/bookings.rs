@@ -1,0 +1,143 @@
+//! Bookings.
+
+use crate::db::schema::bookings;
+use crate::db::transaction_id::TransactionId;
+use crate::model::ids::{BookingId, EventId, HoldId, SeatNo};
+use crate::model::status::BookingStatus;
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+/// A hold made final.
+#[derive(Clone, Debug, Queryable, Selectable)]
+#[diesel(table_name = bookings, check_for_backend(diesel::pg::Pg))]
+pub struct Booking {
+    /// The event whose seats it has.
+    pub event_id: EventId,
+    /// Its identity in that event.
+    pub id: BookingId,
+    /// Goes up by 1 with every update.
+    pub version: i32,
+    /// What a person reads out.
+    pub reference: String,
+    /// SHA-256 of the secret in the token of the hold that it was.
+    pub token_hash: Option<Vec<u8>>,
+    /// Subject of the buyer's token; `None` for an anonymous one.
+    pub buyer: Option<String>,
+    /// Where it stands.
+    pub status: BookingStatus,
+    /// Its seats, ascending.
+    pub seat_nos: Vec<SeatNo>,
+    /// The price of each seat in minor units, in the order of `seat_nos`.
+    pub amounts: Vec<i64>,
+    /// ISO 4217 code of the amounts.
+    pub currency: String,
+    /// What the payment provider calls the payment.
+    pub payment_reference: Option<String>,
+    /// The transaction that booked its seats.
+    pub transaction_id: TransactionId,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}
+
+/// What a new booking is made of.
+#[derive(Clone, Debug, Insertable)]
+#[diesel(table_name = bookings)]
+pub struct NewBooking {
+    /// The event whose seats it has.
+    pub event_id: EventId,
+    /// Its identity in that event.
+    pub id: BookingId,
+    /// What a person reads out.
+    pub reference: String,
+    /// The hold that is confirmed.
+    pub hold_id: Option<HoldId>,
+    /// SHA-256 of the secret in that hold's token.
+    pub token_hash: Option<Vec<u8>>,
+    /// Subject of the buyer's token.
+    pub buyer: Option<String>,
+    /// Its seats, ascending.
+    pub seat_nos: Vec<SeatNo>,
+    /// The price of each seat in minor units.
+    pub amounts: Vec<i64>,
+    /// ISO 4217 code of the amounts.
+    pub currency: String,
+    /// What the payment provider calls the payment.
+    pub payment_reference: Option<String>,
+}
+
+impl Booking {
+    /// The sum of its seats' prices, in minor units.
+    pub fn total(&self) -> i64 {
+        self.amounts.iter().sum()
+    }
+}
+
+/// Stores a new booking.
+///
+/// # Errors
+/// When the database fails; a unique violation when another booking of the
+/// event has this reference or was made of this hold.
+pub async fn insert(
+    connection: &mut AsyncPgConnection,
+    booking: &NewBooking,
+) -> QueryResult<Booking> {
+    diesel::insert_into(bookings::table)
+        .values(booking)
+        .returning(Booking::as_returning())
+        .get_result(connection)
+        .await
+}
+
+/// The booking with this key.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find(
+    connection: &mut AsyncPgConnection,
+    event: EventId,
+    id: BookingId,
+) -> QueryResult<Option<Booking>> {
+    bookings::table
+        .find((event, id))
+        .select(Booking::as_select())
+        .first(connection)
+        .await
+        .optional()
+}
+
+/// The booking with this reference.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_by_reference(
+    connection: &mut AsyncPgConnection,
+    event: EventId,
+    reference: &str,
+) -> QueryResult<Option<Booking>> {
+    bookings::table
+        .filter(bookings::event_id.eq(event))
+        .filter(bookings::reference.eq(reference))
+        .select(Booking::as_select())
+        .first(connection)
+        .await
+        .optional()
+}
+
+/// The booking that this hold became.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_by_hold(
+    connection: &mut AsyncPgConnection,
+    event: EventId,
+    hold: HoldId,
+) -> QueryResult<Option<Booking>> {
+    bookings::table
+        .filter(bookings::event_id.eq(event))
+        .filter(bookings::hold_id.eq(hold.0))
+        .select(Booking::as_select())
+        .first(connection)
+        .await
+        .optional()
+}

@@ -1,0 +1,38 @@
+//! Which database failures pass by themselves: the one place that knows.
+
+use diesel::result::{DatabaseErrorKind, Error};
+
+/// Whether the transaction lost to another one and may succeed when it is
+/// simply run again.
+///
+/// A serialization failure (SQLSTATE 40001) has a kind of its own. Diesel keeps
+/// no SQLSTATE of a deadlock (40P01) or a lock timeout (55P03), so they are
+/// known by PostgreSQL's English message; connections ask for `lc_messages=C`.
+pub fn lost_to_another_transaction(error: &Error) -> bool {
+    match error {
+        Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => true,
+        Error::DatabaseError(DatabaseErrorKind::Unknown, information) => matches!(
+            information.message(),
+            "deadlock detected" | "canceling statement due to lock timeout"
+        ),
+        _ => false,
+    }
+}
+
+/// Whether the database could not be reached or went away: nothing is wrong
+/// with the request.
+pub fn connection_was_lost(error: &Error) -> bool {
+    match error {
+        Error::BrokenTransactionManager
+        | Error::DatabaseError(
+            DatabaseErrorKind::UnableToSendCommand | DatabaseErrorKind::ClosedConnection,
+            _,
+        ) => true,
+        Error::DatabaseError(DatabaseErrorKind::Unknown, information) => {
+            let message = information.message();
+            message.starts_with("terminating connection")
+                || message.starts_with("the database system is")
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,165 @@
+//! Holds.
+
+use crate::db::schema::holds;
+use crate::db::transaction_id::{TransactionId, pg_current_xact_id};
+use crate::model::ids::{EventId, HoldId, SeatNo};
+use crate::model::status::HoldStatus;
+use chrono::{DateTime, Utc};
+use diesel::dsl::{max, min, now};
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+/// Seats kept for one buyer until a time.
+#[derive(Clone, Debug, Queryable, Selectable, Insertable)]
+#[diesel(table_name = holds, check_for_backend(diesel::pg::Pg))]
+pub struct Hold {
+    /// The event whose seats it has.
+    pub event_id: EventId,
+    /// Its identity in that event.
+    pub id: HoldId,
+    /// SHA-256 of the secret in its token.
+    pub token_hash: Vec<u8>,
+    /// Subject of the buyer's token; `None` for an anonymous one.
+    pub buyer: Option<String>,
+    /// Where it stands.
+    pub status: HoldStatus,
+    /// Its seats, ascending.
+    pub seat_nos: Vec<SeatNo>,
+    /// The price of each seat in minor units, in the order of `seat_nos`.
+    pub amounts: Vec<i64>,
+    /// ISO 4217 code of the amounts.
+    pub currency: String,
+    /// When it lapses, by the database's clock.
+    pub expires_at: DateTime<Utc>,
+}
+
+impl Hold {
+    /// The sum of its seats' prices, in minor units.
+    pub fn total(&self) -> i64 {
+        self.amounts.iter().sum()
+    }
+}
+
+/// Stores a new hold and answers the transaction that did.
+///
+/// # Errors
+/// When the database fails.
+pub async fn insert(connection: &mut AsyncPgConnection, hold: &Hold) -> QueryResult<TransactionId> {
+    diesel::insert_into(holds::table)
+        .values(hold)
+        .returning(pg_current_xact_id())
+        .get_result(connection)
+        .await
+}
+
+/// The hold with this key.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find(
+    connection: &mut AsyncPgConnection,
+    event: EventId,
+    id: HoldId,
+) -> QueryResult<Option<Hold>> {
+    holds::table
+        .find((event, id))
+        .select(Hold::as_select())
+        .first(connection)
+        .await
+        .optional()
+}
+
+/// The hold with this key, locked until the transaction ends, and the
+/// database's clock at its start. A hold is always locked before its seats.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock(
+    connection: &mut AsyncPgConnection,
+    event: EventId,
+    id: HoldId,
+) -> QueryResult<Option<(Hold, DateTime<Utc>)>> {
+    holds::table
+        .find((event, id))
+        .select((
+            Hold::as_select(),
+            now.into_sql::<diesel::sql_types::Timestamptz>(),
+        ))
+        .for_update()
+        .first(connection)
+        .await
+        .optional()
+}
+
+/// Writes what may change about a locked hold: its status, and the seats it
+/// has with their prices. Answers the transaction that did.
+///
+/// # Errors
+/// When the database fails.
+pub async fn update(connection: &mut AsyncPgConnection, hold: &Hold) -> QueryResult<TransactionId> {
+    diesel::update(holds::table.find((hold.event_id, hold.id)))
+        .set((
+            holds::status.eq(hold.status),
+            holds::seat_nos.eq(&hold.seat_nos),
+            holds::amounts.eq(&hold.amounts),
+        ))
+        .returning(pg_current_xact_id())
+        .get_result(connection)
+        .await
+}
+
+/// Up to `limit` holds that have lapsed and are not published as such, locked.
+/// Those that another transaction has locked are left to it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock_lapsed(connection: &mut AsyncPgConnection, limit: i64) -> QueryResult<Vec<Hold>> {
+    holds::table
+        .filter(holds::status.eq(HoldStatus::Active))
+        .filter(holds::expires_at.le(now))
+        .order(holds::expires_at)
+        .limit(limit)
+        .select(Hold::as_select())
+        .for_update()
+        .skip_locked()
+        .load(connection)
+        .await
+}
+
+/// How long until the next active hold lapses, by the database's clock; not
+/// positive when one has lapsed already, `None` when there is none.
+///
+/// # Errors
+/// When the database fails.
+pub async fn until_next_lapse(
+    connection: &mut AsyncPgConnection,
+) -> QueryResult<Option<chrono::TimeDelta>> {
+    let (next, current): (Option<DateTime<Utc>>, DateTime<Utc>) = holds::table
+        .filter(holds::status.eq(HoldStatus::Active))
+        .select((
+            min(holds::expires_at),
+            max(now.into_sql::<diesel::sql_types::Timestamptz>()).assume_not_null(),
+        ))
+        .first(connection)
+        .await?;
+    Ok(next.map(|next| next - current))
+}
+
+/// Marks locked holds of one event as lapsed.
+///
+/// # Errors
+/// When the database fails.
+pub async fn mark_lapsed(
+    connection: &mut AsyncPgConnection,
+    event: EventId,
+    ids: &[HoldId],
+) -> QueryResult<usize> {
+    diesel::update(
+        holds::table
+            .filter(holds::event_id.eq(event))
+            .filter(holds::id.eq_any(ids)),
+    )
+    .set(holds::status.eq(HoldStatus::Lapsed))
+    .execute(connection)
+    .await
+}

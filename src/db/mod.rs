@@ -1,0 +1,21 @@
+//! The database: connections, migrations, and one file per resource.
+//!
+//! Functions take `&mut AsyncPgConnection` and never the pool, so that the
+//! floor above decides what is one transaction. They answer `QueryResult`: what
+//! a missing or unchanged row means is for the domain to say.
+
+pub mod bookings;
+pub mod changes;
+pub mod embedded;
+pub mod events;
+pub mod failure;
+pub mod holds;
+pub mod migrations;
+pub mod plans;
+pub mod pool;
+pub mod schema;
+pub mod seats;
+pub mod transaction_id;
+pub mod venues;
+
+pub use pool::{Connection, Database, DatabaseUnavailable};

@@ -1,0 +1,210 @@
+//! Connections: how one is opened, and the fair queue before the pool.
+
+use crate::config::DatabaseSettings;
+use diesel::{ConnectionError, ConnectionResult};
+use diesel_async::pooled_connection::bb8::{Pool, PooledConnection, RunError};
+use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig};
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use futures_util::FutureExt;
+use rustls::{ClientConfig, RootCertStore};
+use secrecy::{ExposeSecret, SecretString};
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// The database, for any number of users; a clone is the same pool.
+#[derive(Clone)]
+pub struct Database {
+    pool: Pool<AsyncPgConnection>,
+    // bb8 serves its waiters in no order, so that under overload some wait many
+    // times longer than others; the semaphore is first come, first served.
+    turns: Arc<Semaphore>,
+    settings: Arc<DatabaseSettings>,
+    url: Arc<SecretString>,
+    tls: MakeRustlsConnect,
+}
+
+/// No connection could be had in time; trying again later may help.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseUnavailable {
+    /// Everybody else's work took too long.
+    #[error("no database connection became free in time")]
+    Busy,
+    /// The database could not be reached.
+    #[error("the database cannot be reached")]
+    Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// One connection of the pool, back in it when dropped.
+pub struct Connection {
+    // Dropped before the turn, so that the next in the queue finds it free.
+    connection: PooledConnection<'static, AsyncPgConnection>,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Deref for Connection {
+    type Target = AsyncPgConnection;
+
+    fn deref(&self) -> &Self::Target {
+        &self.connection
+    }
+}
+
+impl DerefMut for Connection {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.connection
+    }
+}
+
+impl Database {
+    /// A pool on `url`; opens its first connection, so that a wrong URL is
+    /// found out at once.
+    ///
+    /// # Errors
+    /// When that connection cannot be opened.
+    pub async fn open(
+        url: SecretString,
+        settings: DatabaseSettings,
+    ) -> Result<Self, DatabaseUnavailable> {
+        let tls = tls_connector()?;
+        let url = Arc::new(url);
+        let mut manager = ManagerConfig::default();
+        let shared = (tls.clone(), settings.clone(), Arc::clone(&url));
+        // The manager passes the URL it was given; the real one is a secret
+        // that does not go through its hands.
+        manager.custom_setup = Box::new(move |_| {
+            let (tls, settings, url) = shared.clone();
+            async move { establish(&url, &tls, &settings).await }.boxed()
+        });
+        let manager = AsyncDieselConnectionManager::new_with_config("", manager);
+        let first = establish(&url, &tls, &settings).await;
+        drop(first.map_err(|error| DatabaseUnavailable::Unreachable(error.into()))?);
+        let pool = Pool::builder()
+            .max_size(settings.connections)
+            .min_idle(1)
+            .connection_timeout(settings.acquire_timeout)
+            .test_on_check_out(false)
+            .build(manager)
+            .await
+            .map_err(|error| DatabaseUnavailable::Unreachable(error.into()))?;
+        let turns = Arc::new(Semaphore::new(settings.connections as usize));
+        Ok(Self {
+            pool,
+            turns,
+            settings: Arc::new(settings),
+            url,
+            tls,
+        })
+    }
+
+    /// A connection, when it is this caller's turn. Never ask for a second one
+    /// while holding one: two that do so can wait for one another.
+    ///
+    /// # Errors
+    /// When none is to be had within the configured time.
+    pub async fn connection(&self) -> Result<Connection, DatabaseUnavailable> {
+        let turn = Arc::clone(&self.turns).acquire_owned();
+        let turn = tokio::time::timeout(self.settings.acquire_timeout, turn)
+            .await
+            .map_err(|_| DatabaseUnavailable::Busy)?
+            .map_err(|_| DatabaseUnavailable::Busy)?;
+        let connection = self.pool.get_owned().await.map_err(|error| match error {
+            RunError::TimedOut => {
+                DatabaseUnavailable::Unreachable("no connection could be opened in time".into())
+            }
+            RunError::User(error) => DatabaseUnavailable::Unreachable(error.into()),
+        })?;
+        Ok(Connection {
+            connection,
+            _turn: turn,
+        })
+    }
+
+    /// A connection of its own, outside the pool: for LISTEN and for migrations.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub async fn dedicated_connection(&self) -> Result<AsyncPgConnection, DatabaseUnavailable> {
+        establish(&self.url, &self.tls, &self.settings)
+            .await
+            .map_err(|error| DatabaseUnavailable::Unreachable(error.into()))
+    }
+
+    /// How many connections the pool has, and how many of them are idle.
+    pub fn connections(&self) -> (u32, u32) {
+        let state = self.pool.state();
+        (state.connections, state.idle_connections)
+    }
+}
+
+async fn establish(
+    url: &SecretString,
+    tls: &MakeRustlsConnect,
+    settings: &DatabaseSettings,
+) -> ConnectionResult<AsyncPgConnection> {
+    let mut config: tokio_postgres::Config =
+        url.expose_secret()
+            .parse()
+            .map_err(|error: tokio_postgres::Error| {
+                ConnectionError::InvalidConnectionUrl(in_full(&error))
+            })?;
+    if config.get_application_name().is_none() {
+        config.application_name("usher");
+    }
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(Duration::from_secs(5));
+    }
+    // With the start-up packet, so that no statement ever runs without them.
+    let timeouts = format!(
+        "-c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={}",
+        settings.statement_timeout.as_millis(),
+        settings.lock_timeout.as_millis(),
+        settings.idle_transaction_timeout.as_millis(),
+    );
+    let options = config
+        .get_options()
+        .map_or(timeouts.clone(), |own| format!("{timeouts} {own}"));
+    config.options(options);
+    let (client, connection) = config
+        .connect(tls.clone())
+        .await
+        .map_err(|error| ConnectionError::BadConnection(in_full(&error)))?;
+    let mut connection =
+        AsyncPgConnection::try_from_client_and_connection(client, connection).await?;
+    // Lets `failure` know a deadlock by its message. A role that may not set it
+    // has the server's language, where deadlocks are then reported, not retried.
+    let _ = connection.batch_execute("SET lc_messages = 'C'").await;
+    Ok(connection)
+}
+
+/// A driver's error with its causes: tokio-postgres says why only in the source.
+fn in_full(error: &tokio_postgres::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// TLS by rustls with the system's root certificates: where the URL's `sslmode`
+/// leads to TLS, the server's certificate is always verified.
+fn tls_connector() -> Result<MakeRustlsConnect, DatabaseUnavailable> {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    for error in found.errors {
+        tracing::debug!(%error, "a root certificate of the system could not be read");
+    }
+    roots.add_parsable_certificates(found.certs);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| DatabaseUnavailable::Unreachable(error.into()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(MakeRustlsConnect::new(config))
+}

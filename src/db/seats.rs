@@ -1,0 +1,244 @@
+//! The state of every seat, and the only statement that changes it.
+//!
+//! **Invariant:** nothing else writes the table `seats`. Every transition is
+//! the one version-checked UPDATE in [`transition`]; what a transition may
+//! start from is a [`FromState`].
+
+use crate::db::schema::seats;
+use crate::model::ids::{BookingId, EventId, HoldId, PlanId, SeatNo};
+use crate::model::status::{Cause, SeatStatus};
+use chrono::{DateTime, Utc};
+use diesel::dsl::{array_position, now};
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Bool, Integer};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+/// The state of one seat: what a sale changes about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = seats, check_for_backend(diesel::pg::Pg))]
+pub struct SeatState {
+    /// Which seat of the event.
+    pub seat_no: SeatNo,
+    /// Starts at 1; goes up by exactly 1 with every change of status or owner.
+    pub version: i32,
+    /// Where it stands.
+    pub status: SeatStatus,
+}
+
+/// A seat, and the version that a decision about it was made on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExpectedSeat {
+    /// Which seat of the event.
+    pub seat_no: SeatNo,
+    /// The version it was seen at.
+    pub version: i32,
+}
+
+/// What seats become, from what, why and by whom.
+#[derive(Clone, Debug)]
+pub struct Transition {
+    /// What they must be now, beside being at the expected version.
+    pub from: FromState,
+    /// What they become.
+    pub to: ToState,
+    /// Why, for the feed.
+    pub cause: Cause,
+    /// By whom, for the feed.
+    pub actor: String,
+}
+
+/// Where a transition may start.
+#[derive(Clone, Copy, Debug)]
+pub enum FromState {
+    /// Available, or held by a hold that has lapsed by the database's clock.
+    Takeable,
+    /// Held by this hold, lapsed or not.
+    HeldBy(HoldId),
+    /// Held, by a hold that has lapsed by the database's clock.
+    Lapsed,
+    /// Held by this hold, or available: what a lapsed hold that is confirmed
+    /// may still claim.
+    UnclaimedSince(HoldId),
+}
+
+/// Where a transition ends.
+#[derive(Clone, Copy, Debug)]
+pub enum ToState {
+    /// Anybody's.
+    Available,
+    /// This hold's, until then.
+    Held(HoldId, DateTime<Utc>),
+    /// This booking's.
+    Booked(BookingId),
+}
+
+impl ToState {
+    fn columns(self) -> (SeatStatus, Option<Uuid>, Option<DateTime<Utc>>) {
+        match self {
+            Self::Available => (SeatStatus::Available, None, None),
+            Self::Held(hold, until) => (SeatStatus::Held, Some(hold.0), Some(until)),
+            Self::Booked(booking) => (SeatStatus::Booked, Some(booking.0), None),
+        }
+    }
+}
+
+type SeatPredicate = Box<dyn BoxableExpression<seats::table, Pg, SqlType = Bool> + Send>;
+
+impl FromState {
+    fn predicate(self) -> SeatPredicate {
+        let available = seats::status.eq(SeatStatus::Available);
+        let held_by = |hold: HoldId| {
+            seats::status
+                .eq(SeatStatus::Held)
+                .and(seats::owner_id.is_not_distinct_from(Some(hold.0)))
+        };
+        // A CHECK of the table says that a held seat has the time.
+        let lapsed = seats::held_until.assume_not_null().le(now);
+        match self {
+            Self::Takeable => {
+                Box::new(available.or(seats::status.eq(SeatStatus::Held).and(lapsed)))
+            }
+            Self::HeldBy(hold) => Box::new(held_by(hold)),
+            Self::Lapsed => Box::new(seats::status.eq(SeatStatus::Held).and(lapsed)),
+            Self::UnclaimedSince(hold) => Box::new(available.or(held_by(hold))),
+        }
+    }
+}
+
+/// The version-checked UPDATE: moves each of `expected` that is still at its
+/// expected version and in the state to start from, and answers those as they
+/// became. A seat that is missing from the answer was not touched; whether that
+/// undoes the others is the caller's to decide, by rolling back.
+///
+/// `expected` names each seat once, ordered by `seat_no`: rows are locked in
+/// one order by everybody, so that two transactions cannot wait for one another.
+///
+/// # Errors
+/// When the database fails.
+pub async fn transition(
+    connection: &mut AsyncPgConnection,
+    event: EventId,
+    expected: &[ExpectedSeat],
+    transition: &Transition,
+) -> QueryResult<Vec<SeatState>> {
+    let seat_nos: Vec<SeatNo> = expected.iter().map(|seat| seat.seat_no).collect();
+    let versions: Vec<i32> = expected.iter().map(|seat| seat.version).collect();
+    // The place of the row's seat in the list is never NULL: the row was found by it.
+    let place = array_position::<Array<Integer>, Integer, _, _>(seat_nos.clone(), seats::seat_no)
+        .assume_not_null();
+    let expected_version = versions.into_sql::<Array<Integer>>().index(place);
+    let (status, owner_id, held_until) = transition.to.columns();
+    diesel::update(seats::table)
+        .filter(seats::event_id.eq(event))
+        .filter(seats::seat_no.eq_any(&seat_nos))
+        .filter(expected_version.eq(seats::version))
+        .filter(transition.from.predicate())
+        .set((
+            seats::version.eq(seats::version + 1),
+            seats::status.eq(status),
+            seats::owner_id.eq(owner_id),
+            seats::held_until.eq(held_until),
+            seats::cause.eq(transition.cause),
+            seats::actor.eq(&transition.actor),
+        ))
+        .returning(SeatState::as_returning())
+        .get_results(connection)
+        .await
+}
+
+/// Creates the seats of a new event, one for each of its plan.
+///
+/// # Errors
+/// When the database fails.
+pub async fn create_for_event(
+    connection: &mut AsyncPgConnection,
+    event: EventId,
+    plan: PlanId,
+) -> QueryResult<usize> {
+    use crate::db::schema::plan_seats;
+    plan_seats::table
+        .filter(plan_seats::plan_id.eq(plan))
+        .order(plan_seats::seat_no)
+        .select((event.into_sql::<BigInt>(), plan_seats::seat_no))
+        .insert_into(seats::table)
+        .into_columns((seats::event_id, seats::seat_no))
+        .execute(connection)
+        .await
+}
+
+/// Every seat of an event, in the plan's order.
+///
+/// # Errors
+/// When the database fails.
+pub async fn load_all(
+    connection: &mut AsyncPgConnection,
+    event: EventId,
+) -> QueryResult<Vec<SeatState>> {
+    seats::table
+        .filter(seats::event_id.eq(event))
+        .order(seats::seat_no)
+        .select(SeatState::as_select())
+        .load(connection)
+        .await
+}
+
+/// Those of `seat_nos` that exist, in the plan's order.
+///
+/// # Errors
+/// When the database fails.
+pub async fn load(
+    connection: &mut AsyncPgConnection,
+    event: EventId,
+    seat_nos: &[SeatNo],
+) -> QueryResult<Vec<SeatState>> {
+    seats::table
+        .filter(seats::event_id.eq(event))
+        .filter(seats::seat_no.eq_any(seat_nos))
+        .order(seats::seat_no)
+        .select(SeatState::as_select())
+        .load(connection)
+        .await
+}
+
+/// Those of `seat_nos` that one of `holds` has, in the plan's order.
+///
+/// # Errors
+/// When the database fails.
+pub async fn load_held_by(
+    connection: &mut AsyncPgConnection,
+    event: EventId,
+    seat_nos: &[SeatNo],
+    holds: &[HoldId],
+) -> QueryResult<Vec<SeatState>> {
+    let holds: Vec<Uuid> = holds.iter().map(|hold| hold.0).collect();
+    seats::table
+        .filter(seats::event_id.eq(event))
+        .filter(seats::seat_no.eq_any(seat_nos))
+        .filter(seats::status.eq(SeatStatus::Held))
+        .filter(seats::owner_id.eq_any(holds))
+        .order(seats::seat_no)
+        .select(SeatState::as_select())
+        .load(connection)
+        .await
+}
+
+/// The available seats from `first` to `last` in the plan's order.
+///
+/// # Errors
+/// When the database fails.
+pub async fn available_between(
+    connection: &mut AsyncPgConnection,
+    event: EventId,
+    (first, last): (SeatNo, SeatNo),
+) -> QueryResult<Vec<SeatState>> {
+    seats::table
+        .filter(seats::event_id.eq(event))
+        .filter(seats::seat_no.between(first, last))
+        .filter(seats::status.eq(SeatStatus::Available))
+        .order(seats::seat_no)
+        .select(SeatState::as_select())
+        .load(connection)
+        .await
+}

@@ -1,0 +1,159 @@
+//! Seats to offer in place of lost ones.
+
+use crate::db::seats::{self, SeatState};
+use crate::model::ids::{EventId, SeatNo};
+use crate::model::seating_plan::{PlanSeat, SeatingPlan};
+use diesel::QueryResult;
+use diesel_async::AsyncPgConnection;
+
+/// How far to look first, in the plan's order: neighbours in a row follow one
+/// another there, and rows follow their neighbours, so this is several rows.
+const NEARBY: SeatNo = 500;
+
+/// For each lost seat one that was available at this moment: of the same
+/// category, accessible if and only if the lost one is, and as near to it as
+/// there is. Fewer when the house has no more.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find(
+    connection: &mut AsyncPgConnection,
+    event: EventId,
+    plan: &SeatingPlan,
+    lost: &[SeatNo],
+) -> QueryResult<Vec<SeatState>> {
+    let (Some(first), Some(last)) = (lost.iter().min(), lost.iter().max()) else {
+        return Ok(Vec::new());
+    };
+    let nearby = (first.saturating_sub(NEARBY), last.saturating_add(NEARBY));
+    let available = seats::available_between(connection, event, nearby).await?;
+    let found = nearest(plan, lost, available);
+    if found.len() == lost.len() {
+        return Ok(found);
+    }
+    let everywhere = (0, SeatNo::MAX);
+    let available = seats::available_between(connection, event, everywhere).await?;
+    Ok(nearest(plan, lost, available))
+}
+
+/// For each lost seat the nearest available one of its kind, each given once.
+fn nearest(plan: &SeatingPlan, lost: &[SeatNo], available: Vec<SeatState>) -> Vec<SeatState> {
+    let mut available = available;
+    let mut found = Vec::with_capacity(lost.len());
+    for &seat_no in lost {
+        let Some(seat) = plan.seat(seat_no) else {
+            continue;
+        };
+        let best = available
+            .iter()
+            .enumerate()
+            .filter_map(|(index, state)| Some((index, state.seat_no, plan.seat(state.seat_no)?)))
+            .filter(|(_, _, other)| {
+                other.category == seat.category && other.accessible == seat.accessible
+            })
+            .min_by(|(_, no_a, a), (_, no_b, b)| {
+                let a = distance((seat_no, seat), (*no_a, a));
+                let b = distance((seat_no, seat), (*no_b, b));
+                a.total_cmp(&b)
+            });
+        if let Some((index, ..)) = best {
+            found.push(available.remove(index));
+        }
+    }
+    found.sort_by_key(|state| state.seat_no);
+    found
+}
+
+/// Squared distance in the drawing; places without a position are as far from
+/// one another as they are in the plan's order.
+fn distance((no_a, a): (SeatNo, &PlanSeat), (no_b, b): (SeatNo, &PlanSeat)) -> f64 {
+    match (a.x, a.y, b.x, b.y) {
+        (Some(ax), Some(ay), Some(bx), Some(by)) => (ax - bx).powi(2) + (ay - by).powi(2),
+        _ => f64::from(no_a.abs_diff(no_b)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ids::PlanId;
+    use crate::model::seating_plan::PlanRow;
+    use crate::model::status::SeatStatus;
+
+    /// One row of seats, one unit apart; (category, accessible) of each.
+    fn plan(kinds: &[(usize, bool)]) -> SeatingPlan {
+        let seats = (0..)
+            .zip(kinds)
+            .map(|(number, &(category, accessible)): (i32, _)| PlanSeat {
+                guid: number.to_string(),
+                zone: 0,
+                row: Some(PlanRow {
+                    index: 0,
+                    label: "A".into(),
+                }),
+                number: Some(number.to_string()),
+                label: number.to_string(),
+                category,
+                accessible,
+                x: Some(f64::from(number)),
+                y: Some(0.0),
+            });
+        SeatingPlan {
+            id: PlanId(1),
+            name: "Row".into(),
+            width: 10.0,
+            height: 1.0,
+            categories: Vec::new(),
+            zones: Vec::new(),
+            seats: seats.collect(),
+        }
+    }
+
+    fn available(seat_nos: &[SeatNo]) -> Vec<SeatState> {
+        let state = |&seat_no| SeatState {
+            seat_no,
+            version: 1,
+            status: SeatStatus::Available,
+        };
+        seat_nos.iter().map(state).collect()
+    }
+
+    fn offered(plan: &SeatingPlan, lost: &[SeatNo], free: &[SeatNo]) -> Vec<SeatNo> {
+        nearest(plan, lost, available(free))
+            .iter()
+            .map(|state| state.seat_no)
+            .collect()
+    }
+
+    #[test]
+    fn offers_the_nearest_of_the_same_kind_and_each_once() {
+        let plan = plan(&[
+            (0, false),
+            (0, false),
+            (1, false),
+            (0, true),
+            (0, false),
+            (0, false),
+        ]);
+        assert_eq!(offered(&plan, &[1], &[0, 2, 3, 4, 5]), [0]);
+        assert_eq!(offered(&plan, &[1], &[2, 3, 4, 5]), [4]);
+        assert_eq!(offered(&plan, &[0, 1], &[4, 5]), [4, 5]);
+        assert_eq!(offered(&plan, &[0, 1], &[5]), [5]);
+    }
+
+    #[test]
+    fn never_offers_another_category_or_a_wheelchair_place_unasked() {
+        let plan = plan(&[(0, false), (1, false), (0, true), (0, true)]);
+        assert!(offered(&plan, &[0], &[1, 2, 3]).is_empty());
+        assert_eq!(offered(&plan, &[2], &[0, 1, 3]), [3]);
+    }
+
+    #[test]
+    fn standing_places_are_offered_too() {
+        let mut plan = plan(&[(0, false); 4]);
+        for seat in &mut plan.seats {
+            (seat.x, seat.y, seat.row, seat.number) = (None, None, None, None);
+        }
+        assert_eq!(offered(&plan, &[2], &[0, 3]), [3]);
+    }
+}

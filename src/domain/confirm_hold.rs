@@ -1,0 +1,228 @@
+//! Making a hold final.
+
+use crate::db::bookings::{self, Booking, NewBooking};
+use crate::db::holds::{self, Hold};
+use crate::db::seats::{self, ExpectedSeat, FromState, SeatState, ToState, Transition};
+use crate::domain::DomainError;
+use crate::domain::event_view::{self, EventView};
+use crate::domain::hold_access::{self, PresentedToken};
+use crate::domain::plan_cache::PlanCache;
+use crate::domain::sale::{self, SaleNotOpen};
+use crate::domain::transaction::{self, Abort, Settled, UnitOfWork};
+use crate::model::Caller;
+use crate::model::ids::BookingId;
+use crate::model::reference::BookingReference;
+use crate::model::status::{Cause, EventStatus, HoldStatus};
+use chrono::{DateTime, Utc};
+use diesel_async::AsyncPgConnection;
+use std::sync::Arc;
+
+/// Longest payment reference, in bytes.
+const MAX_PAYMENT_REFERENCE: usize = 255;
+
+/// Confirm a hold.
+#[derive(Clone, Debug)]
+pub struct ConfirmHold {
+    /// The hold's token.
+    pub token: PresentedToken,
+    /// What the payment provider calls the payment.
+    pub payment_reference: Option<String>,
+}
+
+/// The hold is a booking.
+#[derive(Debug)]
+pub struct HoldConfirmed {
+    /// The event.
+    pub event: Arc<EventView>,
+    /// The booking.
+    pub booking: Booking,
+    /// Its seats as they are, in the plan's order.
+    pub seats: Vec<SeatState>,
+}
+
+/// Why nothing was booked.
+#[derive(Debug)]
+pub enum ConfirmRefused {
+    /// There is no hold with that token.
+    HoldNotFound,
+    /// The hold was released before.
+    HoldEnded(HoldStatus),
+    /// The hold had lapsed, and somebody else has these seats now.
+    HoldLapsed {
+        /// The event.
+        event: Arc<EventView>,
+        /// The seats that are lost, as they are now.
+        lost: Vec<SeatState>,
+    },
+    /// The event was cancelled, or the hold had lapsed and the sale is over.
+    SaleNotOpen(SaleNotOpen),
+}
+
+/// Books the seats of a hold. A hold that is a booking already answers that
+/// booking, so a browser and a payment webhook may both call this. One that has
+/// lapsed is booked all the same if all of its seats are still unclaimed.
+///
+/// # Errors
+/// When the payment reference makes no sense, or the database fails.
+pub async fn confirm_hold(
+    connection: &mut AsyncPgConnection,
+    plans: &PlanCache,
+    caller: &Caller,
+    command: ConfirmHold,
+) -> Result<Settled<HoldConfirmed, ConfirmRefused>, DomainError> {
+    if let Some(payment) = &command.payment_reference
+        && (payment.len() > MAX_PAYMENT_REFERENCE || payment.chars().any(char::is_control))
+    {
+        let message =
+            format!("must have at most {MAX_PAYMENT_REFERENCE} bytes and no control characters");
+        return Err(DomainError::invalid("paymentReference", message));
+    }
+    transaction::run(
+        connection,
+        &Work {
+            plans,
+            caller,
+            command,
+        },
+    )
+    .await
+}
+
+struct Work<'a> {
+    plans: &'a PlanCache,
+    caller: &'a Caller,
+    command: ConfirmHold,
+}
+
+impl UnitOfWork for Work<'_> {
+    type Success = HoldConfirmed;
+    type Refusal = ConfirmRefused;
+
+    async fn run(
+        &self,
+        connection: &mut AsyncPgConnection,
+    ) -> Result<HoldConfirmed, Abort<ConfirmRefused>> {
+        let not_found = || Abort::Refused(ConfirmRefused::HoldNotFound);
+        let token = self.command.token.as_ref().ok_or_else(not_found)?;
+        let (hold, now) = hold_access::lock(connection, token, self.caller)
+            .await?
+            .ok_or_else(not_found)?;
+        let (event, _) =
+            event_view::find(connection, self.plans, self.caller, hold.event_id).await?;
+        let event = Arc::new(event);
+        if hold.status == HoldStatus::Confirmed {
+            return confirmed_before(connection, event, &hold).await;
+        }
+        let from = may_claim(&event, &hold, now)?;
+        let seats = self.claim(connection, &event, &hold, from).await?;
+        self.book(connection, event, hold, seats).await
+    }
+}
+
+/// What the hold's seats may be booked from at this time.
+fn may_claim(
+    event: &EventView,
+    hold: &Hold,
+    now: DateTime<Utc>,
+) -> Result<FromState, Abort<ConfirmRefused>> {
+    let lapsed = hold.expires_at <= now;
+    match hold.status {
+        HoldStatus::Active if !lapsed && event.event.status != EventStatus::Cancelled => {
+            Ok(FromState::HeldBy(hold.id))
+        }
+        // A hold that ran out, or whose event was cancelled, has no more right
+        // to its seats than a new one would have.
+        HoldStatus::Active | HoldStatus::Lapsed => {
+            sale::require_open(&event.event, now)
+                .map_err(|refusal| Abort::Refused(ConfirmRefused::SaleNotOpen(refusal)))?;
+            Ok(FromState::UnclaimedSince(hold.id))
+        }
+        HoldStatus::Released | HoldStatus::Confirmed => {
+            Err(Abort::Refused(ConfirmRefused::HoldEnded(hold.status)))
+        }
+    }
+}
+
+async fn confirmed_before(
+    connection: &mut AsyncPgConnection,
+    event: Arc<EventView>,
+    hold: &Hold,
+) -> Result<HoldConfirmed, Abort<ConfirmRefused>> {
+    let booking = bookings::find_by_hold(connection, hold.event_id, hold.id)
+        .await?
+        .ok_or(DomainError::NotFound { what: "booking" })?;
+    let seats = seats::load(connection, booking.event_id, &booking.seat_nos).await?;
+    Ok(HoldConfirmed {
+        event,
+        booking,
+        seats,
+    })
+}
+
+impl Work<'_> {
+    /// A new booking's identity is the owner of its seats from the first write on.
+    async fn claim(
+        &self,
+        connection: &mut AsyncPgConnection,
+        event: &Arc<EventView>,
+        hold: &Hold,
+        from: FromState,
+    ) -> Result<(BookingId, Vec<SeatState>), Abort<ConfirmRefused>> {
+        let booking = BookingId::generate();
+        let current = seats::load(connection, hold.event_id, &hold.seat_nos).await?;
+        let expected: Vec<ExpectedSeat> = current
+            .iter()
+            .map(|seat| ExpectedSeat {
+                seat_no: seat.seat_no,
+                version: seat.version,
+            })
+            .collect();
+        let transition = Transition {
+            from,
+            to: ToState::Booked(booking),
+            cause: Cause::Booked,
+            actor: self.caller.to_string(),
+        };
+        let mut booked =
+            seats::transition(connection, hold.event_id, &expected, &transition).await?;
+        booked.sort_by_key(|seat| seat.seat_no);
+        if booked.len() == hold.seat_nos.len() {
+            return Ok((booking, booked));
+        }
+        let mut lost = seats::load(connection, hold.event_id, &hold.seat_nos).await?;
+        lost.retain(|seat| !booked.iter().any(|booked| booked.seat_no == seat.seat_no));
+        Err(Abort::Refused(ConfirmRefused::HoldLapsed {
+            event: Arc::clone(event),
+            lost,
+        }))
+    }
+
+    async fn book(
+        &self,
+        connection: &mut AsyncPgConnection,
+        event: Arc<EventView>,
+        mut hold: Hold,
+        (id, seats): (BookingId, Vec<SeatState>),
+    ) -> Result<HoldConfirmed, Abort<ConfirmRefused>> {
+        hold.status = HoldStatus::Confirmed;
+        holds::update(connection, &hold).await?;
+        let booking = NewBooking {
+            event_id: hold.event_id,
+            id,
+            reference: BookingReference::generate(hold.event_id).to_string(),
+            hold_id: Some(hold.id),
+            token_hash: Some(hold.token_hash),
+            buyer: hold.buyer,
+            seat_nos: hold.seat_nos,
+            amounts: hold.amounts,
+            currency: hold.currency,
+            payment_reference: self.command.payment_reference.clone(),
+        };
+        let booking = bookings::insert(connection, &booking).await?;
+        Ok(HoldConfirmed {
+            event,
+            booking,
+            seats,
+        })
+    }
+}

@@ -1,0 +1,29 @@
+//! Creating venues.
+
+use crate::db::venues::{self, Venue};
+use crate::domain::error::require_staff;
+use crate::domain::{DomainError, text};
+use crate::model::Caller;
+use diesel_async::AsyncPgConnection;
+
+/// Creates a venue. `time_zone` is an IANA name, such as `Europe/Berlin`.
+///
+/// # Errors
+/// When the caller is not staff, the name or the time zone makes no sense, or
+/// the database fails.
+pub async fn create_venue(
+    connection: &mut AsyncPgConnection,
+    caller: &Caller,
+    name: &str,
+    time_zone: &str,
+) -> Result<Venue, DomainError> {
+    require_staff(caller)?;
+    let name = text::name("name", name)?;
+    let zone: chrono_tz::Tz = time_zone.parse().map_err(|_| {
+        DomainError::invalid(
+            "timeZone",
+            "not an IANA time zone name such as Europe/Berlin",
+        )
+    })?;
+    Ok(venues::insert(connection, name, zone.name()).await?)
+}

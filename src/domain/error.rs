@@ -1,0 +1,57 @@
+//! What went wrong, as the domain tells it.
+
+use crate::model::Caller;
+
+/// Why a use case has no outcome. The text is for the caller, says what to do
+/// where something can be done, and never tells what failed inside.
+#[derive(Debug, thiserror::Error)]
+pub enum DomainError {
+    /// The input makes no sense, whatever the state of the database.
+    #[error("{field}: {message}")]
+    InvalidInput {
+        /// Which part of the input, as the API names it.
+        field: String,
+        /// What is wrong with it and what to do.
+        message: String,
+    },
+    /// There is no such thing, or the caller may not know of it.
+    #[error("there is no such {what}")]
+    NotFound {
+        /// What was looked for.
+        what: &'static str,
+    },
+    /// The caller must sign in first.
+    #[error("this is for staff: send a token with the role STAFF")]
+    Unauthenticated,
+    /// The caller is signed in and still may not.
+    #[error("this is for staff: the token that was sent does not have the role STAFF")]
+    Forbidden,
+    /// Other transactions won every time; trying again later may help.
+    #[error("too many others are changing the same records at this moment: try again")]
+    Contended,
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[from] diesel::result::Error),
+}
+
+impl DomainError {
+    /// The input is wrong in this part for this reason.
+    pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::InvalidInput {
+            field: field.into(),
+            message: message.into(),
+        }
+    }
+}
+
+/// Lets only staff pass.
+///
+/// # Errors
+/// When the caller is somebody else.
+pub fn require_staff(caller: &Caller) -> Result<(), DomainError> {
+    match caller {
+        Caller::Staff { .. } => Ok(()),
+        Caller::Buyer { .. } => Err(DomainError::Forbidden),
+        Caller::Anonymous => Err(DomainError::Unauthenticated),
+    }
+}

@@ -1,0 +1,76 @@
+//! An event with all that its seats are described by.
+
+use crate::db::events::{self, Event};
+use crate::domain::DomainError;
+use crate::domain::plan_cache::PlanCache;
+use crate::model::Caller;
+use crate::model::ids::{EventId, SeatNo};
+use crate::model::money::Money;
+use crate::model::seating_plan::{PlanSeat, SeatingPlan};
+use crate::model::status::EventStatus;
+use chrono::{DateTime, Utc};
+use diesel_async::AsyncPgConnection;
+use std::sync::Arc;
+
+/// An event, its prices and its plan.
+#[derive(Clone, Debug)]
+pub struct EventView {
+    /// The event.
+    pub event: Event,
+    /// Price of each category in minor units, in the plan's order.
+    pub prices: Vec<i64>,
+    /// The drawing its seats are on.
+    pub plan: Arc<SeatingPlan>,
+}
+
+impl EventView {
+    /// What `seat_no` is in the plan, if the plan has it.
+    pub fn seat(&self, seat_no: SeatNo) -> Option<&PlanSeat> {
+        self.plan.seat(seat_no)
+    }
+
+    /// What a seat of this category costs.
+    pub fn price(&self, category: usize) -> Option<Money> {
+        let amount_minor = *self.prices.get(category)?;
+        Some(Money {
+            amount_minor,
+            currency: self.event.currency.clone(),
+        })
+    }
+}
+
+/// The event as this caller may see it, and the database's clock at the start
+/// of the transaction. A draft is seen by staff only.
+///
+/// # Errors
+/// When there is no such event for this caller, or the database fails.
+pub async fn find(
+    connection: &mut AsyncPgConnection,
+    plans: &PlanCache,
+    caller: &Caller,
+    id: EventId,
+) -> Result<(EventView, DateTime<Utc>), DomainError> {
+    let found = events::find_now(connection, id).await?;
+    let (event, now) = found
+        .filter(|(event, _)| event.status != EventStatus::Draft || caller.is_staff())
+        .ok_or(DomainError::NotFound { what: "event" })?;
+    Ok((complete(connection, plans, event).await?, now))
+}
+
+/// Adds prices and plan to an event.
+///
+/// # Errors
+/// When the database fails.
+pub async fn complete(
+    connection: &mut AsyncPgConnection,
+    plans: &PlanCache,
+    event: Event,
+) -> Result<EventView, DomainError> {
+    let prices = events::prices(connection, event.id).await?;
+    let plan = plans.get(connection, event.plan_id).await?;
+    Ok(EventView {
+        event,
+        prices,
+        plan,
+    })
+}

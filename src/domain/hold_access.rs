@@ -1,0 +1,130 @@
+//! Who may use a hold or see a booking.
+
+use crate::db::bookings::{self, Booking};
+use crate::db::holds::{self, Hold};
+use crate::db::seats::{self, SeatState};
+use crate::domain::DomainError;
+use crate::model::Caller;
+use crate::model::ids::{BookingId, EventId, HoldId};
+use crate::model::reference::BookingReference;
+use crate::model::status::HoldStatus;
+use crate::model::token::HoldToken;
+use chrono::{DateTime, Utc};
+use diesel_async::AsyncPgConnection;
+
+/// A token, as it came; what is no token belongs to no hold.
+pub type PresentedToken = Option<HoldToken>;
+
+/// A hold that is still running, with its seats as they are.
+#[derive(Clone, Debug)]
+pub struct RunningHold {
+    /// The hold.
+    pub hold: Hold,
+    /// Its seats, in the plan's order.
+    pub seats: Vec<SeatState>,
+}
+
+/// Whether this caller may use the hold with this token: the token is right,
+/// and a signed-in buyer's hold is used by nobody else who is signed in.
+pub fn may_use(hold: &Hold, token: &HoldToken, caller: &Caller) -> bool {
+    token.matches(&hold.token_hash) && (hold.buyer.is_none() || owns(&hold.buyer, caller))
+}
+
+fn owns(buyer: &Option<String>, caller: &Caller) -> bool {
+    buyer.is_some() && buyer.as_deref() == caller.subject()
+}
+
+/// The hold of this token, locked, and the database's clock; `None` when there
+/// is none that this caller may use.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock(
+    connection: &mut AsyncPgConnection,
+    token: &HoldToken,
+    caller: &Caller,
+) -> Result<Option<(Hold, DateTime<Utc>)>, DomainError> {
+    let found = holds::lock(connection, token.event, token.hold).await?;
+    Ok(found.filter(|(hold, _)| may_use(hold, token, caller)))
+}
+
+/// The hold of this token while it is running.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_by_token(
+    connection: &mut AsyncPgConnection,
+    token: &HoldToken,
+    caller: &Caller,
+) -> Result<Option<RunningHold>, DomainError> {
+    let hold = holds::find(connection, token.event, token.hold).await?;
+    match hold.filter(|hold| may_use(hold, token, caller)) {
+        Some(hold) => running(connection, hold).await,
+        None => Ok(None),
+    }
+}
+
+/// The hold with this id while it is running, for its signed-in owner and for staff.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_by_id(
+    connection: &mut AsyncPgConnection,
+    (event, id): (EventId, HoldId),
+    caller: &Caller,
+) -> Result<Option<RunningHold>, DomainError> {
+    let hold = holds::find(connection, event, id).await?;
+    match hold.filter(|hold| caller.is_staff() || owns(&hold.buyer, caller)) {
+        Some(hold) => running(connection, hold).await,
+        None => Ok(None),
+    }
+}
+
+async fn running(
+    connection: &mut AsyncPgConnection,
+    hold: Hold,
+) -> Result<Option<RunningHold>, DomainError> {
+    if hold.status != HoldStatus::Active {
+        return Ok(None);
+    }
+    let seats = seats::load_held_by(connection, hold.event_id, &hold.seat_nos, &[hold.id]).await?;
+    // A lapsed hold that lost a seat, or that the sweeper published in between.
+    let whole = seats.len() == hold.seat_nos.len();
+    Ok(whole.then_some(RunningHold { hold, seats }))
+}
+
+/// The booking with this reference: for its owner, for whoever has the token
+/// of the hold that it was, and for staff.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_booking(
+    connection: &mut AsyncPgConnection,
+    reference: BookingReference,
+    token: &PresentedToken,
+    caller: &Caller,
+) -> Result<Option<Booking>, DomainError> {
+    let text = reference.to_string();
+    let booking = bookings::find_by_reference(connection, reference.event, &text).await?;
+    Ok(booking.filter(|booking| may_see(booking, token.as_ref(), caller)))
+}
+
+/// The booking with this id, for its signed-in owner and for staff.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_booking_by_id(
+    connection: &mut AsyncPgConnection,
+    (event, id): (EventId, BookingId),
+    caller: &Caller,
+) -> Result<Option<Booking>, DomainError> {
+    let booking = bookings::find(connection, event, id).await?;
+    Ok(booking.filter(|booking| may_see(booking, None, caller)))
+}
+
+fn may_see(booking: &Booking, token: Option<&HoldToken>, caller: &Caller) -> bool {
+    let has_token = token
+        .zip(booking.token_hash.as_deref())
+        .is_some_and(|(token, hash)| token.matches(hash) && booking.buyer.is_none());
+    caller.is_staff() || owns(&booking.buyer, caller) || has_token
+}

@@ -1,0 +1,187 @@
+//! Opening and closing the sale of an event, and whether it is open.
+
+use crate::db::events::{self, Event};
+use crate::domain::DomainError;
+use crate::domain::error::require_staff;
+use crate::domain::event_view::{self, EventView};
+use crate::domain::plan_cache::PlanCache;
+use crate::model::Caller;
+use crate::model::ids::EventId;
+use crate::model::status::EventStatus;
+use chrono::{DateTime, Utc};
+use diesel_async::AsyncPgConnection;
+
+/// Nothing can be held at this time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SaleNotOpen {
+    /// Where the event stands.
+    pub status: EventStatus,
+    /// When the sale starts, if it has not.
+    pub opens_at: Option<DateTime<Utc>>,
+    /// When the sale ended, if it has.
+    pub closed_at: Option<DateTime<Utc>>,
+}
+
+/// Lets pass only while seats of `event` can be held.
+///
+/// # Errors
+/// When the event is not on sale, or `now` is outside its sale window.
+pub fn require_open(event: &Event, now: DateTime<Utc>) -> Result<(), SaleNotOpen> {
+    let opens_at = event.sale_starts_at.filter(|start| now < *start);
+    let closed_at = event.sale_ends_at.filter(|end| *end <= now);
+    if event.status == EventStatus::OnSale && opens_at.is_none() && closed_at.is_none() {
+        return Ok(());
+    }
+    Err(SaleNotOpen {
+        status: event.status,
+        opens_at,
+        closed_at,
+    })
+}
+
+/// A change of an event's status, decided on one version of the event.
+#[derive(Clone, Copy, Debug)]
+pub struct ChangeSale {
+    /// The event.
+    pub event: EventId,
+    /// The version of it that the decision was made on.
+    pub version: i32,
+}
+
+/// Why the sale was not opened or closed.
+#[derive(Debug)]
+pub enum ChangeSaleRefused {
+    /// Somebody else has changed the event since: here it is.
+    VersionConflict(EventView),
+    /// An event in this status cannot be changed so.
+    WrongStatus(EventView),
+}
+
+/// Opens the sale of a draft, or again of a closed event.
+///
+/// # Errors
+/// When the caller is not staff, there is no such event, or the database fails.
+pub async fn open_sale(
+    connection: &mut AsyncPgConnection,
+    plans: &PlanCache,
+    caller: &Caller,
+    command: ChangeSale,
+) -> Result<Result<EventView, ChangeSaleRefused>, DomainError> {
+    let from = [EventStatus::Draft, EventStatus::Closed];
+    change(
+        connection,
+        plans,
+        caller,
+        command,
+        &from,
+        EventStatus::OnSale,
+    )
+    .await
+}
+
+/// Closes the sale of an event that is on sale. Holds that are running can
+/// still be confirmed.
+///
+/// # Errors
+/// When the caller is not staff, there is no such event, or the database fails.
+pub async fn close_sale(
+    connection: &mut AsyncPgConnection,
+    plans: &PlanCache,
+    caller: &Caller,
+    command: ChangeSale,
+) -> Result<Result<EventView, ChangeSaleRefused>, DomainError> {
+    let from = [EventStatus::OnSale];
+    change(
+        connection,
+        plans,
+        caller,
+        command,
+        &from,
+        EventStatus::Closed,
+    )
+    .await
+}
+
+async fn change(
+    connection: &mut AsyncPgConnection,
+    plans: &PlanCache,
+    caller: &Caller,
+    ChangeSale { event, version }: ChangeSale,
+    from: &[EventStatus],
+    to: EventStatus,
+) -> Result<Result<EventView, ChangeSaleRefused>, DomainError> {
+    require_staff(caller)?;
+    if let Some(event) = events::update_status(connection, event, version, from, to).await? {
+        return Ok(Ok(event_view::complete(connection, plans, event).await?));
+    }
+    // Not updated: the row as it is says why.
+    let (event, _) = event_view::find(connection, plans, caller, event).await?;
+    Ok(Err(if event.event.version == version {
+        ChangeSaleRefused::WrongStatus(event)
+    } else {
+        ChangeSaleRefused::VersionConflict(event)
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ids::{PlanId, VenueId};
+    use chrono::TimeDelta;
+
+    fn event(status: EventStatus, window: Option<(i64, i64)>, now: DateTime<Utc>) -> Event {
+        Event {
+            id: EventId(1),
+            version: 1,
+            venue_id: VenueId(1),
+            plan_id: PlanId(1),
+            name: "Evening".into(),
+            status,
+            starts_at: now,
+            sale_starts_at: window.map(|(start, _)| now + TimeDelta::seconds(start)),
+            sale_ends_at: window.map(|(_, end)| now + TimeDelta::seconds(end)),
+            currency: "EUR".into(),
+            hold_seconds: 600,
+            max_seats_per_hold: 10,
+            created_at: now,
+        }
+    }
+
+    #[test]
+    fn a_sale_is_open_on_sale_and_inside_its_window_only() {
+        let now = DateTime::UNIX_EPOCH;
+        let open = |status, window| require_open(&event(status, window, now), now).is_ok();
+        assert!(open(EventStatus::OnSale, None));
+        assert!(open(EventStatus::OnSale, Some((-1, 1))));
+        assert!(
+            open(EventStatus::OnSale, Some((0, 1))),
+            "the start belongs to the sale"
+        );
+        assert!(
+            !open(EventStatus::OnSale, Some((-1, 0))),
+            "the end does not"
+        );
+        assert!(!open(EventStatus::OnSale, Some((1, 2))));
+        for status in [
+            EventStatus::Draft,
+            EventStatus::Closed,
+            EventStatus::Cancelled,
+        ] {
+            assert!(!open(status, Some((-1, 1))));
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_when() {
+        let now = DateTime::UNIX_EPOCH;
+        let early = require_open(&event(EventStatus::OnSale, Some((5, 9)), now), now);
+        let early = early.unwrap_err();
+        assert_eq!(early.opens_at, Some(now + TimeDelta::seconds(5)));
+        assert_eq!(early.closed_at, None);
+        let late = require_open(&event(EventStatus::OnSale, Some((-9, -5)), now), now);
+        assert_eq!(
+            late.unwrap_err().closed_at,
+            Some(now - TimeDelta::seconds(5))
+        );
+    }
+}

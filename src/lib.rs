@@ -1,0 +1,8 @@
+//! usher
+#![allow(missing_docs)]
+pub mod auth;
+pub mod config;
+pub mod db;
+pub mod domain;
+pub mod feed;
+pub mod model;

@@ -1,0 +1,57 @@
+//! Who is asking.
+
+use std::fmt;
+
+/// What a signed-in caller may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::EnumString)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum Role {
+    /// Holds and books seats; sees what is theirs.
+    Buyer,
+    /// Runs venues, plans, events and sales; sees every booking.
+    Staff,
+}
+
+/// The one on whose behalf an operation runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// A visitor without a token, who may hold and book like a buyer; what is
+    /// theirs is known by the hold's token alone.
+    Anonymous,
+    /// A signed-in buyer.
+    Buyer {
+        /// Whom the token speaks of.
+        subject: String,
+    },
+    /// A member of staff.
+    Staff {
+        /// Whom the token speaks of.
+        subject: String,
+    },
+}
+
+impl Caller {
+    /// The subject of the caller's token; `None` for a visitor.
+    pub fn subject(&self) -> Option<&str> {
+        match self {
+            Self::Anonymous => None,
+            Self::Buyer { subject } | Self::Staff { subject } => Some(subject),
+        }
+    }
+
+    /// Whether the caller is a member of staff.
+    pub fn is_staff(&self) -> bool {
+        matches!(self, Self::Staff { .. })
+    }
+}
+
+/// As the change feed names the actor of a change.
+impl fmt::Display for Caller {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anonymous => formatter.write_str("anonymous"),
+            Self::Buyer { subject } => write!(formatter, "buyer:{subject}"),
+            Self::Staff { subject } => write!(formatter, "staff:{subject}"),
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The words of seat booking as types: identities, statuses, money, cursors.
+//! Knows no database connection, no GraphQL and no HTTP; may be used by every
+//! floor above.
+
+pub mod caller;
+pub mod cursor;
+pub mod global_id;
+pub mod ids;
+pub mod money;
+pub mod reference;
+pub mod seating_plan;
+pub mod status;
+pub mod token;
+
+pub use caller::{Caller, Role};

@@ -1,0 +1,30 @@
+//! Money: minor units and an ISO 4217 code, never a floating-point number.
+
+/// An amount of one currency.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Money {
+    /// In the currency's minor unit: cents for EUR, yen for JPY.
+    pub amount_minor: i64,
+    /// ISO 4217 alphabetic code.
+    pub currency: String,
+}
+
+/// Whether ISO 4217 knows this alphabetic code, in capitals as it is written there.
+pub fn is_currency(code: &str) -> bool {
+    iso_currency::Currency::from_code(code).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_currency;
+
+    #[test]
+    fn knows_the_codes_of_iso_4217_in_capitals_only() {
+        assert!(is_currency("EUR"));
+        assert!(is_currency("JPY"));
+        assert!(!is_currency("eur"));
+        assert!(!is_currency("EURO"));
+        assert!(!is_currency("ZZZ"));
+        assert!(!is_currency(""));
+    }
+}

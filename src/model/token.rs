@@ -1,0 +1,118 @@
+//! The token of a hold: where the hold is, and a secret that only its owner
+//! gets. Nothing stores the secret; the database keeps its SHA-256.
+
+use crate::model::ids::{EventId, HoldId};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::str::FromStr;
+use subtle::ConstantTimeEq;
+use uuid::Uuid;
+
+/// A capability: whoever has it may use the hold.
+#[derive(Clone)]
+pub struct HoldToken {
+    /// The event, so that a hold is found by its key.
+    pub event: EventId,
+    /// The hold.
+    pub hold: HoldId,
+    secret: [u8; SECRET_LENGTH],
+}
+
+/// 128 random bits.
+const SECRET_LENGTH: usize = 16;
+const LENGTH: usize = 8 + 16 + SECRET_LENGTH;
+
+/// The text is not a token that usher gave out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not the token of a hold")]
+pub struct MalformedToken;
+
+impl HoldToken {
+    /// A token with a new secret.
+    pub fn generate(event: EventId, hold: HoldId) -> Self {
+        Self {
+            event,
+            hold,
+            secret: rand::random(),
+        }
+    }
+
+    /// What the database keeps.
+    pub fn hash(&self) -> Vec<u8> {
+        Sha256::digest(self.secret).to_vec()
+    }
+
+    /// Whether `hash` is this token's, in a time that does not tell how much of it fits.
+    pub fn matches(&self, hash: &[u8]) -> bool {
+        self.hash().ct_eq(hash).into()
+    }
+
+    /// The text that its owner keeps. Not `Display`, so that it is not logged by accident.
+    pub fn reveal(&self) -> String {
+        let mut bytes = Vec::with_capacity(LENGTH);
+        bytes.extend_from_slice(&self.event.0.to_be_bytes());
+        bytes.extend_from_slice(self.hold.0.as_bytes());
+        bytes.extend_from_slice(&self.secret);
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+}
+
+impl fmt::Debug for HoldToken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "HoldToken({} of event {}, ***)",
+            self.hold, self.event
+        )
+    }
+}
+
+impl FromStr for HoldToken {
+    type Err = MalformedToken;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| MalformedToken)?;
+        let bytes: [u8; LENGTH] = bytes.try_into().map_err(|_| MalformedToken)?;
+        let mut event = [0; 8];
+        let mut hold = [0; 16];
+        let mut secret = [0; SECRET_LENGTH];
+        event.copy_from_slice(&bytes[..8]);
+        hold.copy_from_slice(&bytes[8..24]);
+        secret.copy_from_slice(&bytes[24..]);
+        Ok(Self {
+            event: EventId(i64::from_be_bytes(event)),
+            hold: HoldId(Uuid::from_bytes(hold)),
+            secret,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn survives_its_text_form_and_matches_only_its_own_hash() {
+        let token = HoldToken::generate(EventId(7), HoldId::generate());
+        let again: HoldToken = token.reveal().parse().unwrap();
+        assert_eq!(again.event, token.event);
+        assert_eq!(again.hold, token.hold);
+        assert!(again.matches(&token.hash()));
+
+        let other = HoldToken::generate(token.event, token.hold);
+        assert!(!other.matches(&token.hash()));
+        assert!(!token.matches(&[]));
+    }
+
+    #[test]
+    fn refuses_what_is_not_one_and_never_prints_its_secret() {
+        let token = HoldToken::generate(EventId(7), HoldId::generate());
+        let text = token.reveal();
+        for bad in ["", "x", &text[1..], &format!("{text}AAAA")] {
+            assert_eq!(bad.parse::<HoldToken>().unwrap_err(), MalformedToken);
+        }
+        assert!(format!("{token:?}").ends_with("***)"));
+    }
+}
