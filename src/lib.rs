@@ -5,4 +5,5 @@ pub mod config;
 pub mod db;
 pub mod domain;
 pub mod feed;
+pub mod graphql;
 pub mod model;

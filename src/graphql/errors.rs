@@ -1,0 +1,136 @@
+//! Technical errors: a stable `extensions.code`, a text for the client, and
+//! nothing of what happened inside. A cause is logged here, once.
+
+use crate::db::DatabaseUnavailable;
+use crate::db::failure::connection_was_lost;
+use crate::domain::DomainError;
+use crate::feed::FeedError;
+use async_graphql::{Error, ErrorExtensions};
+use std::error::Error as StdError;
+
+/// The values of `extensions.code` that resolvers set.
+pub mod code {
+    /// The input makes no sense, whatever the state of the database.
+    pub const BAD_USER_INPUT: &str = "BAD_USER_INPUT";
+    /// There is no such thing, or the caller may not know of it.
+    pub const NOT_FOUND: &str = "NOT_FOUND";
+    /// The caller must sign in first.
+    pub const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
+    /// The caller is signed in and still may not.
+    pub const FORBIDDEN: &str = "FORBIDDEN";
+    /// Too many others changed the same records; try again.
+    pub const CONTENDED: &str = "CONTENDED";
+    /// The database cannot be reached or is overloaded; try again later.
+    pub const UNAVAILABLE: &str = "UNAVAILABLE";
+    /// The map did not come to the cursor of `atLeast` in time.
+    pub const CURSOR_NOT_REACHED: &str = "CURSOR_NOT_REACHED";
+    /// Something is wrong with the server.
+    pub const INTERNAL: &str = "INTERNAL";
+}
+
+/// What resolvers answer.
+pub(super) type ApiResult<T> = Result<T, ApiError>;
+
+/// An error on its way to the client.
+#[derive(Clone, Debug)]
+pub(super) struct ApiError(Error);
+
+impl ApiError {
+    pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self(Error::new(message).extend_with(|_, extensions| extensions.set("code", code)))
+    }
+
+    /// This part of the input is wrong for this reason.
+    pub(super) fn bad_input(field: &str, message: impl std::fmt::Display) -> Self {
+        Self::new(code::BAD_USER_INPUT, format!("{field}: {message}"))
+    }
+
+    fn unavailable(cause: &dyn StdError) -> Self {
+        tracing::warn!(cause = %chain(cause), "the database is unavailable");
+        Self::new(
+            code::UNAVAILABLE,
+            "the service is overloaded or its database is away: try again",
+        )
+    }
+
+    fn internal(cause: &dyn StdError) -> Self {
+        tracing::error!(cause = %chain(cause), "a request failed");
+        Self::new(
+            code::INTERNAL,
+            "something went wrong on the server; it has been logged",
+        )
+    }
+
+    fn database(cause: &diesel::result::Error) -> Self {
+        if connection_was_lost(cause) {
+            Self::unavailable(cause)
+        } else {
+            Self::internal(cause)
+        }
+    }
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+impl From<ApiError> for Error {
+    fn from(error: ApiError) -> Self {
+        error.0
+    }
+}
+
+/// Only what the schema itself lacks comes this way: a mistake in its wiring.
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        tracing::error!(message = error.message, "a resolver could not run");
+        Self::new(
+            code::INTERNAL,
+            "something went wrong on the server; it has been logged",
+        )
+    }
+}
+
+impl From<DatabaseUnavailable> for ApiError {
+    fn from(error: DatabaseUnavailable) -> Self {
+        Self::unavailable(&error)
+    }
+}
+
+impl From<diesel::result::Error> for ApiError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::database(&error)
+    }
+}
+
+impl From<DomainError> for ApiError {
+    fn from(error: DomainError) -> Self {
+        let code = match &error {
+            DomainError::InvalidInput { .. } => code::BAD_USER_INPUT,
+            DomainError::NotFound { .. } => code::NOT_FOUND,
+            DomainError::Unauthenticated => code::UNAUTHENTICATED,
+            DomainError::Forbidden => code::FORBIDDEN,
+            DomainError::Contended => code::CONTENDED,
+            DomainError::Database(cause) => return Self::database(cause),
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<FeedError> for ApiError {
+    fn from(error: FeedError) -> Self {
+        match error {
+            FeedError::Unavailable(cause) => cause.into(),
+            FeedError::Database(cause) => cause.into(),
+            FeedError::NotReached => Self::new(code::CURSOR_NOT_REACHED, error.to_string()),
+        }
+    }
+}

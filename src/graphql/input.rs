@@ -1,0 +1,74 @@
+//! Reading ids and cursors that clients send.
+
+use crate::graphql::errors::{ApiError, ApiResult};
+use crate::model::cursor::Cursor;
+use crate::model::global_id::GlobalId;
+use crate::model::ids::{EventId, PlanId, SeatNo, VenueId};
+use async_graphql::{ID, InputValueError, InputValueResult, Scalar, ScalarType, Value};
+
+/// Any id of this API.
+pub(super) fn global_id(field: &str, id: &ID) -> ApiResult<GlobalId> {
+    id.parse()
+        .map_err(|error| ApiError::bad_input(field, error))
+}
+
+/// The id of an event.
+pub(super) fn event_id(field: &str, id: &ID) -> ApiResult<EventId> {
+    match global_id(field, id)? {
+        GlobalId::Event(event) => Ok(event),
+        other => Err(wrong_type(field, other, "Event")),
+    }
+}
+
+/// The id of a venue.
+pub(super) fn venue_id(field: &str, id: &ID) -> ApiResult<VenueId> {
+    match global_id(field, id)? {
+        GlobalId::Venue(venue) => Ok(venue),
+        other => Err(wrong_type(field, other, "Venue")),
+    }
+}
+
+/// The id of a seating plan.
+pub(super) fn plan_id(field: &str, id: &ID) -> ApiResult<PlanId> {
+    match global_id(field, id)? {
+        GlobalId::SeatingPlan(plan) => Ok(plan),
+        other => Err(wrong_type(field, other, "SeatingPlan")),
+    }
+}
+
+/// The id of a seat: which event, and which of its seats.
+pub(super) fn seat_id(field: &str, id: &ID) -> ApiResult<(EventId, SeatNo)> {
+    match global_id(field, id)? {
+        GlobalId::Seat(event, seat_no) => Ok((event, seat_no)),
+        other => Err(wrong_type(field, other, "Seat")),
+    }
+}
+
+fn wrong_type(field: &str, id: GlobalId, wanted: &str) -> ApiError {
+    let message = format!("this is the id of a {}, not of a {wanted}", id.type_name());
+    ApiError::bad_input(field, message)
+}
+
+/// An opaque position in the change feed of one event.
+///
+/// A cursor that came with a map (a snapshot, a delta, `Event.seatMap`) says
+/// that everything before it has been seen: pass the newest one on as
+/// `Subscription.seatMap(after:)` to resume without a gap. A cursor that came
+/// with a mutation says where its change is: pass it on as
+/// `Event.seatMap(atLeast:)` to read your own write.
+#[derive(Clone, Copy)]
+pub(super) struct FeedCursor(pub(super) Cursor);
+
+#[Scalar(name = "Cursor")]
+impl ScalarType for FeedCursor {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match value {
+            Value::String(text) => text.parse().map(Self).map_err(InputValueError::custom),
+            other => Err(InputValueError::expected_type(other)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_string())
+    }
+}

@@ -1,0 +1,52 @@
+//! The API: parses input, calls one domain function or the feed, maps the
+//! result. Decides nothing.
+
+mod errors;
+mod input;
+mod mutation;
+mod node;
+mod pagination;
+mod query;
+mod refusal;
+mod services;
+mod subscription;
+mod types;
+
+pub use errors::code;
+pub use services::Services;
+
+use async_graphql::dataloader::DataLoader;
+use async_graphql::{SDLExportOptions, Schema, SchemaBuilder};
+use node::VenueLoader;
+
+/// The schema with all that its resolvers use.
+pub type UsherSchema = Schema<query::Query, mutation::Mutation, subscription::Subscription>;
+
+/// Nesting of fields in one operation; introspection by the usual tools needs 13.
+const MAX_DEPTH: usize = 20;
+/// Fields in one operation, after fragments are spread out.
+const MAX_COMPLEXITY: usize = 2_000;
+
+/// The schema over these services.
+pub fn schema(services: Services) -> UsherSchema {
+    let venues = DataLoader::new(VenueLoader(services.database.clone()), tokio::spawn);
+    builder().data(venues).data(services).finish()
+}
+
+/// The schema definition language of the API, as `schema.graphql` has it.
+pub fn sdl() -> String {
+    let options = SDLExportOptions::new().include_specified_by();
+    builder().finish().sdl_with_options(options)
+}
+
+fn builder() -> SchemaBuilder<query::Query, mutation::Mutation, subscription::Subscription> {
+    Schema::build(
+        query::Query,
+        mutation::Mutation::default(),
+        subscription::Subscription,
+    )
+    .register_output_type::<node::Node>()
+    .register_output_type::<refusal::Refusal>()
+    .limit_depth(MAX_DEPTH)
+    .limit_complexity(MAX_COMPLEXITY)
+}

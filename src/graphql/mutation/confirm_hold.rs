@@ -1,0 +1,94 @@
+//! `confirmHold`.
+
+use crate::domain::confirm_hold::{self, ConfirmHold, ConfirmRefused};
+use crate::graphql::errors::ApiResult;
+use crate::graphql::input::FeedCursor;
+use crate::graphql::refusal::{HoldEnded, HoldLapsed, HoldNotFound, SaleNotOpen};
+use crate::graphql::services::{caller, connection, services};
+use crate::graphql::types::booking::Booking;
+use crate::graphql::types::seat::Seat;
+use async_graphql::{Context, InputObject, Object, SimpleObject, Union};
+
+/// Which hold to make final.
+#[derive(InputObject)]
+struct ConfirmHoldInput {
+    /// The hold's token.
+    token: String,
+    /// What the payment provider calls the payment; kept with the booking.
+    payment_reference: Option<String>,
+}
+
+/// What became of it.
+#[derive(Union)]
+enum ConfirmHoldResult {
+    /// The hold is a booking.
+    HoldConfirmed(HoldConfirmed),
+    /// There is no hold with that token.
+    HoldNotFound(HoldNotFound),
+    /// The hold was released.
+    HoldEnded(HoldEnded),
+    /// The hold has lapsed and somebody else has some of its seats.
+    HoldLapsed(HoldLapsed),
+    /// The event is cancelled, or the hold has lapsed and the sale is over.
+    SaleNotOpen(SaleNotOpen),
+}
+
+/// The hold is a booking.
+#[derive(SimpleObject)]
+struct HoldConfirmed {
+    /// The booking; the one from the first time when the hold was confirmed before.
+    booking: Booking,
+    /// Where the change is: `Event.seatMap(atLeast:)` shows it.
+    cursor: FeedCursor,
+}
+
+#[derive(Default)]
+pub struct ConfirmHoldMutation;
+
+#[Object]
+impl ConfirmHoldMutation {
+    /// Makes a hold final. A hold that is confirmed already answers its booking
+    /// again. One that has lapsed is booked all the same if all of its seats
+    /// are still unclaimed.
+    async fn confirm_hold(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Which hold.")] input: ConfirmHoldInput,
+    ) -> ApiResult<ConfirmHoldResult> {
+        let command = ConfirmHold {
+            token: input.token.parse().ok(),
+            payment_reference: input.payment_reference,
+        };
+        let services = services(context)?;
+        let mut connection = connection(context).await?;
+        let caller = caller(context);
+        let settled =
+            confirm_hold::confirm_hold(&mut connection, &services.plans, caller, command).await?;
+        drop(connection);
+        Ok(match settled.result {
+            Ok(confirmed) => {
+                services.feed.announce();
+                let event = &confirmed.event;
+                let cursor = services
+                    .feed
+                    .cursor_of_change(event.event.id, confirmed.booking.transaction_id);
+                ConfirmHoldResult::HoldConfirmed(HoldConfirmed {
+                    booking: Booking::new(event, confirmed.booking, confirmed.seats),
+                    cursor: FeedCursor(cursor),
+                })
+            }
+            Err(ConfirmRefused::HoldNotFound) => {
+                ConfirmHoldResult::HoldNotFound(HoldNotFound::new())
+            }
+            Err(ConfirmRefused::HoldEnded(status)) => {
+                ConfirmHoldResult::HoldEnded(HoldEnded::new(status))
+            }
+            Err(ConfirmRefused::HoldLapsed { event, lost }) => {
+                ConfirmHoldResult::HoldLapsed(HoldLapsed::new(Seat::all(&event, lost)))
+            }
+            Err(ConfirmRefused::SaleNotOpen(refusal)) => {
+                ConfirmHoldResult::SaleNotOpen(SaleNotOpen::new(&refusal))
+            }
+        })
+    }
+}

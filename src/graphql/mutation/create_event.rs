@@ -1,0 +1,107 @@
+//! `createEvent`.
+
+use crate::domain::create_event::{self, CreateEvent};
+use crate::graphql::errors::{ApiError, ApiResult};
+use crate::graphql::input::{plan_id, venue_id};
+use crate::graphql::services::{caller, connection, services};
+use crate::graphql::types::event::Event;
+use crate::graphql::types::money::MinorUnits;
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
+use chrono::{DateTime, Utc};
+use std::sync::Arc;
+
+/// What a seat of a category costs.
+#[derive(InputObject)]
+struct CategoryPriceInput {
+    /// Name of the category, as the plan has it.
+    category: String,
+    /// What one seat costs, in the currency's minor unit.
+    amount_minor: MinorUnits,
+}
+
+/// What a new event is.
+#[derive(InputObject)]
+struct CreateEventInput {
+    /// Global id of the venue.
+    venue_id: ID,
+    /// Global id of the seating plan.
+    plan_id: ID,
+    /// What it is called, at most 200 characters.
+    name: String,
+    /// When the performance starts.
+    starts_at: DateTime<Utc>,
+    /// Before this nothing can be held, even while it is on sale.
+    sale_starts_at: Option<DateTime<Utc>>,
+    /// From this on nothing can be held.
+    sale_ends_at: Option<DateTime<Utc>>,
+    /// ISO 4217 code of the prices, such as `EUR`.
+    currency: String,
+    /// A price for each category of the plan.
+    prices: Vec<CategoryPriceInput>,
+    /// How long a hold lasts, in seconds: 1 to 86400.
+    #[graphql(default = 600)]
+    hold_seconds: i32,
+    /// How many seats one hold may have: 1 to 500.
+    #[graphql(default = 10)]
+    max_seats_per_hold: i32,
+}
+
+/// What became of it.
+#[derive(Union)]
+enum CreateEventResult {
+    /// The event is there.
+    EventCreated(EventCreated),
+}
+
+/// The event is there, as a draft.
+#[derive(SimpleObject)]
+struct EventCreated {
+    /// The event.
+    event: Event,
+}
+
+#[derive(Default)]
+pub struct CreateEventMutation;
+
+#[Object]
+impl CreateEventMutation {
+    /// Creates an event as a draft, with a seat for each place of its plan; it
+    /// is sold once its sale is opened. For staff.
+    async fn create_event(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "What it is.")] input: CreateEventInput,
+    ) -> ApiResult<CreateEventResult> {
+        let command = CreateEvent::try_from(input)?;
+        let plans = &services(context)?.plans;
+        let mut connection = connection(context).await?;
+        let event =
+            create_event::create_event(&mut connection, plans, caller(context), command).await?;
+        Ok(CreateEventResult::EventCreated(EventCreated {
+            event: Event(Arc::new(event)),
+        }))
+    }
+}
+
+impl TryFrom<CreateEventInput> for CreateEvent {
+    type Error = ApiError;
+
+    fn try_from(input: CreateEventInput) -> Result<Self, Self::Error> {
+        Ok(Self {
+            venue: venue_id("input.venueId", &input.venue_id)?,
+            plan: plan_id("input.planId", &input.plan_id)?,
+            name: input.name,
+            starts_at: input.starts_at,
+            sale_starts_at: input.sale_starts_at,
+            sale_ends_at: input.sale_ends_at,
+            currency: input.currency,
+            prices: input
+                .prices
+                .into_iter()
+                .map(|price| (price.category, price.amount_minor.0))
+                .collect(),
+            hold_seconds: input.hold_seconds,
+            max_seats_per_hold: input.max_seats_per_hold,
+        })
+    }
+}

@@ -1,0 +1,24 @@
+//! `Mutation`: one file for each.
+
+mod change_sale;
+mod confirm_hold;
+mod create_event;
+mod create_venue;
+mod hold_seats;
+mod import_seating_plan;
+mod release_hold;
+
+use async_graphql::MergedObject;
+
+/// What can be done. A refusal is part of the result; `errors` are for input
+/// that makes no sense and for what failed.
+#[derive(MergedObject, Default)]
+pub struct Mutation(
+    hold_seats::HoldSeatsMutation,
+    release_hold::ReleaseHoldMutation,
+    confirm_hold::ConfirmHoldMutation,
+    create_venue::CreateVenueMutation,
+    import_seating_plan::ImportSeatingPlanMutation,
+    create_event::CreateEventMutation,
+    change_sale::ChangeSaleMutation,
+);

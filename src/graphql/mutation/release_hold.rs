@@ -1,0 +1,92 @@
+//! `releaseHold`.
+
+use crate::domain::release_hold::{self, ReleaseHold, ReleaseRefused};
+use crate::graphql::errors::ApiResult;
+use crate::graphql::input::{FeedCursor, seat_id};
+use crate::graphql::refusal::{HoldEnded, HoldNotFound};
+use crate::graphql::services::{caller, connection, services};
+use crate::graphql::types::hold::Hold;
+use crate::graphql::types::seat::Seat;
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
+
+/// What to give back.
+#[derive(InputObject)]
+struct ReleaseHoldInput {
+    /// The hold's token.
+    token: String,
+    /// Which of its seats; all of them when left out.
+    seat_ids: Option<Vec<ID>>,
+}
+
+/// What became of it.
+#[derive(Union)]
+enum ReleaseHoldResult {
+    /// The seats are given back.
+    SeatsReleased(SeatsReleased),
+    /// There is no hold with that token.
+    HoldNotFound(HoldNotFound),
+    /// The hold is over.
+    HoldEnded(HoldEnded),
+}
+
+/// The seats are given back.
+#[derive(SimpleObject)]
+struct SeatsReleased {
+    /// The seats as they became; without those of a lapsed hold that somebody
+    /// else has taken meanwhile.
+    seats: Vec<Seat>,
+    /// What is left of the hold; null when nothing is.
+    hold: Option<Hold>,
+    /// Where the change is: `Event.seatMap(atLeast:)` shows it.
+    cursor: FeedCursor,
+}
+
+#[derive(Default)]
+pub struct ReleaseHoldMutation;
+
+#[Object]
+impl ReleaseHoldMutation {
+    /// Gives held seats back: all of a hold or some of it.
+    async fn release_hold(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Which hold, and which of its seats.")] input: ReleaseHoldInput,
+    ) -> ApiResult<ReleaseHoldResult> {
+        let seats = input
+            .seat_ids
+            .map(|ids| ids.iter().map(|id| seat_id("input.seatIds", id)).collect())
+            .transpose()?;
+        let command = ReleaseHold {
+            token: input.token.parse().ok(),
+            seats,
+        };
+        let services = services(context)?;
+        let mut connection = connection(context).await?;
+        let caller = caller(context);
+        let settled =
+            release_hold::release_hold(&mut connection, &services.plans, caller, command).await?;
+        drop(connection);
+        Ok(match settled.result {
+            Ok(released) => {
+                services.feed.announce();
+                let event = &released.event;
+                let cursor = services
+                    .feed
+                    .cursor_of_change(event.event.id, released.transaction);
+                ReleaseHoldResult::SeatsReleased(SeatsReleased {
+                    seats: Seat::all(event, released.released),
+                    hold: released
+                        .left
+                        .map(|(hold, seats)| Hold::new(event, hold, seats)),
+                    cursor: FeedCursor(cursor),
+                })
+            }
+            Err(ReleaseRefused::HoldNotFound) => {
+                ReleaseHoldResult::HoldNotFound(HoldNotFound::new())
+            }
+            Err(ReleaseRefused::HoldEnded(status)) => {
+                ReleaseHoldResult::HoldEnded(HoldEnded::new(status))
+            }
+        })
+    }
+}

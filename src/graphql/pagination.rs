@@ -1,0 +1,157 @@
+//! Relay's connections: <https://relay.dev/graphql/connections.htm>.
+
+use crate::graphql::errors::{ApiError, ApiResult};
+use crate::graphql::types::event::Event;
+use crate::graphql::types::seat::Seat;
+use crate::graphql::types::venue::Venue;
+use async_graphql::connection::PageInfo;
+use async_graphql::{OutputType, SimpleObject};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// Nodes on a page when the client does not say.
+const DEFAULT_PAGE: usize = 20;
+
+/// A page of a list.
+#[derive(SimpleObject)]
+#[graphql(
+    concrete(name = "VenueConnection", params(Venue)),
+    concrete(name = "EventConnection", params(Event)),
+    concrete(name = "SeatConnection", params(Seat))
+)]
+pub(super) struct Connection<Node: OutputType>
+where
+    Edge<Node>: OutputType,
+{
+    /// The objects of this page, each with its place in the list.
+    edges: Vec<Edge<Node>>,
+    /// The objects of this page.
+    nodes: Vec<Node>,
+    /// Whether there is more, and where it goes on.
+    page_info: PageInfo,
+}
+
+/// An object of a list, with its place.
+#[derive(SimpleObject)]
+#[graphql(
+    concrete(name = "VenueEdge", params(Venue)),
+    concrete(name = "EventEdge", params(Event)),
+    concrete(name = "SeatEdge", params(Seat))
+)]
+pub(super) struct Edge<Node: OutputType> {
+    /// Its place in the list: pass it on as `after` for what follows.
+    cursor: String,
+    /// The object.
+    node: Node,
+}
+
+/// The text is not the cursor of a page.
+#[derive(thiserror::Error, Debug)]
+#[error("not a cursor of this list: pass on pageInfo.endCursor exactly as it came")]
+pub(super) struct MalformedPageCursor;
+
+/// Reads where a page starts: the key of the last node before it.
+fn decode_cursor(text: &str) -> Result<i64, MalformedPageCursor> {
+    let bytes = URL_SAFE_NO_PAD
+        .decode(text)
+        .map_err(|_| MalformedPageCursor)?;
+    let plain = std::str::from_utf8(&bytes).map_err(|_| MalformedPageCursor)?;
+    let key = plain.strip_prefix("after:").ok_or(MalformedPageCursor)?;
+    key.parse().map_err(|_| MalformedPageCursor)
+}
+
+/// The place of a node in its list: opaque to clients, its key in the database.
+fn encode_cursor(key: i64) -> String {
+    URL_SAFE_NO_PAD.encode(format!("after:{key}"))
+}
+
+/// Which page of a list is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PageRequest {
+    /// Nodes on the page.
+    pub(super) first: usize,
+    /// The key after which it starts.
+    pub(super) after: Option<i64>,
+}
+
+impl PageRequest {
+    /// Reads the arguments `first` and `after` of a list whose pages have at
+    /// most `max` nodes.
+    pub(super) fn new(first: Option<i32>, after: Option<&str>, max: usize) -> ApiResult<Self> {
+        let first = first.map_or(Some(DEFAULT_PAGE), |first| usize::try_from(first).ok());
+        let first = first
+            .filter(|first| *first <= max)
+            .ok_or_else(|| ApiError::bad_input("first", format!("must be from 0 to {max}")))?;
+        let after = after
+            .map(decode_cursor)
+            .transpose()
+            .map_err(|error| ApiError::bad_input("after", error))?;
+        Ok(Self { first, after })
+    }
+
+    /// How many rows to read: one more than the page has, to know whether
+    /// there is a next one.
+    pub(super) fn limit(&self) -> i64 {
+        i64::try_from(self.first).unwrap_or(i64::MAX - 1) + 1
+    }
+
+    /// The page of these rows, of which there may be one more than it has.
+    pub(super) fn connection<Row, Node: OutputType + Clone>(
+        &self,
+        rows: Vec<Row>,
+        key: impl Fn(&Row) -> i64,
+        node: impl Fn(Row) -> Node,
+    ) -> Connection<Node>
+    where
+        Edge<Node>: OutputType,
+    {
+        let has_next_page = rows.len() > self.first;
+        let edges: Vec<_> = rows
+            .into_iter()
+            .take(self.first)
+            .map(|row| Edge {
+                cursor: encode_cursor(key(&row)),
+                node: node(row),
+            })
+            .collect();
+        Connection {
+            nodes: edges.iter().map(|edge| edge.node.clone()).collect(),
+            page_info: PageInfo {
+                has_previous_page: self.after.is_some(),
+                has_next_page,
+                start_cursor: edges.first().map(|edge| edge.cursor.clone()),
+                end_cursor: edges.last().map(|edge| edge.cursor.clone()),
+            },
+            edges,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_bounded_both_ways() {
+        assert_eq!(
+            PageRequest::new(None, None, 100).unwrap().first,
+            DEFAULT_PAGE
+        );
+        assert_eq!(PageRequest::new(Some(100), None, 100).unwrap().first, 100);
+        for bad in [-1, 101, i32::MIN, i32::MAX] {
+            assert!(PageRequest::new(Some(bad), None, 100).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_survives_and_a_broken_one_is_refused() {
+        let text = encode_cursor(42);
+        assert_eq!(
+            PageRequest::new(None, Some(&text), 100).unwrap().after,
+            Some(42)
+        );
+        for bad in ["", "42", "!", &text[1..]] {
+            assert!(PageRequest::new(None, Some(bad), 100).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! What resolvers work with, and how they reach it.
+
+use crate::db::{Connection, Database};
+use crate::domain::plan_cache::PlanCache;
+use crate::feed::Feed;
+use crate::graphql::errors::ApiResult;
+use crate::model::Caller;
+use async_graphql::Context;
+
+/// All that the resolvers of one process share; a clone is the same.
+#[derive(Clone)]
+pub struct Services {
+    /// The database.
+    pub database: Database,
+    /// The feed of its changes.
+    pub feed: Feed,
+    /// Its seating plans.
+    pub plans: PlanCache,
+}
+
+/// The services of the schema.
+pub(super) fn services<'ctx>(context: &Context<'ctx>) -> ApiResult<&'ctx Services> {
+    Ok(context.data::<Services>()?)
+}
+
+/// A connection of the pool; held while one resolver works, never longer.
+pub(super) async fn connection(context: &Context<'_>) -> ApiResult<Connection> {
+    Ok(services(context)?.database.connection().await?)
+}
+
+/// Who is asking. The transport always says; without it, nobody is.
+pub(super) fn caller<'ctx>(context: &Context<'ctx>) -> &'ctx Caller {
+    context.data_opt::<Caller>().unwrap_or(&Caller::Anonymous)
+}

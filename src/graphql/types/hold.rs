@@ -1,0 +1,63 @@
+//! Holds.
+
+use crate::db::holds;
+use crate::db::seats::SeatState;
+use crate::domain::event_view::EventView;
+use crate::graphql::types::event::Event;
+use crate::graphql::types::money::Money;
+use crate::graphql::types::seat::Seat;
+use crate::model::global_id::GlobalId;
+use async_graphql::{ID, Object};
+use chrono::{DateTime, Utc};
+use std::sync::Arc;
+
+/// Seats kept for one buyer until a time.
+#[derive(Clone)]
+pub struct Hold {
+    event: Arc<EventView>,
+    hold: holds::Hold,
+    seats: Vec<SeatState>,
+}
+
+impl Hold {
+    /// This hold of this event with its seats as they are.
+    pub fn new(event: &Arc<EventView>, hold: holds::Hold, seats: Vec<SeatState>) -> Self {
+        Self {
+            event: Arc::clone(event),
+            hold,
+            seats,
+        }
+    }
+}
+
+/// Seats kept for one buyer until a time.
+#[Object]
+impl Hold {
+    /// Global id. Not a secret: only the hold's token lets anybody use it.
+    pub(in crate::graphql) async fn id(&self) -> ID {
+        GlobalId::Hold(self.hold.event_id, self.hold.id)
+            .to_string()
+            .into()
+    }
+
+    /// The event whose seats it has.
+    async fn event(&self) -> Event {
+        Event(Arc::clone(&self.event))
+    }
+
+    /// Its seats, in the plan's order.
+    async fn seats(&self) -> Vec<Seat> {
+        Seat::all(&self.event, self.seats.iter().copied())
+    }
+
+    /// When it lapses, by the server's clock. From then on anybody may take its
+    /// seats.
+    async fn expires_at(&self) -> DateTime<Utc> {
+        self.hold.expires_at
+    }
+
+    /// What its seats cost together, fixed when they were held.
+    async fn total(&self) -> Money {
+        Money::new(self.hold.total(), &self.hold.currency)
+    }
+}

@@ -1,0 +1,12 @@
+//! The types that queries answer with.
+
+pub mod availability;
+pub mod booking;
+pub mod event;
+pub mod hold;
+pub mod money;
+pub mod seat;
+pub mod seat_map;
+pub mod seating_plan;
+pub mod venue;
+pub mod viewer;

@@ -1,0 +1,113 @@
+//! A GraphQL response as it goes out, over whichever transport.
+//!
+//! It owns the shape of an answer: its errors have codes, and `data` is left out
+//! when nothing was executed, which the library's own response cannot say. It must
+//! never know how the answer is sent.
+
+use async_graphql::{Response, ServerError, Value};
+use axum::http::HeaderMap;
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use super::graphql_errors::{finish_field_errors, finish_request_errors};
+
+/// What an operation answered, ready to be written as JSON.
+#[derive(Debug)]
+pub struct Answer {
+    response: Response,
+    executed: bool,
+}
+
+impl Answer {
+    /// The answer of the executor.
+    pub fn new(mut response: Response) -> Self {
+        let executed = was_executed(&response);
+        if executed {
+            finish_field_errors(&mut response.errors);
+        } else {
+            finish_request_errors(&mut response.errors);
+        }
+        Self { response, executed }
+    }
+
+    /// The answer to a request that never reached the executor.
+    pub fn refused(error: ServerError) -> Self {
+        Self::new(Response::from_errors(vec![error]))
+    }
+
+    /// Whether execution began. If not, there are errors and nothing else.
+    pub fn was_executed(&self) -> bool {
+        self.executed
+    }
+
+    /// What went wrong, if anything.
+    pub fn errors(&self) -> &[ServerError] {
+        &self.response.errors
+    }
+
+    /// The HTTP headers that resolvers asked for.
+    pub fn http_headers(&self) -> &HeaderMap {
+        &self.response.http_headers
+    }
+}
+
+// The library answers `data: null` both for a refused document and for a root field
+// that failed. Only the errors of fields have a path, and that tells the two apart.
+fn was_executed(response: &Response) -> bool {
+    response.data != Value::Null
+        || response.errors.is_empty()
+        || response.errors.iter().any(|error| !error.path.is_empty())
+}
+
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        // Errors first, so that a person who reads the answer does not miss them.
+        if !self.response.errors.is_empty() {
+            map.serialize_entry("errors", &self.response.errors)?;
+        }
+        if self.executed {
+            map.serialize_entry("data", &self.response.data)?;
+        }
+        if !self.response.extensions.is_empty() {
+            map.serialize_entry("extensions", &self.response.extensions)?;
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::PathSegment;
+
+    use super::*;
+
+    fn written(answer: &Answer) -> String {
+        serde_json::to_string(answer).unwrap()
+    }
+
+    #[test]
+    fn a_refused_request_has_no_data() {
+        let answer = Answer::new(Response::from_errors(vec![ServerError::new("no", None)]));
+        assert!(!answer.was_executed());
+        assert_eq!(
+            written(&answer),
+            r#"{"errors":[{"message":"no","extensions":{"code":"GRAPHQL_VALIDATION_FAILED"}}]}"#
+        );
+    }
+
+    #[test]
+    fn a_failed_root_field_has_null_data() {
+        let error =
+            ServerError::new("no", None).with_path(vec![PathSegment::Field("event".to_owned())]);
+        let answer = Answer::new(Response::from_errors(vec![error]));
+        assert!(answer.was_executed());
+        assert!(written(&answer).ends_with(r#""data":null}"#));
+    }
+
+    #[test]
+    fn a_success_has_no_errors() {
+        let answer = Answer::new(Response::new(Value::from(1)));
+        assert_eq!(written(&answer), r#"{"data":1}"#);
+    }
+}

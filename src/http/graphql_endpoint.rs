@@ -1,0 +1,55 @@
+//! The `/graphql` path: what its handlers share, and which of them gets a request.
+//!
+//! It owns the state of the GraphQL transports and the choice between HTTP and
+//! WebSocket. It must never read a body or a document; that is the work of
+//! [`graphql_over_http`] and [`websocket`].
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use axum::routing::any;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::websocket::SocketLimits;
+use super::{graphql_over_http, websocket};
+use crate::auth::Authenticator;
+use crate::graphql::UsherSchema;
+
+/// The one path of queries, mutations and subscriptions.
+pub const GRAPHQL_PATH: &str = "/graphql";
+
+/// What every GraphQL transport needs to run an operation.
+#[derive(Clone)]
+pub struct GraphqlState {
+    /// Executes the operations.
+    pub schema: UsherSchema,
+    /// Turns a bearer token into a caller.
+    pub authenticator: Authenticator,
+    /// What one WebSocket connection may use.
+    pub sockets: SocketLimits,
+    /// Cancelled once, when the server is to stop.
+    pub shutdown: CancellationToken,
+    /// Counts the mutations and sockets that the server waits for before it exits.
+    pub tracker: TaskTracker,
+}
+
+/// The routes of [`GRAPHQL_PATH`], with their state in them.
+pub fn routes<Outer>(state: GraphqlState) -> Router<Outer>
+where
+    Outer: Clone + Send + Sync + 'static,
+{
+    Router::new()
+        .route(GRAPHQL_PATH, any(dispatch))
+        .with_state(state)
+}
+
+// One route for all methods: a WebSocket handshake is a GET too, and axum's own
+// `get` would run queries for HEAD.
+async fn dispatch(State(state): State<GraphqlState>, request: Request) -> Response {
+    if websocket::is_handshake(&request) {
+        websocket::upgrade(state, request).await
+    } else {
+        graphql_over_http::respond(state, request).await
+    }
+}

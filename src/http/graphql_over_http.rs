@@ -1,0 +1,283 @@
+//! GraphQL over HTTP: one operation by POST, one query by GET.
+//!
+//! It owns the status codes, the headers and the limit on bodies. It must never run a
+//! mutation for a GET, accept a body that a foreign page could send without being
+//! asked, or let a mutation die with its client.
+
+use std::panic::AssertUnwindSafe;
+
+use async_graphql::parser::types::OperationType;
+use axum::body::{Body, Bytes};
+use axum::extract::{Query, Request};
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::Response;
+use futures_util::{FutureExt, StreamExt};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::graphql_answer::Answer;
+use super::graphql_endpoint::GraphqlState;
+use super::graphql_errors::{ErrorCode, coded};
+use super::graphql_request::{Operation, Parameters, kind_of, run_to_the_end};
+use super::media_type::{MediaType, is_json_body};
+use crate::model::Caller;
+
+/// Largest body that is read.
+pub const LARGEST_BODY: usize = 1024 * 1024;
+
+/// Answers a request to the GraphQL path that is not a WebSocket handshake.
+pub async fn respond(state: GraphqlState, request: Request) -> Response {
+    let Some(media_type) = MediaType::negotiate(request.headers()) else {
+        let refusal = Refusal::new(
+            StatusCode::NOT_ACCEPTABLE,
+            ErrorCode::NotAcceptable,
+            "This path answers with application/graphql-response+json or application/json.",
+        );
+        return refusal.into_response(MediaType::Json);
+    };
+    match answer(&state, request).await {
+        Ok(answer) => write_answer(status_of(&answer, media_type), media_type, &answer),
+        Err(refusal) => refusal.into_response(media_type),
+    }
+}
+
+/// Refuses a request with an error in the shape that this path always answers with.
+pub fn refuse(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Response {
+    Refusal::new(status, code, message).into_response(MediaType::Json)
+}
+
+/// The text of the `Authorization` header, if there is one that can be read.
+pub fn authorization(headers: &HeaderMap) -> Option<&str> {
+    // Bytes that are not text become an empty credential, which no authenticator
+    // takes: a header that cannot be read must not make an anonymous caller.
+    headers
+        .get(header::AUTHORIZATION)
+        .map(|value| value.to_str().unwrap_or_default())
+}
+
+async fn answer(state: &GraphqlState, request: Request) -> Result<Answer, Refusal> {
+    let (parts, body) = request.into_parts();
+    let caller = authenticate(state, &parts.headers)?;
+    let parameters = if parts.method == Method::GET {
+        parameters_of_url(&parts.uri)?
+    } else if parts.method == Method::POST {
+        if !is_json_body(&parts.headers) {
+            return Err(Refusal::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                ErrorCode::UnsupportedMediaType,
+                "The body must be JSON, with `Content-Type: application/json`.",
+            ));
+        }
+        parameters_of_body(&read_body(&parts.headers, body).await?)?
+    } else {
+        return Err(Refusal::method("GET, POST", "Use GET or POST."));
+    };
+    let operation = match Operation::prepare(parameters, caller) {
+        Ok(operation) => operation,
+        Err(error) => return Ok(Answer::refused(error)),
+    };
+    match operation.kind {
+        OperationType::Subscription => Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            ErrorCode::SubscriptionNotSupported,
+            "A subscription needs a connection that stays open: open a WebSocket on this \
+             path with the subprotocol graphql-transport-ws.",
+        )),
+        OperationType::Mutation if parts.method == Method::GET => {
+            Err(Refusal::method("POST", "A mutation must be sent by POST."))
+        }
+        OperationType::Mutation => execute_mutation(state, operation).await,
+        OperationType::Query => execute_query(state, operation).await,
+    }
+}
+
+// Runs within the handler, so that a client that leaves spares the database the rest.
+async fn execute_query(state: &GraphqlState, operation: Operation) -> Result<Answer, Refusal> {
+    AssertUnwindSafe(state.schema.execute(operation.request))
+        .catch_unwind()
+        .await
+        .map(Answer::new)
+        .map_err(|_| Refusal::internal())
+}
+
+async fn execute_mutation(state: &GraphqlState, operation: Operation) -> Result<Answer, Refusal> {
+    let schema = state.schema.clone();
+    let work = async move { Answer::new(schema.execute(operation.request).await) };
+    run_to_the_end(&state.tracker, work)
+        .await
+        .ok_or_else(Refusal::internal)
+}
+
+fn authenticate(state: &GraphqlState, headers: &HeaderMap) -> Result<Caller, Refusal> {
+    state
+        .authenticator
+        .authenticate(authorization(headers))
+        .map_err(|error| {
+            Refusal::new(
+                StatusCode::UNAUTHORIZED,
+                ErrorCode::Unauthenticated,
+                error.to_string(),
+            )
+            .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+        })
+}
+
+/// The parameters as a URL has them: objects are JSON in a string.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UrlParameters {
+    query: Option<String>,
+    operation_name: Option<String>,
+    variables: Option<String>,
+    extensions: Option<String>,
+}
+
+fn parameters_of_url(uri: &Uri) -> Result<Parameters, Refusal> {
+    let Query(url) = Query::<UrlParameters>::try_from_uri(uri)
+        .map_err(|error| Refusal::bad_request(error.body_text()))?;
+    let mut object = Map::new();
+    // An empty parameter is the same as none, as the specification has it for the name.
+    let texts = [("query", url.query), ("operationName", url.operation_name)];
+    for (name, text) in texts {
+        if let Some(text) = text.filter(|text| !text.is_empty()) {
+            object.insert(name.to_owned(), Value::String(text));
+        }
+    }
+    let objects = [("variables", url.variables), ("extensions", url.extensions)];
+    for (name, text) in objects {
+        if let Some(text) = text.filter(|text| !text.is_empty()) {
+            let value = serde_json::from_str(&text)
+                .map_err(|error| Refusal::bad_request(format!("`{name}` is not JSON: {error}")))?;
+            object.insert(name.to_owned(), value);
+        }
+    }
+    Parameters::from_object(object).map_err(|error| Refusal::bad_request(error.to_string()))
+}
+
+fn parameters_of_body(body: &[u8]) -> Result<Parameters, Refusal> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(object)) => {
+            Parameters::from_object(object).map_err(|error| Refusal::bad_request(error.to_string()))
+        }
+        Ok(Value::Array(_)) => Err(Refusal::bad_request(
+            "Batches are not served: send each operation in a request of its own.",
+        )),
+        Ok(other) => Err(Refusal::bad_request(format!(
+            "The body must be an object, not {}",
+            kind_of(&other)
+        ))),
+        Err(error) => Err(Refusal::bad_request(format!(
+            "The body is not JSON: {error}"
+        ))),
+    }
+}
+
+// axum limits only its own extractors, and a length that is announced need not be the
+// true one: the announced length spares a read, the count is the limit.
+async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > LARGEST_BODY) {
+        return Err(Refusal::too_large());
+    }
+    let mut chunks = body.into_data_stream();
+    let mut read = Vec::with_capacity(announced.unwrap_or_default());
+    while let Some(chunk) = chunks.next().await {
+        let chunk =
+            chunk.map_err(|_| Refusal::bad_request("The body could not be read to its end."))?;
+        if read.len() + chunk.len() > LARGEST_BODY {
+            return Err(Refusal::too_large());
+        }
+        read.extend_from_slice(&chunk);
+    }
+    Ok(read.into())
+}
+
+// application/json says 200 for whatever reached GraphQL; the newer type tells a
+// refused document from one that ran.
+fn status_of(answer: &Answer, media_type: MediaType) -> StatusCode {
+    if answer.was_executed() || media_type == MediaType::Json {
+        StatusCode::OK
+    } else {
+        StatusCode::BAD_REQUEST
+    }
+}
+
+fn write_answer(status: StatusCode, media_type: MediaType, answer: &Answer) -> Response {
+    let (status, body) = match serde_json::to_vec(answer) {
+        Ok(body) => (status, Body::from(body)),
+        Err(error) => {
+            tracing::error!(%error, "an answer could not be written as JSON");
+            (StatusCode::INTERNAL_SERVER_ERROR, Body::empty())
+        }
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.extend(answer.http_headers().clone());
+    headers.insert(CONTENT_TYPE, media_type.header_value());
+    // Answers depend on the caller and hold tokens, and a seat map is old at once.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Why a request was not given to GraphQL: its status is the same for both media types.
+struct Refusal {
+    status: StatusCode,
+    code: ErrorCode,
+    message: String,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            header: None,
+        }
+    }
+
+    fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, ErrorCode::BadRequest, message)
+    }
+
+    fn method(allowed: &'static str, message: &'static str) -> Self {
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        Self::new(status, ErrorCode::MethodNotAllowed, message)
+            .with_header(ALLOW, HeaderValue::from_static(allowed))
+    }
+
+    fn too_large() -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorCode::PayloadTooLarge,
+            format!("The body is larger than {LARGEST_BODY} bytes."),
+        )
+    }
+
+    fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            ErrorCode::InternalServerError,
+            "The server failed to run the operation.",
+        )
+    }
+
+    fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
+        Self {
+            header: Some((name, value)),
+            ..self
+        }
+    }
+
+    fn into_response(self, media_type: MediaType) -> Response {
+        let answer = Answer::refused(coded(self.code, self.message));
+        let mut response = write_answer(self.status, media_type, &answer);
+        response.headers_mut().extend(self.header);
+        response
+    }
+}

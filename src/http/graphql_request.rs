@@ -1,0 +1,291 @@
+//! From the parameters of a request to an operation that can be run.
+//!
+//! It owns the checks that come before the executor: the types of the parameters,
+//! the one parse of the document, the choice of the operation. It must never know
+//! which transport asked, and never parse a document twice.
+
+use async_graphql::parser::parse_query;
+use async_graphql::parser::types::{
+    DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection,
+};
+use async_graphql::{Extensions, Name, Request, ServerError, Variables};
+use serde_json::{Map, Value};
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use super::graphql_errors::{ErrorCode, coded, parse_failed};
+use crate::model::Caller;
+
+/// The four parameters of a GraphQL request.
+#[derive(Debug, Default)]
+pub struct Parameters {
+    /// The document.
+    pub query: String,
+    /// Which operation of the document to run.
+    pub operation_name: Option<String>,
+    /// The values of its variables.
+    pub variables: Variables,
+    /// What clients and servers agreed on beside the specification.
+    pub extensions: Extensions,
+}
+
+/// Why a JSON object is not a GraphQL request. The text is for the client.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParameterError {
+    /// There is no document.
+    #[error("`query` is missing")]
+    QueryMissing,
+    /// A parameter has another type than it must have.
+    #[error("`{name}` must be {expected}, not {found}")]
+    WrongType {
+        /// The parameter.
+        name: &'static str,
+        /// What it must be.
+        expected: &'static str,
+        /// What it is.
+        found: &'static str,
+    },
+}
+
+impl Parameters {
+    /// Takes the parameters out of a JSON object; `null` counts as absent.
+    pub fn from_object(mut object: Map<String, Value>) -> Result<Self, ParameterError> {
+        let query = take_string(&mut object, "query")?.ok_or(ParameterError::QueryMissing)?;
+        Ok(Self {
+            query,
+            operation_name: take_string(&mut object, "operationName")?,
+            variables: take_object(&mut object, "variables")?,
+            extensions: take_object(&mut object, "extensions")?,
+        })
+    }
+}
+
+fn take_string(
+    object: &mut Map<String, Value>,
+    name: &'static str,
+) -> Result<Option<String>, ParameterError> {
+    match object.remove(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(other) => Err(wrong_type(name, "a string", &other)),
+    }
+}
+
+fn take_object<Target>(
+    object: &mut Map<String, Value>,
+    name: &'static str,
+) -> Result<Target, ParameterError>
+where
+    Target: Default + serde::de::DeserializeOwned,
+{
+    let expected = "an object";
+    match object.remove(name) {
+        None | Some(Value::Null) => Ok(Target::default()),
+        Some(value @ Value::Object(_)) => {
+            serde_json::from_value(value).map_err(|_| ParameterError::WrongType {
+                name,
+                expected,
+                found: "something else",
+            })
+        }
+        Some(other) => Err(wrong_type(name, expected, &other)),
+    }
+}
+
+fn wrong_type(name: &'static str, expected: &'static str, found: &Value) -> ParameterError {
+    ParameterError::WrongType {
+        name,
+        expected,
+        found: kind_of(found),
+    }
+}
+
+/// What a JSON value is, in words for an error message.
+pub fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// An operation that was found in its document and can be given to the executor.
+pub struct Operation {
+    /// Query, mutation or subscription.
+    pub kind: OperationType,
+    /// The request, with the parsed document and the caller in it.
+    pub request: Request,
+}
+
+impl Operation {
+    /// Parses the document and finds the operation in it.
+    pub fn prepare(parameters: Parameters, caller: Caller) -> Result<Self, ServerError> {
+        let Parameters {
+            query,
+            operation_name,
+            variables,
+            extensions,
+        } = parameters;
+        let document = parse_query(&query).map_err(|cause| parse_failed(&cause))?;
+        let definition = find_operation(&document, operation_name.as_deref())?;
+        let kind = definition.ty;
+        if kind == OperationType::Subscription {
+            check_single_root_field(definition)?;
+        }
+
+        let mut request = Request::new(query).variables(variables).data(caller);
+        request.operation_name = operation_name;
+        request.extensions = extensions;
+        request.set_parsed_query(document);
+        Ok(Self { kind, request })
+    }
+}
+
+fn find_operation<'document>(
+    document: &'document ExecutableDocument,
+    name: Option<&str>,
+) -> Result<&'document OperationDefinition, ServerError> {
+    let found = match (&document.operations, name) {
+        (DocumentOperations::Single(operation), None) => Some(operation),
+        (DocumentOperations::Single(_), Some(_)) => None,
+        (DocumentOperations::Multiple(operations), Some(name)) => operations.get(&Name::new(name)),
+        (DocumentOperations::Multiple(operations), None) if operations.len() > 1 => {
+            return Err(coded(
+                ErrorCode::OperationNotFound,
+                "The document has several operations: say which one in `operationName`.",
+            ));
+        }
+        (DocumentOperations::Multiple(operations), None) => operations.values().next(),
+    };
+    match found {
+        Some(operation) => Ok(&operation.node),
+        None => Err(coded(
+            ErrorCode::OperationNotFound,
+            "The document has no operation of the name in `operationName`.",
+        )),
+    }
+}
+
+// The specification asks for it. The library would merge the streams of any number of
+// root fields, past every cap on subscriptions, and overlook those in a fragment.
+fn check_single_root_field(operation: &OperationDefinition) -> Result<(), ServerError> {
+    match operation.selection_set.node.items.as_slice() {
+        [only] if matches!(only.node, Selection::Field(_)) => Ok(()),
+        _ => Err(coded(
+            ErrorCode::GraphqlValidationFailed,
+            "A subscription must select exactly one field of `Subscription`, and not in a \
+             fragment.",
+        )),
+    }
+}
+
+/// Runs `work` to its end, even if nobody waits for the answer any more.
+///
+/// Mutations need it: the future of a handler is dropped when its client leaves, and
+/// that must not leave a transaction half way. `None` means that `work` panicked.
+pub async fn run_to_the_end<Work>(tracker: &TaskTracker, work: Work) -> Option<Work::Output>
+where
+    Work: Future<Output: Send + 'static> + Send + 'static,
+{
+    match tracker.spawn(work.in_current_span()).await {
+        Ok(output) => Some(output),
+        Err(error) => {
+            tracing::error!(%error, "an operation did not come to its end");
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn parameters(value: Value) -> Result<Parameters, ParameterError> {
+        let Value::Object(object) = value else {
+            panic!("not an object");
+        };
+        Parameters::from_object(object)
+    }
+
+    fn prepare(query: &str, operation_name: Option<&str>) -> Result<OperationType, String> {
+        let parameters = Parameters {
+            query: query.to_owned(),
+            operation_name: operation_name.map(str::to_owned),
+            ..Parameters::default()
+        };
+        Operation::prepare(parameters, Caller::Anonymous)
+            .map(|operation| operation.kind)
+            .map_err(|error| {
+                let extensions = error.extensions.unwrap_or_default();
+                extensions
+                    .get("code")
+                    .map(|code| code.to_string())
+                    .unwrap_or_default()
+            })
+    }
+
+    #[test]
+    fn parameters_are_checked_by_name() {
+        assert_eq!(
+            parameters(json!({})).unwrap_err().to_string(),
+            "`query` is missing"
+        );
+        assert_eq!(
+            parameters(json!({"query": ["x"]})).unwrap_err().to_string(),
+            "`query` must be a string, not an array"
+        );
+        assert_eq!(
+            parameters(json!({"query": "{a}", "variables": "{}"}))
+                .unwrap_err()
+                .to_string(),
+            "`variables` must be an object, not a string"
+        );
+        let all_null = json!({
+            "query": "{a}", "variables": null, "operationName": null, "extensions": null
+        });
+        assert!(parameters(all_null).is_ok());
+    }
+
+    #[test]
+    fn values_of_variables_arrive_whole() {
+        let given = json!({"query": "{a}", "variables": {"n": 9_007_199_254_740_993_i64}});
+        let variables = parameters(given).unwrap().variables;
+        assert_eq!(
+            serde_json::to_value(&variables).unwrap(),
+            json!({"n": 9_007_199_254_740_993_i64})
+        );
+    }
+
+    #[test]
+    fn the_operation_is_found_by_its_name() {
+        let both = "query A { a } mutation B { b }";
+        assert_eq!(prepare(both, Some("B")), Ok(OperationType::Mutation));
+        assert_eq!(prepare("query A { a }", None), Ok(OperationType::Query));
+        let not_found = Err("\"OPERATION_NOT_FOUND\"".to_owned());
+        assert_eq!(prepare(both, None), not_found);
+        assert_eq!(prepare(both, Some("C")), not_found);
+        assert_eq!(prepare("{ a }", Some("A")), not_found);
+    }
+
+    #[test]
+    fn a_subscription_has_one_root_field() {
+        assert_eq!(
+            prepare("subscription { a }", None),
+            Ok(OperationType::Subscription)
+        );
+        let invalid = Err("\"GRAPHQL_VALIDATION_FAILED\"".to_owned());
+        assert_eq!(prepare("subscription { a b }", None), invalid);
+        assert_eq!(
+            prepare(
+                "subscription { ...f } fragment f on Subscription { a }",
+                None
+            ),
+            invalid
+        );
+    }
+}

@@ -1,0 +1,355 @@
+//! The life of one socket, from the handshake to the last byte.
+//!
+//! It owns the order of the protocol, the clocks that watch the peer, and the way a
+//! connection ends. It must never hold a message that the queue has no room for, and
+//! never wait for the peer beyond a limit.
+//!
+//! One task, two halves side by side: `Reader` and `write_frames`. The first to end
+//! says why, and that decides the farewell. The peer is asked for a sign of life with
+//! WebSocket's own ping frames: browsers and libraries answer them without the page's
+//! help, also in a tab that sleeps, and no client sees a message it did not expect.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use axum::Error;
+use axum::body::Bytes;
+use axum::extract::ws::{Message, WebSocket};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Map, Value};
+use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until, timeout};
+
+use super::SocketLimits;
+use super::ending::{Ending, Sink, Stream};
+use super::operations::{Frame, Operations};
+use super::protocol::{self, ClientMessage, CloseReason, InvalidMessage};
+use crate::http::graphql_endpoint::GraphqlState;
+use crate::http::graphql_errors::{ErrorCode, coded};
+use crate::http::graphql_request::{Operation, Parameters};
+use crate::model::Caller;
+
+/// How long queries and mutations may go on when the server stops.
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+
+/// How long a peer may take to agree to a close.
+const FAREWELL_TIME: Duration = Duration::from_secs(2);
+
+/// Serves one socket until it is closed.
+pub async fn serve(socket: WebSocket, state: GraphqlState, authorization: Option<String>) {
+    let _counted = OpenConnection::count();
+    let speaks_graphql = socket.protocol().is_some();
+    let (mut sink, mut stream) = socket.split();
+    let ending = if speaks_graphql {
+        converse(&mut sink, &mut stream, state, authorization).await
+    } else {
+        Ending::Close(CloseReason::SubprotocolNotAcceptable)
+    };
+    tracing::debug!(?ending, "a WebSocket ends");
+    metrics::counter!("usher_websocket_closed_total", "code" => ending.label()).increment(1);
+    // A peer that holds out is cut off: both halves are dropped, and the TCP
+    // connection with them.
+    let _ = timeout(FAREWELL_TIME, ending.take_leave(&mut sink, &mut stream)).await;
+}
+
+async fn converse(
+    sink: &mut Sink,
+    stream: &mut Stream,
+    state: GraphqlState,
+    authorization: Option<String>,
+) -> Ending {
+    let limits = state.sockets.clone();
+    let places = limits.outgoing_queue.clamp(1, Semaphore::MAX_PERMITS);
+    let (queue, frames) = mpsc::channel(places);
+    let ping_sent = Notify::new();
+    let mut writer = pin!(write_frames(sink, frames, &ping_sent, &limits));
+    let reader = Reader {
+        operations: Operations::new(state.clone(), queue.clone()),
+        state,
+        authorization,
+        queue,
+        caller: None,
+        is_stopping: false,
+    };
+    let ending = tokio::select! {
+        ending = reader.run(stream, &ping_sent) => ending,
+        ending = &mut writer => return ending,
+    };
+    if matches!(ending, Ending::Close(CloseReason::ShuttingDown)) {
+        // The reader is gone and its operations are done, so that the queue ends when
+        // their last words are sent.
+        let _ = timeout(FAREWELL_TIME, writer).await;
+    }
+    ending
+}
+
+/// Sends what the queue holds, and the pings, until the peer makes no room any more.
+async fn write_frames(
+    sink: &mut Sink,
+    mut frames: mpsc::Receiver<Frame>,
+    ping_sent: &Notify,
+    limits: &SocketLimits,
+) -> Ending {
+    // The timer panics without a period, and beyond the end of time.
+    let period = limits
+        .ping_interval
+        .clamp(Duration::from_millis(1), Duration::from_hours(24));
+    let mut pings = interval_at(Instant::now() + period, period);
+    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let (message, is_ping) = tokio::select! {
+            frame = frames.recv() => match frame {
+                Some(frame) => (frame.into_wanted().map(Message::Text), false),
+                // The reader has ended, and knows why.
+                None => return Ending::Gone,
+            },
+            _ = pings.tick() => (Some(Message::Ping(Bytes::new())), true),
+        };
+        if let Some(message) = message
+            && let Err(ending) = in_time(limits, sink.feed(message)).await
+        {
+            return ending;
+        }
+        // One flush for a burst; a message that nobody wanted may have ended it.
+        if (is_ping || frames.is_empty())
+            && let Err(ending) = in_time(limits, sink.flush()).await
+        {
+            return ending;
+        }
+        if is_ping {
+            ping_sent.notify_one();
+        }
+    }
+}
+
+async fn in_time(
+    limits: &SocketLimits,
+    sent: impl Future<Output = Result<(), Error>>,
+) -> Result<(), Ending> {
+    match timeout(limits.send_timeout, sent).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(Ending::Gone),
+        Err(_) => Err(Ending::NotReading),
+    }
+}
+
+/// Takes the peer's messages one by one and does what they say.
+struct Reader {
+    state: GraphqlState,
+    /// The `Authorization` header of the handshake.
+    authorization: Option<String>,
+    queue: mpsc::Sender<Frame>,
+    operations: Operations,
+    /// Known since `connection_init` was acknowledged.
+    caller: Option<Caller>,
+    is_stopping: bool,
+}
+
+impl Reader {
+    async fn run(mut self, stream: &mut Stream, ping_sent: &Notify) -> Ending {
+        let limits = self.state.sockets.clone();
+        let mut init_time = pin!(sleep(limits.init_timeout));
+        let mut silent_until: Option<Instant> = None;
+        loop {
+            // The order matters: a ping is noted before the pong that answers it, what
+            // has arrived counts before the silence does, and a flood of messages
+            // cannot hide the other clocks.
+            tokio::select! {
+                biased;
+                () = ping_sent.notified() => {
+                    let deadline = Instant::now().checked_add(limits.pong_timeout);
+                    silent_until = silent_until.or(deadline);
+                }
+                () = self.state.shutdown.cancelled() => return self.drain(stream).await,
+                () = &mut init_time, if self.caller.is_none() => {
+                    return Ending::Close(CloseReason::InitialisationTimeout);
+                }
+                message = stream.next() => {
+                    silent_until = None;
+                    if let Err(ending) = self.receive(message).await {
+                        return ending;
+                    }
+                }
+                () = sleep_until(silent_until.unwrap_or_else(Instant::now)),
+                    if silent_until.is_some() =>
+                {
+                    return Ending::Silent;
+                }
+            }
+        }
+    }
+
+    // Starts nothing more, lets queries and mutations come to their end, and goes on
+    // listening meanwhile: a peer may leave, or ask for a pong.
+    async fn drain(mut self, stream: &mut Stream) -> Ending {
+        self.is_stopping = true;
+        self.operations.stop_subscriptions();
+        let farewell = Ending::Close(CloseReason::ShuttingDown);
+        let drained = async {
+            loop {
+                tokio::select! {
+                    biased;
+                    () = self.operations.finished() => return None,
+                    message = stream.next() => {
+                        if let Err(ending) = self.receive(message).await {
+                            return Some(ending);
+                        }
+                    }
+                }
+            }
+        };
+        match timeout(DRAIN_TIME, drained).await {
+            Ok(Some(ending)) => ending,
+            Ok(None) | Err(_) => farewell,
+        }
+    }
+
+    async fn receive(&mut self, message: Option<Result<Message, Error>>) -> Result<(), Ending> {
+        let message = match message {
+            None => return Err(Ending::Gone),
+            Some(Err(error)) => return Err(Ending::of_read_error(&error)),
+            Some(Ok(message)) => message,
+        };
+        match message {
+            Message::Text(text) => self.handle(&text).await,
+            Message::Binary(_) => Err(Ending::Close(InvalidMessage::Binary.into())),
+            // The library answers pings; a pong was only a sign of life.
+            Message::Ping(_) | Message::Pong(_) => Ok(()),
+            Message::Close(frame) => {
+                let no_code = 1005;
+                Err(Ending::PeerClosed(
+                    frame.map_or(no_code, |frame| frame.code),
+                ))
+            }
+        }
+    }
+
+    async fn handle(&mut self, text: &str) -> Result<(), Ending> {
+        let message =
+            ClientMessage::parse(text).map_err(|invalid| Ending::Close(invalid.into()))?;
+        match message {
+            ClientMessage::ConnectionInit(payload) => {
+                if self.caller.is_some() {
+                    return Err(Ending::Close(CloseReason::TooManyInitialisations));
+                }
+                let credential = credential(&payload, self.authorization.as_deref());
+                let caller = self.state.authenticator.authenticate(credential);
+                self.caller = Some(caller.map_err(|_| Ending::Close(CloseReason::Forbidden))?);
+                self.say(Frame::of_connection(protocol::connection_ack()))
+                    .await
+            }
+            ClientMessage::Ping(payload) => {
+                self.say(Frame::of_connection(protocol::pong(payload.as_ref())))
+                    .await
+            }
+            ClientMessage::Pong => Ok(()),
+            ClientMessage::Subscribe { id, parameters } => self.subscribe(id, parameters).await,
+            ClientMessage::Complete { id } => {
+                self.operations.cancel(&id);
+                Ok(())
+            }
+        }
+    }
+
+    async fn subscribe(&mut self, id: String, parameters: Parameters) -> Result<(), Ending> {
+        let Some(caller) = self.caller.clone() else {
+            return Err(Ending::Close(CloseReason::Unauthorized));
+        };
+        if self.operations.contains(&id) {
+            return Err(Ending::Close(CloseReason::SubscriberExists(id)));
+        }
+        let error = if self.is_stopping {
+            coded(
+                ErrorCode::ServiceUnavailable,
+                "The server is shutting down.",
+            )
+        } else {
+            match Operation::prepare(parameters, caller) {
+                Err(error) => error,
+                Ok(operation) => match self.operations.start(&id, operation) {
+                    Ok(()) => return Ok(()),
+                    Err(too_many) => coded(ErrorCode::TooManySubscriptions, too_many.to_string()),
+                },
+            }
+        };
+        self.say(Frame::of_connection(protocol::error(&id, &[error])))
+            .await
+    }
+
+    // Waiting for space here stops reading: who floods the server with requests, and
+    // does not read the answers, is not listened to until it does. Only a server that
+    // stops does not wait: it has a goodbye to say.
+    async fn say(&self, frame: Frame) -> Result<(), Ending> {
+        tokio::select! {
+            biased;
+            sent = self.queue.send(frame) => sent.map_err(|_| Ending::Gone),
+            () = self.state.shutdown.cancelled(), if !self.is_stopping => Ok(()),
+        }
+    }
+}
+
+/// The bearer credential of a connection: that of `connection_init` first, because
+/// browsers cannot set headers of a handshake.
+fn credential<'text>(
+    payload: &'text Map<String, Value>,
+    header: Option<&'text str>,
+) -> Option<&'text str> {
+    let in_payload = payload
+        .iter()
+        .find(|(key, value)| key.eq_ignore_ascii_case("authorization") && !value.is_null());
+    match in_payload {
+        // What is not text becomes an empty credential, which no authenticator takes.
+        Some((_, value)) => Some(value.as_str().unwrap_or_default()),
+        None => header,
+    }
+}
+
+/// Counts a connection in the metrics for as long as it lives.
+struct OpenConnection;
+
+impl OpenConnection {
+    fn count() -> Self {
+        metrics::gauge!("usher_websocket_connections").increment(1.0);
+        Self
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        metrics::gauge!("usher_websocket_connections").decrement(1.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_payload_wins_over_the_header() {
+        let find = |payload: Value, header| {
+            let payload = payload.as_object().cloned().unwrap_or_default();
+            credential(&payload, header).map(str::to_owned)
+        };
+        let bearer = Some("Bearer a".to_owned());
+        assert_eq!(find(json!({"AuthoriZation": "Bearer a"}), None), bearer);
+        assert_eq!(find(json!({}), Some("Bearer a")), bearer);
+        assert_eq!(
+            find(json!({"authorization": null}), Some("Bearer a")),
+            bearer
+        );
+        assert_eq!(
+            find(json!({"authorization": "Bearer a"}), Some("Bearer b")),
+            bearer
+        );
+        assert_eq!(find(json!({}), None), None);
+    }
+
+    #[test]
+    fn a_credential_that_is_no_text_does_not_make_an_anonymous_caller() {
+        let payload = json!({"authorization": 5});
+        let payload = payload.as_object().cloned().unwrap_or_default();
+        assert_eq!(credential(&payload, Some("Bearer a")), Some(""));
+    }
+}

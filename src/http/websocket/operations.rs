@@ -1,0 +1,316 @@
+//! The operations that run on one connection.
+//!
+//! It owns their ids, their number, their tasks and their last words. It must never
+//! read from the socket or write to it: results go into the connection's queue, and an
+//! operation waits there for space before it asks its stream for more.
+//!
+//! An id is free and a slot empty again *before* the operation's last frame enters the
+//! queue. A client that has read the frame can use both at once.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_graphql::parser::types::OperationType;
+use axum::extract::ws::Utf8Bytes;
+use futures_util::{FutureExt, StreamExt};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use super::protocol;
+use crate::http::graphql_answer::Answer;
+use crate::http::graphql_endpoint::GraphqlState;
+use crate::http::graphql_errors::{ErrorCode, coded};
+use crate::http::graphql_request::{Operation, run_to_the_end};
+
+/// A message that waits to be sent, as the text it will be on the wire.
+pub struct Frame {
+    text: Utf8Bytes,
+    /// Cancelled when the peer no longer wants the operation that this belongs to.
+    unwanted: Option<CancellationToken>,
+}
+
+impl Frame {
+    /// A message of the connection itself.
+    pub fn of_connection(text: Utf8Bytes) -> Self {
+        Self {
+            text,
+            unwanted: None,
+        }
+    }
+
+    /// The text to send, unless the peer has said meanwhile that it does not want it.
+    /// It may have used the id again, and must not get old results under it.
+    pub fn into_wanted(self) -> Option<Utf8Bytes> {
+        let is_unwanted = self
+            .unwanted
+            .is_some_and(|unwanted| unwanted.is_cancelled());
+        (!is_unwanted).then_some(self.text)
+    }
+}
+
+/// The connection runs as many operations as it may.
+#[derive(Debug, thiserror::Error)]
+#[error("this connection runs as many operations as it may")]
+pub struct TooManyOperations;
+
+/// All operations of one connection. They are cancelled when this is dropped, except
+/// for mutations, which run to their end.
+pub struct Operations {
+    state: GraphqlState,
+    queue: mpsc::Sender<Frame>,
+    slots: Arc<Semaphore>,
+    running: Arc<RunningOperations>,
+    tasks: TaskTracker,
+    connection_open: DropGuard,
+    started: u64,
+}
+
+impl Operations {
+    /// None yet; their results will go into `queue`.
+    pub fn new(state: GraphqlState, queue: mpsc::Sender<Frame>) -> Self {
+        let slots = state.sockets.max_operations.min(Semaphore::MAX_PERMITS);
+        Self {
+            slots: Arc::new(Semaphore::new(slots)),
+            running: Arc::default(),
+            tasks: TaskTracker::new(),
+            connection_open: CancellationToken::new().drop_guard(),
+            started: 0,
+            state,
+            queue,
+        }
+    }
+
+    /// Whether an operation of this id is running.
+    pub fn contains(&self, id: &str) -> bool {
+        self.running.lock().contains_key(id)
+    }
+
+    /// Starts an operation under an id that is not running.
+    pub fn start(&mut self, id: &str, operation: Operation) -> Result<(), TooManyOperations> {
+        let slot = Slot::take(&self.slots).ok_or(TooManyOperations)?;
+        let cancelled = CancellationToken::new();
+        let connection_closed = self.connection_open.token().clone();
+        self.started += 1;
+        let entry = RunningOperation {
+            serial: self.started,
+            kind: operation.kind,
+            cancelled: cancelled.clone(),
+        };
+        self.running.lock().insert(id.to_owned(), entry);
+
+        let mut task = OperationTask {
+            id: id.to_owned(),
+            serial: self.started,
+            cancelled: cancelled.clone(),
+            running: Arc::clone(&self.running),
+            queue: self.queue.clone(),
+            slot: Some(slot),
+        };
+        let state = self.state.clone();
+        self.tasks.spawn(async move {
+            // Two tokens, because frames look at the first: the end of the connection's
+            // reader must not spoil the last words that are still in the queue.
+            let run = cancelled.run_until_cancelled(task.run(&state, operation));
+            connection_closed.run_until_cancelled(run).await;
+        });
+        Ok(())
+    }
+
+    /// Stops an operation because the peer wants no more of it. An unknown id is
+    /// normal: the operation's end and this wish can cross on the way.
+    pub fn cancel(&self, id: &str) {
+        if let Some(entry) = self.running.lock().remove(id) {
+            entry.cancelled.cancel();
+        }
+    }
+
+    /// Ends the subscriptions without a word to the peer, and leaves the rest running.
+    pub fn stop_subscriptions(&self) {
+        self.running.lock().retain(|_, entry| {
+            let is_subscription = entry.kind == OperationType::Subscription;
+            if is_subscription {
+                entry.cancelled.cancel();
+            }
+            !is_subscription
+        });
+    }
+
+    /// Waits until nothing runs; nothing may be started any more.
+    pub async fn finished(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// One of the connection's places for an operation, and its count in the metrics.
+struct Slot {
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Slot {
+    fn take(slots: &Arc<Semaphore>) -> Option<Self> {
+        let permit = Arc::clone(slots).try_acquire_owned().ok()?;
+        metrics::gauge!("usher_websocket_operations").increment(1.0);
+        Some(Self { _permit: permit })
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        metrics::gauge!("usher_websocket_operations").decrement(1.0);
+    }
+}
+
+#[derive(Default)]
+struct RunningOperations(Mutex<HashMap<String, RunningOperation>>);
+
+struct RunningOperation {
+    /// Tells an operation from a later one of the same id.
+    serial: u64,
+    kind: OperationType,
+    cancelled: CancellationToken,
+}
+
+impl RunningOperations {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, RunningOperation>> {
+        // Nothing panics while it holds the lock, and a map is whole in any case.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn forget(&self, id: &str, serial: u64) {
+        let mut running = self.lock();
+        if running.get(id).is_some_and(|entry| entry.serial == serial) {
+            running.remove(id);
+        }
+    }
+}
+
+/// The queue was closed under an operation: its connection is gone.
+struct ConnectionGone;
+
+struct OperationTask {
+    id: String,
+    serial: u64,
+    cancelled: CancellationToken,
+    running: Arc<RunningOperations>,
+    queue: mpsc::Sender<Frame>,
+    /// Empty while a mutation holds it, and after the last frame.
+    slot: Option<Slot>,
+}
+
+impl OperationTask {
+    async fn run(&mut self, state: &GraphqlState, operation: Operation) {
+        // A resolver that panics must cost its operation, not leave the peer waiting.
+        let outcome = AssertUnwindSafe(self.execute(state, operation))
+            .catch_unwind()
+            .await;
+        // A closed queue needs no care: nobody is left to be told.
+        let _ = match outcome {
+            Ok(outcome) => outcome,
+            Err(_) => self.finish_broken().await,
+        };
+    }
+
+    async fn execute(
+        &mut self,
+        state: &GraphqlState,
+        operation: Operation,
+    ) -> Result<(), ConnectionGone> {
+        match operation.kind {
+            OperationType::Query => {
+                let answer = Answer::new(state.schema.execute(operation.request).await);
+                self.finish_with(&answer).await
+            }
+            OperationType::Mutation => self.mutate(state, operation).await,
+            OperationType::Subscription => self.stream(state, operation).await,
+        }
+    }
+
+    // The mutation keeps the slot while it runs, even if the peer has cancelled it:
+    // otherwise the cap could be passed by cancelling.
+    async fn mutate(
+        &mut self,
+        state: &GraphqlState,
+        operation: Operation,
+    ) -> Result<(), ConnectionGone> {
+        let schema = state.schema.clone();
+        let slot = self.slot.take();
+        let work = async move {
+            let answer = Answer::new(schema.execute(operation.request).await);
+            (answer, slot)
+        };
+        match run_to_the_end(&state.tracker, work).await {
+            Some((answer, slot)) => {
+                self.slot = slot;
+                self.finish_with(&answer).await
+            }
+            None => self.finish_broken().await,
+        }
+    }
+
+    async fn stream(
+        &mut self,
+        state: &GraphqlState,
+        operation: Operation,
+    ) -> Result<(), ConnectionGone> {
+        let mut responses = state.schema.execute_stream(operation.request);
+        while let Some(response) = responses.next().await {
+            let answer = Answer::new(response);
+            if !answer.was_executed() {
+                return self.finish(|id| protocol::error(id, answer.errors())).await;
+            }
+            self.send(|id| protocol::next(id, &answer)).await?;
+        }
+        // When the server stops, its streams may end before the socket does. A
+        // `complete` would tell the peer that there is nothing to come back for.
+        if state.shutdown.is_cancelled() {
+            return Ok(());
+        }
+        self.finish(protocol::complete).await
+    }
+
+    async fn finish_with(&mut self, answer: &Answer) -> Result<(), ConnectionGone> {
+        if answer.was_executed() {
+            self.send(|id| protocol::next(id, answer)).await?;
+            self.finish(protocol::complete).await
+        } else {
+            self.finish(|id| protocol::error(id, answer.errors())).await
+        }
+    }
+
+    async fn finish_broken(&mut self) -> Result<(), ConnectionGone> {
+        let error = coded(
+            ErrorCode::InternalServerError,
+            "The server failed to run the operation.",
+        );
+        self.finish(|id| protocol::error(id, &[error])).await
+    }
+
+    // Waits for space first and writes the JSON then: what waits is one value, and
+    // the peer's `complete` can still spare the work.
+    async fn send(&self, write: impl FnOnce(&str) -> Utf8Bytes) -> Result<(), ConnectionGone> {
+        let space = self.queue.reserve().await.map_err(|_| ConnectionGone)?;
+        space.send(self.frame(write(&self.id)));
+        Ok(())
+    }
+
+    async fn finish(
+        &mut self,
+        write: impl FnOnce(&str) -> Utf8Bytes,
+    ) -> Result<(), ConnectionGone> {
+        let space = self.queue.reserve().await.map_err(|_| ConnectionGone)?;
+        self.running.forget(&self.id, self.serial);
+        self.slot = None;
+        space.send(self.frame(write(&self.id)));
+        Ok(())
+    }
+
+    fn frame(&self, text: Utf8Bytes) -> Frame {
+        Frame {
+            text,
+            unwanted: Some(self.cancelled.clone()),
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! The words of `graphql-transport-ws`: messages in, frames out, reasons to close.
+//!
+//! It owns the JSON and the codes. It must never send, wait, or know what a GraphQL
+//! operation does.
+
+use async_graphql::ServerError;
+use axum::extract::ws::{CloseFrame, Utf8Bytes};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::http::graphql_answer::Answer;
+use crate::http::graphql_request::{ParameterError, Parameters, kind_of};
+
+/// The name of the protocol in the handshake.
+pub const SUBPROTOCOL: &str = "graphql-transport-ws";
+
+/// Longest id of an operation. Every message of the operation repeats it, so that a
+/// long one would turn a small request into a flood.
+const LONGEST_ID: usize = 256;
+
+/// Longest reason that fits a close frame.
+const LONGEST_REASON: usize = 123;
+
+/// A message from the peer.
+#[derive(Debug)]
+pub enum ClientMessage {
+    /// Asks for the connection, perhaps with a credential.
+    ConnectionInit(Map<String, Value>),
+    /// Wants a pong with the same payload.
+    Ping(Option<Value>),
+    /// Answers a ping, or shows a sign of life.
+    Pong,
+    /// Starts an operation.
+    Subscribe {
+        /// Chosen by the peer; unique among its running operations.
+        id: String,
+        /// What to run.
+        parameters: Parameters,
+    },
+    /// Wants no more of an operation.
+    Complete {
+        /// The operation.
+        id: String,
+    },
+}
+
+/// Why a message is not one of the protocol. The text goes into the close frame.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidMessage {
+    /// A binary frame.
+    #[error("Binary messages are not part of {SUBPROTOCOL}")]
+    Binary,
+    /// Not JSON at all.
+    #[error("The message is not JSON")]
+    NotJson,
+    /// JSON of another kind than an object.
+    #[error("The message must be an object, not {0}")]
+    NotAnObject(&'static str),
+    /// No `type`, or not a string.
+    #[error("The message has no `type`")]
+    TypeMissing,
+    /// A type that only a server sends, or that nobody does.
+    #[error("A client sends no message of type `{0}`")]
+    TypeUnknown(String),
+    /// No `id`, or not a string, or empty.
+    #[error("A message of type `{0}` must have a non-empty `id`")]
+    IdMissing(&'static str),
+    /// An id that is too long to be repeated.
+    #[error("`id` is longer than {LONGEST_ID} bytes")]
+    IdTooLong,
+    /// A payload of the wrong kind.
+    #[error("The `payload` of `{kind}` must be an object, not {found}")]
+    PayloadType {
+        /// The message's type.
+        kind: &'static str,
+        /// What the payload is.
+        found: &'static str,
+    },
+    /// A payload of `subscribe` that is no GraphQL request.
+    #[error("In the payload of `subscribe`, {0}")]
+    Parameters(#[from] ParameterError),
+}
+
+impl ClientMessage {
+    /// Reads the text of one frame.
+    pub fn parse(text: &str) -> Result<Self, InvalidMessage> {
+        let mut message = match serde_json::from_str(text) {
+            Ok(Value::Object(message)) => message,
+            Ok(other) => return Err(InvalidMessage::NotAnObject(kind_of(&other))),
+            Err(_) => return Err(InvalidMessage::NotJson),
+        };
+        let Some(Value::String(kind)) = message.remove("type") else {
+            return Err(InvalidMessage::TypeMissing);
+        };
+        match kind.as_str() {
+            "connection_init" => {
+                let payload = take_payload(&mut message, "connection_init")?;
+                Ok(Self::ConnectionInit(payload.unwrap_or_default()))
+            }
+            "ping" => {
+                let payload = take_payload(&mut message, "ping")?;
+                Ok(Self::Ping(payload.map(Value::Object)))
+            }
+            "pong" => {
+                take_payload(&mut message, "pong")?;
+                Ok(Self::Pong)
+            }
+            "subscribe" => {
+                let id = take_id(&mut message, "subscribe")?;
+                let payload = take_payload(&mut message, "subscribe")?;
+                let payload = payload.ok_or(InvalidMessage::PayloadType {
+                    kind: "subscribe",
+                    found: "null",
+                })?;
+                let parameters = Parameters::from_object(payload)?;
+                Ok(Self::Subscribe { id, parameters })
+            }
+            "complete" => {
+                let id = take_id(&mut message, "complete")?;
+                Ok(Self::Complete { id })
+            }
+            _ => Err(InvalidMessage::TypeUnknown(kind)),
+        }
+    }
+}
+
+fn take_id(message: &mut Map<String, Value>, kind: &'static str) -> Result<String, InvalidMessage> {
+    match message.remove("id") {
+        Some(Value::String(id)) if id.len() > LONGEST_ID => Err(InvalidMessage::IdTooLong),
+        Some(Value::String(id)) if !id.is_empty() => Ok(id),
+        _ => Err(InvalidMessage::IdMissing(kind)),
+    }
+}
+
+fn take_payload(
+    message: &mut Map<String, Value>,
+    kind: &'static str,
+) -> Result<Option<Map<String, Value>>, InvalidMessage> {
+    match message.remove("payload") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Object(payload)) => Ok(Some(payload)),
+        Some(other) => Err(InvalidMessage::PayloadType {
+            kind,
+            found: kind_of(&other),
+        }),
+    }
+}
+
+/// `connection_ack`: operations may be started.
+pub fn connection_ack() -> Utf8Bytes {
+    Utf8Bytes::from_static(r#"{"type":"connection_ack"}"#)
+}
+
+/// `pong`, with the payload of the ping.
+pub fn pong(payload: Option<&Value>) -> Utf8Bytes {
+    write(None, "pong", payload)
+}
+
+/// `next`: one result of an operation.
+pub fn next(id: &str, answer: &Answer) -> Utf8Bytes {
+    write(Some(id), "next", Some(answer))
+}
+
+/// `error`: the operation was refused, and nothing more of it follows.
+pub fn error(id: &str, errors: &[ServerError]) -> Utf8Bytes {
+    write(Some(id), "error", Some(errors))
+}
+
+/// `complete`: nothing more of the operation follows.
+pub fn complete(id: &str) -> Utf8Bytes {
+    write(Some(id), "complete", None::<&Value>)
+}
+
+#[derive(Serialize)]
+struct ServerMessage<'message, Payload: Serialize> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'message str>,
+    r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<Payload>,
+}
+
+fn write(id: Option<&str>, r#type: &'static str, payload: Option<impl Serialize>) -> Utf8Bytes {
+    let message = ServerMessage {
+        id,
+        r#type,
+        payload,
+    };
+    match serde_json::to_string(&message) {
+        Ok(text) => text.into(),
+        // Only a payload can fail to be written, and the peer must still learn that
+        // nothing more comes.
+        Err(error) => {
+            tracing::error!(%error, "a message could not be written as JSON");
+            match id {
+                Some(id) => complete(id),
+                None => pong(None),
+            }
+        }
+    }
+}
+
+/// Why the server closes a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The server stops.
+    ShuttingDown,
+    /// The bytes are not what RFC 6455 allows.
+    ProtocolViolation,
+    /// A text frame is not UTF-8.
+    NotUtf8,
+    /// A message is larger than it may be.
+    MessageTooLarge,
+    /// A message is not one of the protocol.
+    InvalidMessage(String),
+    /// An operation before `connection_ack`.
+    Unauthorized,
+    /// The credential was refused.
+    Forbidden,
+    /// The handshake did not offer the subprotocol.
+    SubprotocolNotAcceptable,
+    /// `connection_init` did not come in time.
+    InitialisationTimeout,
+    /// The id of a running operation was used again.
+    SubscriberExists(String),
+    /// A second `connection_init`.
+    TooManyInitialisations,
+}
+
+impl CloseReason {
+    /// The code of the close frame.
+    pub fn code(&self) -> u16 {
+        match self {
+            Self::ShuttingDown => 1001,
+            Self::ProtocolViolation => 1002,
+            Self::NotUtf8 => 1007,
+            Self::MessageTooLarge => 1009,
+            Self::InvalidMessage(_) => 4400,
+            Self::Unauthorized => 4401,
+            Self::Forbidden => 4403,
+            Self::SubprotocolNotAcceptable => 4406,
+            Self::InitialisationTimeout => 4408,
+            Self::SubscriberExists(_) => 4409,
+            Self::TooManyInitialisations => 4429,
+        }
+    }
+
+    /// The close frame.
+    pub fn frame(&self) -> CloseFrame {
+        let reason = match self {
+            Self::ShuttingDown => "server is shutting down".into(),
+            Self::ProtocolViolation => "WebSocket protocol error".into(),
+            Self::NotUtf8 => "Text must be UTF-8".into(),
+            Self::MessageTooLarge => "Message too large".into(),
+            Self::InvalidMessage(why) => cut_to(why, LONGEST_REASON).into(),
+            Self::Unauthorized => "Unauthorized".into(),
+            Self::Forbidden => "Forbidden".into(),
+            Self::SubprotocolNotAcceptable => "Subprotocol not acceptable".into(),
+            Self::InitialisationTimeout => "Connection initialisation timeout".into(),
+            Self::SubscriberExists(id) => {
+                let around = "Subscriber for  already exists".len();
+                let id = cut_to(id, LONGEST_REASON - around);
+                format!("Subscriber for {id} already exists").into()
+            }
+            Self::TooManyInitialisations => "Too many initialisation requests".into(),
+        };
+        CloseFrame {
+            code: self.code(),
+            reason,
+        }
+    }
+}
+
+impl From<InvalidMessage> for CloseReason {
+    fn from(invalid: InvalidMessage) -> Self {
+        // Cut here already: the text may quote the peer, and reasons are logged.
+        let why = invalid.to_string();
+        Self::InvalidMessage(cut_to(&why, LONGEST_REASON).to_owned())
+    }
+}
+
+fn cut_to(text: &str, bytes: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes)).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        ClientMessage::parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn messages_are_read() {
+        assert!(matches!(
+            ClientMessage::parse(r#"{"type":"connection_init","payload":null}"#),
+            Ok(ClientMessage::ConnectionInit(payload)) if payload.is_empty()
+        ));
+        assert!(matches!(
+            ClientMessage::parse(r#"{"type":"ping","payload":{"at":1}}"#),
+            Ok(ClientMessage::Ping(Some(_)))
+        ));
+        assert!(matches!(
+            ClientMessage::parse(r#"{"id":"1","type":"subscribe","payload":{"query":"{a}"}}"#),
+            Ok(ClientMessage::Subscribe { id, parameters })
+                if id == "1" && parameters.query == "{a}"
+        ));
+    }
+
+    #[test]
+    fn what_is_no_message_says_why() {
+        assert_eq!(refusal("{"), "The message is not JSON");
+        assert_eq!(refusal("[]"), "The message must be an object, not an array");
+        assert_eq!(refusal("{}"), "The message has no `type`");
+        assert_eq!(
+            refusal(r#"{"type":"next"}"#),
+            "A client sends no message of type `next`"
+        );
+        assert_eq!(
+            refusal(r#"{"type":"complete","id":""}"#),
+            "A message of type `complete` must have a non-empty `id`"
+        );
+        assert_eq!(
+            refusal(r#"{"type":"pong","payload":[]}"#),
+            "The `payload` of `pong` must be an object, not an array"
+        );
+        assert_eq!(
+            refusal(r#"{"id":"1","type":"subscribe","payload":{"query":1}}"#),
+            "In the payload of `subscribe`, `query` must be a string, not a number"
+        );
+        assert_eq!(
+            refusal(&format!(
+                r#"{{"type":"complete","id":"{}"}}"#,
+                "x".repeat(300)
+            )),
+            "`id` is longer than 256 bytes"
+        );
+    }
+
+    #[test]
+    fn frames_are_written() {
+        assert_eq!(complete("a\"b"), r#"{"id":"a\"b","type":"complete"}"#);
+        assert_eq!(pong(None), r#"{"type":"pong"}"#);
+        let payload = serde_json::json!({"at": 1});
+        assert_eq!(
+            pong(Some(&payload)),
+            r#"{"type":"pong","payload":{"at":1}}"#
+        );
+        assert_eq!(
+            error("1", &[ServerError::new("no", None)]),
+            r#"{"id":"1","type":"error","payload":[{"message":"no"}]}"#
+        );
+    }
+
+    #[test]
+    fn every_reason_fits_its_frame() {
+        let long = "é".repeat(200);
+        for reason in [
+            CloseReason::SubscriberExists(long.clone()),
+            CloseReason::InvalidMessage(long),
+        ] {
+            let frame = reason.frame();
+            assert!(frame.reason.len() <= LONGEST_REASON, "{}", frame.reason);
+        }
+        assert_eq!(
+            CloseReason::SubscriberExists("7".to_owned()).frame().reason,
+            "Subscriber for 7 already exists"
+        );
+    }
+}
