@@ -1,9 +1,20 @@
-//! usher
-#![allow(missing_docs)]
-pub mod auth;
+//! usher: a seat-booking API that never sells a seat twice.
+//!
+//! Floors, each of which may use only those before it: `model` and `config`,
+//! `db`, then `domain`, `feed` and `auth`, then `graphql`, `http`, and `app` on
+//! top. ARCHITECTURE.md says why and follows a request through them.
+
 pub mod config;
+pub mod model;
+
 pub mod db;
+
+pub mod auth;
 pub mod domain;
 pub mod feed;
+
 pub mod graphql;
-pub mod model;
+
+pub mod http;
+
+pub mod app;

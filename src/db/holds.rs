@@ -5,8 +5,9 @@ use crate::db::transaction_id::{TransactionId, pg_current_xact_id};
 use crate::model::ids::{EventId, HoldId, SeatNo};
 use crate::model::status::HoldStatus;
 use chrono::{DateTime, Utc};
-use diesel::dsl::{max, min, now};
+use diesel::dsl::{min, now};
 use diesel::prelude::*;
+use diesel::sql_types::Timestamptz;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 /// Seats kept for one buyer until a time.
@@ -81,10 +82,7 @@ pub async fn lock(
 ) -> QueryResult<Option<(Hold, DateTime<Utc>)>> {
     holds::table
         .find((event, id))
-        .select((
-            Hold::as_select(),
-            now.into_sql::<diesel::sql_types::Timestamptz>(),
-        ))
+        .select((Hold::as_select(), now.into_sql::<Timestamptz>()))
         .for_update()
         .first(connection)
         .await
@@ -134,14 +132,13 @@ pub async fn lock_lapsed(connection: &mut AsyncPgConnection, limit: i64) -> Quer
 pub async fn until_next_lapse(
     connection: &mut AsyncPgConnection,
 ) -> QueryResult<Option<chrono::TimeDelta>> {
-    let (next, current): (Option<DateTime<Utc>>, DateTime<Utc>) = holds::table
-        .filter(holds::status.eq(HoldStatus::Active))
-        .select((
-            min(holds::expires_at),
-            max(now.into_sql::<diesel::sql_types::Timestamptz>()).assume_not_null(),
-        ))
-        .first(connection)
-        .await?;
+    let next = holds::table.filter(holds::status.eq(HoldStatus::Active));
+    let (next, current): (Option<DateTime<Utc>>, DateTime<Utc>) = diesel::select((
+        next.select(min(holds::expires_at)).single_value(),
+        now.into_sql::<Timestamptz>(),
+    ))
+    .get_result(connection)
+    .await?;
     Ok(next.map(|next| next - current))
 }
 

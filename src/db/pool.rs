@@ -1,6 +1,7 @@
 //! Connections: how one is opened, and the fair queue before the pool.
 
 use crate::config::DatabaseSettings;
+use crate::model::causes::in_full;
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::pooled_connection::bb8::{Pool, PooledConnection, RunError};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig};
@@ -177,18 +178,6 @@ async fn establish(
     // has the server's language, where deadlocks are then reported, not retried.
     let _ = connection.batch_execute("SET lc_messages = 'C'").await;
     Ok(connection)
-}
-
-/// A driver's error with its causes: tokio-postgres says why only in the source.
-fn in_full(error: &tokio_postgres::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// TLS by rustls with the system's root certificates: where the URL's `sslmode`

@@ -1,4 +1,5 @@
 //! The tables, as the migrations make them; a test compares the two.
+#![allow(missing_docs, reason = "the columns are described in the migrations")]
 
 use diesel::{allow_tables_to_appear_in_same_query, table};
 

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 /// The state of one seat: what a sale changes about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Queryable, Selectable)]
-#[diesel(table_name = seats, check_for_backend(diesel::pg::Pg))]
+#[diesel(table_name = seats, check_for_backend(Pg))]
 pub struct SeatState {
     /// Which seat of the event.
     pub seat_no: SeatNo,

@@ -1,6 +1,7 @@
 //! Tells other processes that something was committed here.
 
 use crate::feed::{Feed, FeedError};
+use crate::model::causes::in_full;
 use diesel_async::RunQueryDsl;
 
 /// The channel of PostgreSQL's NOTIFY. The payload is empty: the table says what.
@@ -12,7 +13,10 @@ pub(super) async fn run(feed: Feed) {
     loop {
         feed.shared.to_announce.notified().await;
         if let Err(error) = notify(&feed).await {
-            tracing::debug!(%error, "other processes were not told of a change");
+            tracing::debug!(
+                error = in_full(&error),
+                "other processes were not told of a change"
+            );
         }
     }
 }

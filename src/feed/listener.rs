@@ -3,6 +3,7 @@
 use crate::db::changes;
 use crate::feed::announcer::CHANNEL;
 use crate::feed::{Feed, FeedError};
+use crate::model::causes::in_full;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use diesel_async::RunQueryDsl;
 use futures_util::StreamExt;
@@ -24,7 +25,9 @@ pub(super) async fn run(feed: Feed) {
     loop {
         match listen(&feed, || pause = pauses.build()).await {
             Ok(()) => tracing::warn!("the listening connection was closed"),
-            Err(error) => tracing::warn!(%error, "the listening connection was lost"),
+            Err(error) => {
+                tracing::warn!(error = in_full(&error), "the listening connection was lost")
+            }
         }
         tokio::time::sleep(pause.next().unwrap_or(POLL)).await;
         // Without a listener the pauses are the poll.

@@ -13,6 +13,7 @@ use crate::db::changes::{self, Change, FeedState, Page};
 use crate::db::seats::{self, SeatState};
 use crate::db::transaction_id::TransactionId;
 use crate::feed::{Feed, FeedError};
+use crate::model::causes::in_full;
 use crate::model::cursor::{Cursor, CursorKind};
 use crate::model::ids::{EventId, SeatNo};
 use crate::model::status::SeatStatus;
@@ -209,7 +210,10 @@ impl Feed {
                 Ok(page) => return page,
                 Err(error) => {
                     let pauses = pauses.get_or_insert_with(|| {
-                        tracing::warn!(%error, "a watcher waits for the change feed");
+                        tracing::warn!(
+                            error = in_full(&error),
+                            "a watcher waits for the change feed"
+                        );
                         patience().build()
                     });
                     tokio::time::sleep(pauses.next().unwrap_or(MAX_PAUSE)).await;

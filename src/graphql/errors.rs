@@ -5,6 +5,7 @@ use crate::db::DatabaseUnavailable;
 use crate::db::failure::connection_was_lost;
 use crate::domain::DomainError;
 use crate::feed::FeedError;
+use crate::model::causes::in_full;
 use async_graphql::{Error, ErrorExtensions};
 use std::error::Error as StdError;
 
@@ -25,7 +26,7 @@ pub mod code {
     /// The map did not come to the cursor of `atLeast` in time.
     pub const CURSOR_NOT_REACHED: &str = "CURSOR_NOT_REACHED";
     /// Something is wrong with the server.
-    pub const INTERNAL: &str = "INTERNAL";
+    pub const INTERNAL: &str = "INTERNAL_SERVER_ERROR";
 }
 
 /// What resolvers answer.
@@ -45,16 +46,16 @@ impl ApiError {
         Self::new(code::BAD_USER_INPUT, format!("{field}: {message}"))
     }
 
-    fn unavailable(cause: &dyn StdError) -> Self {
-        tracing::warn!(cause = %chain(cause), "the database is unavailable");
+    fn unavailable(cause: &(dyn StdError + 'static)) -> Self {
+        tracing::warn!(cause = %in_full(cause), "the database is unavailable");
         Self::new(
             code::UNAVAILABLE,
             "the service is overloaded or its database is away: try again",
         )
     }
 
-    fn internal(cause: &dyn StdError) -> Self {
-        tracing::error!(cause = %chain(cause), "a request failed");
+    fn internal(cause: &(dyn StdError + 'static)) -> Self {
+        tracing::error!(cause = %in_full(cause), "a request failed");
         Self::new(
             code::INTERNAL,
             "something went wrong on the server; it has been logged",
@@ -68,18 +69,6 @@ impl ApiError {
             Self::internal(cause)
         }
     }
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 impl From<ApiError> for Error {

@@ -23,8 +23,10 @@ use super::graphql_request::{Operation, Parameters, kind_of, run_to_the_end};
 use super::media_type::{MediaType, is_json_body};
 use crate::model::Caller;
 
-/// Largest body that is read.
-pub const LARGEST_BODY: usize = 1024 * 1024;
+/// Largest body that is read from anybody.
+const LARGEST_BODY: usize = 1024 * 1024;
+/// Largest body that is read from staff: a seating plan of 200,000 seats.
+const LARGEST_STAFF_BODY: usize = 64 * 1024 * 1024;
 
 /// Answers a request to the GraphQL path that is not a WebSocket handshake.
 pub async fn respond(state: GraphqlState, request: Request) -> Response {
@@ -69,7 +71,12 @@ async fn answer(state: &GraphqlState, request: Request) -> Result<Answer, Refusa
                 "The body must be JSON, with `Content-Type: application/json`.",
             ));
         }
-        parameters_of_body(&read_body(&parts.headers, body).await?)?
+        let largest = if caller.is_staff() {
+            LARGEST_STAFF_BODY
+        } else {
+            LARGEST_BODY
+        };
+        parameters_of_body(&read_body(&parts.headers, body, largest).await?)?
     } else {
         return Err(Refusal::method("GET, POST", "Use GET or POST."));
     };
@@ -175,20 +182,20 @@ fn parameters_of_body(body: &[u8]) -> Result<Parameters, Refusal> {
 
 // axum limits only its own extractors, and a length that is announced need not be the
 // true one: the announced length spares a read, the count is the limit.
-async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
+async fn read_body(headers: &HeaderMap, body: Body, largest: usize) -> Result<Bytes, Refusal> {
     let announced = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > LARGEST_BODY) {
-        return Err(Refusal::too_large());
+    if announced.is_some_and(|length| length > largest) {
+        return Err(Refusal::too_large(largest));
     }
     let mut chunks = body.into_data_stream();
     let mut read = Vec::with_capacity(announced.unwrap_or_default());
     while let Some(chunk) = chunks.next().await {
         let chunk =
             chunk.map_err(|_| Refusal::bad_request("The body could not be read to its end."))?;
-        if read.len() + chunk.len() > LARGEST_BODY {
-            return Err(Refusal::too_large());
+        if read.len() + chunk.len() > largest {
+            return Err(Refusal::too_large(largest));
         }
         read.extend_from_slice(&chunk);
     }
@@ -251,11 +258,11 @@ impl Refusal {
             .with_header(ALLOW, HeaderValue::from_static(allowed))
     }
 
-    fn too_large() -> Self {
+    fn too_large(largest: usize) -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             ErrorCode::PayloadTooLarge,
-            format!("The body is larger than {LARGEST_BODY} bytes."),
+            format!("The body is larger than {largest} bytes."),
         )
     }
 

@@ -3,6 +3,7 @@
 //! floor above.
 
 pub mod caller;
+pub mod causes;
 pub mod cursor;
 pub mod global_id;
 pub mod ids;

@@ -1,0 +1,10 @@
+//! Puts the floors together: what each command of the program does.
+
+pub mod cli;
+mod demo;
+pub mod import_plan;
+pub mod migrate;
+pub mod serve;
+pub mod storage;
+pub mod sweeper;
+pub mod token;

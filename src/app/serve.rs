@@ -1,0 +1,216 @@
+//! `usher serve`: everything running together, from start to stop.
+
+use crate::app::demo::{self, DemoError};
+use crate::app::storage::{self, Storage, StorageError};
+use crate::app::sweeper;
+use crate::app::token::{self, TokenError};
+use crate::auth::keys::{self, StaffTokenError};
+use crate::auth::{Authenticator, SecretTooShort};
+use crate::config::{AuthenticationSettings, ServerSettings, StorageSettings};
+use crate::db::Database;
+use crate::db::embedded::EmbeddedError;
+use crate::domain::plan_cache::PlanCache;
+use crate::feed::{Feed, FeedError};
+use crate::graphql::{self, Services};
+use crate::http::{self, GraphqlState, SocketLimits};
+use secrecy::SecretString;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Why the server did not start, or did not stop well.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// There is no database.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The private PostgreSQL ended by itself or did not stop.
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
+    /// The key cannot be had.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The key cannot be used.
+    #[error(transparent)]
+    Secret(#[from] SecretTooShort),
+    /// The staff token cannot be had.
+    #[error(transparent)]
+    StaffToken(#[from] StaffTokenError),
+    /// The demo could not be loaded.
+    #[error("the demo could not be loaded")]
+    Demo(#[from] DemoError),
+    /// The feed cannot be read.
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+    /// The address is taken or not this machine's.
+    #[error("usher cannot listen on {address}: choose another with --listen or USHER_LISTEN")]
+    Listen {
+        /// Where usher was to listen.
+        address: SocketAddr,
+        /// Why it cannot.
+        #[source]
+        source: io::Error,
+    },
+    /// The server itself failed.
+    #[error("the server failed")]
+    Io(#[from] io::Error),
+}
+
+/// Serves until SIGINT or SIGTERM, or until the private PostgreSQL ends.
+///
+/// # Errors
+/// When something that it needs is not to be had; see [`ServeError`].
+pub async fn run(
+    server: &ServerSettings,
+    storage_settings: &StorageSettings,
+    authentication: &AuthenticationSettings,
+) -> Result<(), ServeError> {
+    // Before anything is started for it.
+    let listener = TcpListener::bind(server.listen)
+        .await
+        .map_err(|source| ServeError::Listen {
+            address: server.listen,
+            source,
+        })?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    let stop_signal = async {
+        tokio::select! {
+            _ = interrupted.recv() => "SIGINT",
+            _ = terminated.recv() => "SIGTERM",
+        }
+    };
+    tokio::pin!(stop_signal);
+
+    let mut storage = storage::open(storage_settings).await?;
+    let secret = token::secret(storage_settings, authentication)?;
+    let running = Running::start(listener, &storage.database, secret.as_ref(), server).await?;
+    let address = running.address;
+    let staff_token = staff_token(&storage, secret.as_ref())?;
+    announce(address, storage.data_dir.as_deref(), staff_token.as_deref());
+
+    let ended = tokio::select! {
+        signal = &mut stop_signal => {
+            tracing::info!(signal, "stopping");
+            Ok(())
+        }
+        error = postgres_ended(&mut storage) => Err(error.into()),
+    };
+    running.stop(server.shutdown_timeout).await;
+    storage.close().await?;
+    ended
+}
+
+/// Resolves when the private PostgreSQL ends by itself; never without one.
+async fn postgres_ended(storage: &mut Storage) -> EmbeddedError {
+    match &mut storage.embedded {
+        Some(embedded) => embedded.exited().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A server that runs in the background until it is stopped.
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What its resolvers work with.
+    pub services: Services,
+    shutdown: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Running {
+    /// Starts everything that serves this database on `listener`.
+    ///
+    /// # Errors
+    /// When the database fails or the key cannot be used.
+    pub async fn start(
+        listener: TcpListener,
+        database: &Database,
+        secret: Option<&SecretString>,
+        settings: &ServerSettings,
+    ) -> Result<Self, ServeError> {
+        http::metrics::start();
+        let address = listener.local_addr()?;
+        let authenticator = match secret {
+            Some(secret) => Authenticator::new(secret)?,
+            None => Authenticator::without_key(),
+        };
+        let services = Services {
+            feed: Feed::open(database.clone()).await?,
+            plans: PlanCache::default(),
+            database: database.clone(),
+        };
+        if !settings.no_demo && demo::load_into_empty(database, &services.plans).await? {
+            tracing::info!("the demo halls are loaded: three events are on sale");
+        }
+        let shutdown = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        services.feed.start(&tasks, &shutdown);
+        let sweeper = sweeper::run(services.clone());
+        tasks.spawn(shutdown.clone().run_until_cancelled_owned(sweeper));
+        let state = GraphqlState {
+            schema: graphql::schema(services.clone()),
+            authenticator,
+            sockets: SocketLimits::default(),
+            shutdown: shutdown.clone(),
+            tracker: tasks.clone(),
+        };
+        let router = http::router(state, database.clone());
+        tasks.spawn(http::serve(listener, router, shutdown.clone()));
+        Ok(Self {
+            address,
+            services,
+            shutdown,
+            tasks,
+        })
+    }
+
+    /// Takes no new requests, closes the sockets, and waits for what runs, but
+    /// no longer than `timeout`.
+    pub async fn stop(self, timeout: Duration) {
+        self.shutdown.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(timeout, self.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                ?timeout,
+                "some requests did not end in time and are cut off"
+            );
+        }
+    }
+}
+
+/// The staff token of the embedded default.
+fn staff_token(
+    storage: &Storage,
+    secret: Option<&SecretString>,
+) -> Result<Option<String>, ServeError> {
+    match (&storage.data_dir, secret) {
+        (Some(data_dir), Some(secret)) => {
+            Ok(Some(keys::load_or_mint_staff_token(data_dir, secret)?))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Prints where to look, for people.
+fn announce(address: SocketAddr, data_dir: Option<&Path>, staff_token: Option<&str>) {
+    println!("\nusher is ready.\n");
+    println!("  Start here       http://{address}/");
+    println!("  GraphiQL         http://{address}/graphiql");
+    if let Some(token) = staff_token {
+        println!("  GraphiQL, staff  http://{address}/graphiql#token={token}");
+    }
+    match data_dir {
+        Some(data_dir) => println!("\nData in {}. Stop with Ctrl-C.\n", data_dir.display()),
+        None => println!("\nStop with Ctrl-C.\n"),
+    }
+}

@@ -1,0 +1,95 @@
+//! What is counted, for Prometheus.
+
+use crate::db::Database;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use std::sync::OnceLock;
+
+/// Upper bounds of the buckets of request times, in seconds.
+const SECONDS: [f64; 12] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
+];
+
+/// The recorder is the process's own, however many servers run in it.
+static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// `/metrics`, in Prometheus' text format.
+pub async fn render(State(database): State<Database>) -> impl IntoResponse {
+    let (connections, idle) = database.connections();
+    gauge!("usher_database_connections").set(f64::from(connections));
+    gauge!("usher_database_idle_connections").set(f64::from(idle));
+    let text = RECORDER
+        .get()
+        .map(PrometheusHandle::render)
+        .unwrap_or_default();
+    (
+        [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        text,
+    )
+}
+
+/// Starts counting; a second time it does nothing.
+pub fn start() {
+    RECORDER.get_or_init(|| {
+        let builder = PrometheusBuilder::new();
+        let buckets = Matcher::Full("usher_http_request_seconds".to_owned());
+        // Only an empty list of buckets is an error.
+        let builder = builder
+            .set_buckets_for_metric(buckets, &SECONDS)
+            .unwrap_or_else(|_| PrometheusBuilder::new());
+        let recorder = builder.build_recorder();
+        let handle = recorder.handle();
+        // Fails only if something else in the process counts already.
+        if metrics::set_global_recorder(recorder).is_err() {
+            tracing::warn!("metrics are recorded elsewhere in this process");
+        }
+        describe();
+        handle
+    });
+}
+
+fn describe() {
+    describe_counter!(
+        "usher_http_requests_total",
+        "Requests answered, by method, route and status."
+    );
+    describe_histogram!(
+        "usher_http_request_seconds",
+        Unit::Seconds,
+        "Time from a request's head to its answer's head, by route."
+    );
+    describe_counter!(
+        "usher_holds_total",
+        "Calls of holdSeats, by outcome: held, conflict or refused."
+    );
+    describe_counter!(
+        "usher_hold_attempts_total",
+        "Transactions that holdSeats took."
+    );
+    describe_counter!("usher_lapsed_holds_total", "Holds that the sweeper ended.");
+    describe_gauge!("usher_websocket_connections", "Open WebSocket connections.");
+    describe_gauge!(
+        "usher_websocket_operations",
+        "Operations running on WebSockets."
+    );
+    describe_counter!(
+        "usher_websocket_closed_total",
+        "WebSockets closed, by close code."
+    );
+    describe_gauge!("usher_database_connections", "Connections of the pool.");
+    describe_gauge!(
+        "usher_database_idle_connections",
+        "Connections of the pool not in use."
+    );
+    // Shown as 0 from the start, so that a rate can be taken of the first one.
+    for outcome in ["held", "conflict", "refused"] {
+        counter!("usher_holds_total", "outcome" => outcome).absolute(0);
+    }
+    counter!("usher_hold_attempts_total").absolute(0);
+    counter!("usher_lapsed_holds_total").absolute(0);
+    gauge!("usher_websocket_connections").set(0.0);
+    gauge!("usher_websocket_operations").set(0.0);
+}

@@ -1,0 +1,85 @@
+//! The front door: routes, transports, pages, health. Parses HTTP, hands
+//! operations to the schema, writes answers. Knows nothing of seats.
+
+mod assets;
+mod graphql_answer;
+mod graphql_endpoint;
+mod graphql_errors;
+mod graphql_over_http;
+mod graphql_request;
+mod health;
+mod media_type;
+pub mod metrics;
+mod observe;
+mod websocket;
+
+pub use graphql_endpoint::GraphqlState;
+pub use websocket::SocketLimits;
+
+use crate::db::Database;
+use axum::Router;
+use axum::http::header::{
+    CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::from_fn;
+use axum::routing::get;
+use health::Readiness;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
+
+/// What the pages may load: nothing from elsewhere, and no script that is not a
+/// file of usher's. GraphiQL sets styles from its script.
+const CONTENT_SECURITY: &str = "default-src 'none'; script-src 'self'; \
+     style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; \
+     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Everything that usher answers on.
+pub fn router(graphql: GraphqlState, database: Database) -> Router {
+    let readiness = Readiness {
+        database: database.clone(),
+        shutdown: graphql.shutdown.clone(),
+    };
+    let layers = ServiceBuilder::new()
+        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        .layer(from_fn(observe::observe))
+        .layer(CatchPanicLayer::new())
+        .layer(header(CONTENT_SECURITY_POLICY, CONTENT_SECURITY))
+        .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header(X_FRAME_OPTIONS, "DENY"))
+        .layer(header(REFERRER_POLICY, "no-referrer"))
+        .layer(CompressionLayer::new());
+    Router::new()
+        .route("/", get(assets::home))
+        .route("/graphiql", get(assets::graphiql))
+        .route("/graphiql/{*path}", get(assets::graphiql_asset))
+        .route("/{*path}", get(assets::asset))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz).with_state(readiness))
+        .route("/metrics", get(metrics::render).with_state(database))
+        .merge(graphql_endpoint::routes(graphql))
+        .layer(layers)
+}
+
+fn header(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
+}
+
+/// Answers what comes in on `listener` until `shutdown` is cancelled, and then
+/// until the last request is answered.
+pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
+    let served = axum::serve(listener, router)
+        .with_graceful_shutdown(shutdown.cancelled_owned())
+        .await;
+    if let Err(error) = served {
+        tracing::error!(%error, "the server has stopped");
+    }
+}
