@@ -89,7 +89,13 @@ pub async fn run(
 
     let mut storage = storage::open(storage_settings).await?;
     let secret = token::secret(storage_settings, authentication)?;
-    let running = Running::start(listener, &storage.database, secret.as_ref(), server).await?;
+    let setup = Setup {
+        database: storage.database.clone(),
+        secret: secret.clone(),
+        demo: !server.no_demo && (server.demo || storage.data_dir.is_some()),
+        sockets: SocketLimits::default(),
+    };
+    let running = Running::start(listener, setup).await?;
     let address = running.address;
     let staff_token = staff_token(&storage, secret.as_ref())?;
     announce(address, storage.data_dir.as_deref(), staff_token.as_deref());
@@ -114,6 +120,18 @@ async fn postgres_ended(storage: &mut Storage) -> EmbeddedError {
     }
 }
 
+/// What a server is made of, beside the socket it listens on.
+pub struct Setup {
+    /// What it serves; migrated.
+    pub database: Database,
+    /// The key of the tokens it believes; without one it believes none.
+    pub secret: Option<SecretString>,
+    /// Whether the demo is loaded into a database without events.
+    pub demo: bool,
+    /// What one WebSocket may use.
+    pub sockets: SocketLimits,
+}
+
 /// A server that runs in the background until it is stopped.
 pub struct Running {
     /// Where it listens.
@@ -125,19 +143,20 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts everything that serves this database on `listener`.
+    /// Starts everything that serves on `listener`.
     ///
     /// # Errors
     /// When the database fails or the key cannot be used.
-    pub async fn start(
-        listener: TcpListener,
-        database: &Database,
-        secret: Option<&SecretString>,
-        settings: &ServerSettings,
-    ) -> Result<Self, ServeError> {
+    pub async fn start(listener: TcpListener, setup: Setup) -> Result<Self, ServeError> {
+        let Setup {
+            database,
+            secret,
+            demo,
+            sockets,
+        } = setup;
         http::metrics::start();
         let address = listener.local_addr()?;
-        let authenticator = match secret {
+        let authenticator = match &secret {
             Some(secret) => Authenticator::new(secret)?,
             None => Authenticator::without_key(),
         };
@@ -146,7 +165,7 @@ impl Running {
             plans: PlanCache::default(),
             database: database.clone(),
         };
-        if !settings.no_demo && demo::load_into_empty(database, &services.plans).await? {
+        if demo && demo::load_into_empty(&database, &services.plans).await? {
             tracing::info!("the demo halls are loaded: three events are on sale");
         }
         let shutdown = CancellationToken::new();
@@ -157,11 +176,11 @@ impl Running {
         let state = GraphqlState {
             schema: graphql::schema(services.clone()),
             authenticator,
-            sockets: SocketLimits::default(),
+            sockets,
             shutdown: shutdown.clone(),
             tracker: tasks.clone(),
         };
-        let router = http::router(state, database.clone());
+        let router = http::router(state, database);
         tasks.spawn(http::serve(listener, router, shutdown.clone()));
         Ok(Self {
             address,

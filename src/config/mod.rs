@@ -98,7 +98,11 @@ pub struct ServerSettings {
         value_name = "ADDRESS"
     )]
     pub listen: SocketAddr,
-    /// Leave an empty database empty instead of loading the demo halls.
+    /// Load the demo halls into an empty database. The private PostgreSQL gets
+    /// them anyway; one that DATABASE_URL names gets them only when asked.
+    #[arg(long, env = "USHER_DEMO", conflicts_with = "no_demo")]
+    pub demo: bool,
+    /// Leave an empty private PostgreSQL empty.
     #[arg(long, env = "USHER_NO_DEMO")]
     pub no_demo: bool,
     /// How long running work may take to finish when the server is stopped.

@@ -1,0 +1,19 @@
+//! usher as its users meet it: a real server on a port of its own, a real
+//! PostgreSQL, and a database for each test.
+
+mod support;
+
+mod bad_input;
+mod booking;
+mod browser;
+mod command_line;
+mod feed;
+mod floors;
+mod graphql_over_http;
+mod migrations;
+mod pages;
+mod races;
+mod sale;
+mod schema;
+mod seat_rules;
+mod websocket_protocol;

@@ -1,0 +1,194 @@
+//! A house: a server on a database of its own, with events in it.
+
+use crate::support::actor::Actor;
+use crate::support::cluster::{self, Cluster};
+use diesel_async::AsyncPgConnection;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use usher::app::serve::{Running, Setup};
+use usher::auth::mint;
+use usher::config::DatabaseSettings;
+use usher::db::Database;
+use usher::http::SocketLimits;
+use usher::model::Role;
+
+const SECRET: &str = "a secret that only the tests know, 32+";
+
+/// A server on a database of its own.
+pub struct House {
+    pub running: Running,
+    pub url: String,
+    pub database_url: String,
+    // The last one stops PostgreSQL.
+    _cluster: Arc<Cluster>,
+}
+
+/// An event of a house, and its seats as they were when it was opened.
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub id: String,
+    pub version: i64,
+    pub seats: Vec<Seat>,
+}
+
+/// A seat as a client has seen it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seat {
+    pub id: String,
+    pub version: i64,
+}
+
+impl House {
+    /// A house with nothing in it.
+    pub async fn open() -> Self {
+        Self::open_with(SocketLimits::default()).await
+    }
+
+    /// A house whose sockets have these limits.
+    pub async fn open_with(sockets: SocketLimits) -> Self {
+        let cluster = Cluster::shared();
+        let database_url = cluster.migrated_database().await;
+        Self::on(cluster, database_url, sockets).await
+    }
+
+    /// Another server on the same database: a replica.
+    pub async fn replica(&self) -> Self {
+        let cluster = Arc::clone(&self._cluster);
+        Self::on(cluster, self.database_url.clone(), SocketLimits::default()).await
+    }
+
+    async fn on(cluster: Arc<Cluster>, database_url: String, sockets: SocketLimits) -> Self {
+        let database = Database::open(database_url.clone().into(), settings())
+            .await
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let secret = Some(SecretString::from(SECRET));
+        let setup = Setup {
+            database,
+            secret,
+            demo: false,
+            sockets,
+        };
+        let running = Running::start(listener, setup).await.unwrap();
+        let url = format!("http://{}", running.address);
+        Self {
+            running,
+            url,
+            database_url,
+            _cluster: cluster,
+        }
+    }
+
+    /// Somebody without a token.
+    pub fn visitor(&self) -> Actor {
+        Actor::new(&self.url, None)
+    }
+
+    /// Somebody who is signed in as a buyer.
+    pub fn buyer(&self, name: &str) -> Actor {
+        Actor::new(&self.url, Some(token(name, Role::Buyer)))
+    }
+
+    /// Somebody who works here.
+    pub fn staff(&self) -> Actor {
+        Actor::new(&self.url, Some(token("tess", Role::Staff)))
+    }
+
+    /// A connection that goes past usher.
+    pub async fn sql(&self) -> AsyncPgConnection {
+        cluster::connect(&self.database_url).await
+    }
+
+    /// An event on sale: `rows` rows of `seats` seats, of one category at 10 EUR.
+    pub async fn event(&self, rows: usize, seats: usize) -> Event {
+        let draft = self.draft(rows, seats, json!({})).await;
+        self.open_sale(draft).await
+    }
+
+    /// A draft with these changes to its input.
+    pub async fn draft(&self, rows: usize, seats: usize, changes: Value) -> Event {
+        let plan = self.staff().import_plan(&plan(rows, seats)).await;
+        self.draft_on(&plan, changes).await
+    }
+
+    /// A draft on this plan, whose only category is "Stalls".
+    pub async fn draft_on(&self, plan: &str, changes: Value) -> Event {
+        let staff = self.staff();
+        let venue = staff.create_venue("Test House", "Europe/Berlin").await;
+        let mut input = json!({
+            "venueId": venue, "planId": plan, "name": "A Test", "currency": "EUR",
+            "startsAt": "2030-01-01T19:30:00Z",
+            "prices": [{"category": "Stalls", "amountMinor": 1000}],
+            "maxSeatsPerHold": 50,
+        });
+        let (Value::Object(input), Value::Object(changes)) = (&mut input, changes) else {
+            panic!("changes are an object");
+        };
+        input.extend(changes);
+        let created = staff.create_event(&json!(input)).await;
+        let event = &created["event"];
+        let seats = staff.seats(event["id"].as_str().unwrap()).await;
+        Event {
+            id: event["id"].as_str().unwrap().to_owned(),
+            version: event["version"].as_i64().unwrap(),
+            seats,
+        }
+    }
+
+    /// Puts a draft on sale.
+    pub async fn open_sale(&self, mut draft: Event) -> Event {
+        let opened = self.staff().open_sale(&draft.id, draft.version).await;
+        draft.version = opened["event"]["version"].as_i64().unwrap();
+        draft
+    }
+}
+
+/// As the server's, but patient: a test machine is slow and full.
+pub fn settings() -> DatabaseSettings {
+    DatabaseSettings {
+        connections: 16,
+        acquire_timeout: Duration::from_secs(30),
+        statement_timeout: Duration::from_secs(30),
+        lock_timeout: Duration::from_secs(20),
+        idle_transaction_timeout: Duration::from_secs(30),
+    }
+}
+
+/// A token that the houses believe.
+pub fn token(name: &str, role: Role) -> String {
+    mint(
+        &SecretString::from(SECRET),
+        name,
+        role,
+        Duration::from_secs(3_600),
+    )
+    .unwrap()
+}
+
+/// The document of a plan: `rows` rows of `seats` seats, one unit apart, in one
+/// category.
+pub fn plan(rows: usize, seats: usize) -> Value {
+    let row = |row: usize| {
+        let seat = |seat: usize| {
+            json!({
+                "seat_guid": format!("{row}-{seat}"), "seat_number": (seat + 1).to_string(),
+                "position": {"x": seat, "y": 0}, "category": "Stalls",
+            })
+        };
+        json!({
+            "row_number": (row + 1).to_string(), "position": {"x": 0, "y": row},
+            "seats": (0..seats).map(seat).collect::<Vec<_>>(),
+        })
+    };
+    json!({
+        "name": "Test Hall",
+        "categories": [{"name": "Stalls", "color": "#0072b2"}],
+        "zones": [{
+            "name": "Stalls", "position": {"x": 0, "y": 0},
+            "rows": (0..rows).map(row).collect::<Vec<_>>(),
+        }],
+    })
+}

@@ -1,0 +1,33 @@
+//! What the tests are written with: a house with an event in it, and the people
+//! who come to it.
+
+pub mod actor;
+pub mod checks;
+pub mod cluster;
+pub mod house;
+pub mod watcher;
+
+pub use actor::{Actor, Answer};
+pub use house::{Event, House, Seat};
+
+use std::time::Duration;
+
+/// How long a condition may take to become true before a test gives up: far
+/// longer than it ever takes.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until `condition` answers something, asking again and again.
+pub async fn eventually<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
+    let asking = async {
+        loop {
+            if let Some(found) = condition().await {
+                return found;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    match tokio::time::timeout(PATIENCE, asking).await {
+        Ok(found) => found,
+        Err(_) => panic!("waited in vain until {what}"),
+    }
+}
