@@ -49,6 +49,10 @@ fn wrong_type(field: &str, id: GlobalId, wanted: &str) -> ApiError {
     ApiError::bad_input(field, message)
 }
 
+/// A cursor on its way in or out.
+#[derive(Clone, Copy)]
+pub(super) struct FeedCursor(pub(super) Cursor);
+
 /// An opaque position in the change feed of one event.
 ///
 /// A cursor that came with a map (a snapshot, a delta, `Event.seatMap`) says
@@ -56,9 +60,6 @@ fn wrong_type(field: &str, id: GlobalId, wanted: &str) -> ApiError {
 /// `Subscription.seatMap(after:)` to resume without a gap. A cursor that came
 /// with a mutation says where its change is: pass it on as
 /// `Event.seatMap(atLeast:)` to read your own write.
-#[derive(Clone, Copy)]
-pub(super) struct FeedCursor(pub(super) Cursor);
-
 #[Scalar(name = "Cursor")]
 impl ScalarType for FeedCursor {
     fn parse(value: Value) -> InputValueResult<Self> {

@@ -17,7 +17,7 @@ use super::locate::Programs;
 use super::{log, socket};
 
 /// `initdb` takes seconds; minutes on a disk that flushes slowly.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_mins(5);
 
 /// What the name of a cluster's folder starts with until the cluster is complete.
 const UNFINISHED: &str = "postgres.unfinished-";

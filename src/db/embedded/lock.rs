@@ -59,8 +59,15 @@ impl FolderLock {
     }
 }
 
-/// Who owns the folder: nobody, or a process whose number may be unknown.
-pub(super) fn holder(folder: &Path) -> Result<Option<Option<u32>>, EmbeddedError> {
+/// The usher that owns a folder.
+#[derive(Debug)]
+pub(super) struct Holder {
+    /// Its process, unless it is so new that it has not written that yet.
+    pub(super) process: Option<u32>,
+}
+
+/// The folder's owner, if it has one.
+pub(super) fn holder(folder: &Path) -> Result<Option<Holder>, EmbeddedError> {
     let path = folder.join(FILE_NAME);
     let failed = |source| EmbeddedError::Files {
         action: "read the lock file",
@@ -75,7 +82,9 @@ pub(super) fn holder(folder: &Path) -> Result<Option<Option<u32>>, EmbeddedError
     // Shared, so that two tools that look at once do not take each other for an owner.
     match file.try_lock_shared() {
         Ok(()) => Ok(None),
-        Err(TryLockError::WouldBlock) => Ok(Some(read_process(&mut file))),
+        Err(TryLockError::WouldBlock) => Ok(Some(Holder {
+            process: read_process(&mut file),
+        })),
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }
 }

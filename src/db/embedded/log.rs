@@ -17,7 +17,17 @@ const ROTATE_AT: u64 = 8 * 1024 * 1024;
 const TAIL: u64 = 16 * 1024;
 
 /// The most lines in an excerpt.
-const EXCERPT_LINES: usize = 4;
+const EXCERPT_LINES: usize = 5;
+
+/// The decisive line is looked for among so many last lines: one further up
+/// belongs to something else.
+const LAST_LINES: usize = 12;
+
+/// How PostgreSQL's programs mark the line that decides a failure.
+const DECISIVE: [&str; 3] = ["FATAL: ", "PANIC: ", "error: "];
+
+/// What a server tells whoever comes too early or too late.
+const NOT_NOW: &str = "the database system is ";
 
 /// The server's log, from the point where this server began to write it.
 #[derive(Debug)]
@@ -62,6 +72,12 @@ impl ServerLog {
         excerpt(&self.tail().unwrap_or_default())
     }
 
+    /// Whether the server has met something that it cannot go on with, such as a
+    /// full disk. It restarts itself then, and fails again, without end.
+    pub(super) fn tells_of_panic(&self) -> bool {
+        String::from_utf8_lossy(&self.tail().unwrap_or_default()).contains("PANIC: ")
+    }
+
     fn tail(&self) -> io::Result<Vec<u8>> {
         let mut file = File::open(&self.path)?;
         let length = file.metadata()?.len();
@@ -72,15 +88,22 @@ impl ServerLog {
     }
 }
 
-/// The last lines, as one.
+/// The lines around the decisive one, or else the last lines, as one.
 pub(super) fn excerpt(output: &[u8]) -> String {
     let text = String::from_utf8_lossy(output);
     let mut lines: Vec<&str> = text.lines().map(message).collect();
-    lines.retain(|line| !line.is_empty());
+    lines.retain(|line| !line.is_empty() && !line.contains(NOT_NOW));
     if lines.is_empty() {
         return "it said nothing, as on a full disk".to_owned();
     }
-    lines[lines.len().saturating_sub(EXCERPT_LINES)..].join("; ")
+    let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
+    let decides = |line: &&str| DECISIVE.iter().any(|mark| line.contains(mark));
+    // The reason often stands before the decisive line, and a hint after it.
+    let end = match last.iter().rposition(decides) {
+        Some(decisive) => last.len().min(decisive + 2),
+        None => last.len(),
+    };
+    last[end.saturating_sub(EXCERPT_LINES)..end].join("; ")
 }
 
 /// A line without the time and the process that a server begins it with.
@@ -102,7 +125,9 @@ mod tests {
             2026-01-01 10:00:00.001 UTC [7] HINT:  Is another one running?\n";
         let expected = "FATAL:  lock file \"[a] b\" exists; HINT:  Is another one running?";
         assert_eq!(excerpt(log), expected);
-        assert_eq!(excerpt(b"1\n2\n3\n\n4\n  5\n"), "2; 3; 4; 5");
+        assert_eq!(excerpt(b"1\n2\n3\n\n4\n  5\n6\n"), "2; 3; 4; 5; 6");
+        let decided = b"0\n1\n2\nPANIC:  full\n4\n5\n6\nFATAL:  the database system is shut down\n";
+        assert_eq!(excerpt(decided), "0; 1; 2; PANIC:  full; 4");
         assert!(excerpt(b"").starts_with("it said nothing"));
     }
 

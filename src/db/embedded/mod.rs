@@ -36,7 +36,7 @@ use std::time::{Duration, Instant};
 pub use self::error::EmbeddedError;
 use self::folder::Place;
 use self::locate::{Places, Programs};
-use self::lock::FolderLock;
+use self::lock::{FolderLock, Holder};
 use self::server::Server;
 pub use self::socket::ConnectError;
 use self::socket::SocketFolder;
@@ -82,6 +82,11 @@ pub struct EmbeddedPostgres {
 impl EmbeddedPostgres {
     /// Starts the server, and makes the cluster and usher's database first
     /// where they are missing. Answers when connections are taken.
+    ///
+    /// # Errors
+    ///
+    /// When anything that PostgreSQL needs is missing, closed or in use; the
+    /// error says what. Then no server runs.
     pub async fn start(options: &EmbeddedOptions) -> Result<Self, EmbeddedError> {
         let data = folder::prepare(&options.data_dir)?;
         let lock = FolderLock::acquire(&data).await?;
@@ -127,6 +132,10 @@ impl EmbeddedPostgres {
     }
 
     /// Stops the server and waits until it is gone.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not end, not even when it is killed.
     pub async fn stop(mut self) -> Result<(), EmbeddedError> {
         self.server.stop().await
     }
@@ -150,6 +159,10 @@ impl Drop for SocketRemains {
 
 /// The url of the database that another usher process keeps running on this
 /// data folder, if one does. An usher that is just starting is waited for.
+///
+/// # Errors
+///
+/// When the folder cannot be read, or its usher's database does not answer.
 pub async fn running_url(options: &EmbeddedOptions) -> Result<Option<String>, EmbeddedError> {
     let Some(data) = folder::existing(&options.data_dir)? else {
         return Ok(None);
@@ -157,12 +170,11 @@ pub async fn running_url(options: &EmbeddedOptions) -> Result<Option<String>, Em
     let socket = SocketFolder::of(&data);
     let deadline = Instant::now() + ATTACH_LIMIT;
     loop {
-        let Some(process) = lock::holder(&data)? else {
+        let Some(Holder { process }) = lock::holder(&data)? else {
             return Ok(None);
         };
-        let source = match socket.connect(socket::NAME).await {
-            Ok(_) => return Ok(Some(socket.url(socket::NAME))),
-            Err(error) => error,
+        let Err(source) = socket.connect(socket::NAME).await else {
+            return Ok(Some(socket.url(socket::NAME)));
         };
         if source.is_closed_to_us() {
             return Err(EmbeddedError::NotYours {

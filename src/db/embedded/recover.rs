@@ -202,7 +202,11 @@ mod tests {
             b"/usr/bin/vi\0-D\0/data/postgres\0",
             b"postgres: usher: checkpointer \0",
         ] {
-            assert!(!names(other, cluster), "{}", String::from_utf8_lossy(other));
+            assert!(
+                !names(other, cluster),
+                "{:?}",
+                String::from_utf8_lossy(other)
+            );
         }
     }
 }

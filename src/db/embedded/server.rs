@@ -33,7 +33,7 @@ pub(super) const WAYS_TO_END: [(Signal, Duration); 3] = [
 const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long a server may go on answering that it is still recovering from a crash.
-const RECOVERY_LIMIT: Duration = Duration::from_secs(600);
+const RECOVERY_LIMIT: Duration = Duration::from_mins(10);
 
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -139,15 +139,12 @@ impl Server {
                 return Ok(());
             };
             // Any other answer than "not yet" stays the answer.
-            let refused = match error.code() {
-                Some(&SqlState::CANNOT_CONNECT_NOW) => {
-                    heard = Instant::now();
-                    false
-                }
-                code => code.is_some(),
+            let not_yet = error.code() == Some(&SqlState::CANNOT_CONNECT_NOW);
+            let hopeless = match error.code() {
+                Some(_) => !not_yet || self.log.tells_of_panic(),
+                None => heard.elapsed() > SILENCE_LIMIT,
             };
-            let silent = heard.elapsed() > SILENCE_LIMIT;
-            if refused || silent || started.elapsed() > RECOVERY_LIMIT {
+            if hopeless || started.elapsed() > RECOVERY_LIMIT {
                 return Err(EmbeddedError::NotReady {
                     waited: started.elapsed(),
                     excerpt: self.log.excerpt(),
@@ -155,7 +152,11 @@ impl Server {
                     source: error,
                 });
             }
-            tokio::time::sleep(PAUSE).await;
+            if not_yet {
+                heard = Instant::now();
+            }
+            // Each attempt that is answered leaves a line in the server's log.
+            tokio::time::sleep(if not_yet { PAUSE * 10 } else { PAUSE }).await;
         }
     }
 

@@ -93,7 +93,7 @@ impl SocketFolder {
     fn check(&self, owner: &Owner) -> Result<(), EmbeddedError> {
         let metadata = fs::symlink_metadata(&self.path)
             .map_err(|source| self.failed("look at the socket folder", source))?;
-        let private = metadata.is_dir() && metadata.permissions().mode() & 0o077 == 0;
+        let private = metadata.is_dir() && metadata.permissions().mode() & 0o777 == 0o700;
         if private && owner.owns(&metadata) {
             return Ok(());
         }

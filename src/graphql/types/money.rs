@@ -31,15 +31,16 @@ impl Money {
     }
 }
 
-/// A whole number of a currency's minor units, such as cents: a JSON number
-/// without fraction, of up to 2⁵³ − 1 either way, because a price in some
-/// currencies does not fit the 32 bits of an `Int`.
+/// An amount on its way in or out, in minor units.
 #[derive(Clone, Copy)]
 pub struct MinorUnits(pub i64);
 
 /// What every JSON reader holds exactly.
 const MAX: i64 = (1 << 53) - 1;
 
+/// A whole number of a currency's minor units, such as cents: a JSON number
+/// without fraction, of up to 2⁵³ − 1 either way, because a price in some
+/// currencies does not fit the 32 bits of an `Int`.
 #[Scalar]
 impl ScalarType for MinorUnits {
     fn parse(value: Value) -> InputValueResult<Self> {

@@ -109,3 +109,11 @@ impl Watcher {
         }
     }
 }
+
+impl Watcher {
+    /// What somebody is answered who may not watch this event.
+    pub async fn refused(house: &House, event: &str) -> Value {
+        let mut watcher = Self::new(house, event, None).await;
+        watcher.receive().await["payload"].clone()
+    }
+}

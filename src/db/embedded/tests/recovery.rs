@@ -86,8 +86,8 @@ async fn the_last_processes_of_a_killed_server_are_waited_for() {
     let helper = processes(&options).into_iter().find(is_helper).unwrap();
     // A helper that cannot notice that its server is gone.
     kill(helper, Signal::SIGSTOP).unwrap();
-    kill(server, Signal::SIGKILL).unwrap();
     victim.kill();
+    kill(server, Signal::SIGKILL).unwrap();
     until("all but the stopped helper end", || {
         processes(&options) == [helper]
     })

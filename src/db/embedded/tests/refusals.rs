@@ -26,6 +26,26 @@ async fn a_second_usher_on_the_folder_is_refused_and_may_attach() {
 }
 
 #[tokio::test]
+async fn a_database_that_is_closed_to_an_onlooker_is_told_of() {
+    if is_root() {
+        // Nothing is closed to root.
+        return;
+    }
+    let folder = open_folder();
+    let options = options(folder.path());
+    let postgres = EmbeddedPostgres::start(&options).await.unwrap();
+    let run = options.data_dir.join("run");
+    fs::set_permissions(&run, fs::Permissions::from_mode(0o000)).unwrap();
+    let text = shown(&running_url(&options).await.unwrap_err());
+    fs::set_permissions(&run, fs::Permissions::from_mode(0o700)).unwrap();
+    assert!(
+        text.contains("belongs to another user: run this command as"),
+        "{text}"
+    );
+    postgres.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn data_of_another_major_version_is_named_and_not_touched() {
     let folder = open_folder();
     let options = options(folder.path());

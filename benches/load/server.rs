@@ -1,0 +1,87 @@
+//! The server under load: the usher program on a data folder of its own.
+
+use crate::Outcome;
+use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::Stdio;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+pub struct Server {
+    process: Child,
+    folder: TempDir,
+    pub address: String,
+}
+
+impl Server {
+    pub async fn start() -> Outcome<Self> {
+        let folder = tempfile::Builder::new().prefix("usher-bench-").tempdir()?;
+        // PostgreSQL runs as another user when the bench runs as root.
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?;
+        let mut process = Command::new(env!("CARGO_BIN_EXE_usher"))
+            .args(["--listen", "127.0.0.1:0", "--log", "warn", "--data-dir"])
+            .arg(folder.path())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let output = process.stdout.take().ok_or("the server has no output")?;
+        let mut lines = BufReader::new(output).lines();
+        while let Some(line) = lines.next_line().await? {
+            if let Some((_, address)) = line.split_once("Start here       http://") {
+                let address = address.trim_end_matches('/').to_owned();
+                // Read on, so that the server never waits for a reader.
+                tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+                return Ok(Self {
+                    process,
+                    folder,
+                    address,
+                });
+            }
+        }
+        Err("the server ended before it was ready".into())
+    }
+
+    /// The folder of PostgreSQL's socket.
+    pub fn socket_folder(&self) -> PathBuf {
+        self.folder.path().join("run")
+    }
+
+    /// Resident memory of usher itself, in MiB.
+    pub fn memory(&self) -> Outcome<f64> {
+        let id = self.process.id().ok_or("the server has ended")?;
+        let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .ok_or("no VmRSS")?;
+        let kib = line.split_whitespace().nth(1).ok_or("no VmRSS")?;
+        Ok(kib.parse::<f64>()? / 1024.0)
+    }
+
+    /// Sends an operation as staff; answers its data.
+    pub async fn staff(&self, query: &str, variables: Value) -> Outcome<Value> {
+        let token = std::fs::read_to_string(self.folder.path().join("staff-token"))?;
+        let answer: Value = reqwest::Client::new()
+            .post(format!("http://{}/graphql", self.address))
+            .bearer_auth(token.trim())
+            .json(&json!({"query": query, "variables": variables}))
+            .send()
+            .await?
+            .json()
+            .await?;
+        match answer.get("errors") {
+            None => Ok(answer["data"].clone()),
+            Some(errors) => Err(format!("staff was refused: {errors}").into()),
+        }
+    }
+
+    /// Ends the server and its PostgreSQL.
+    pub async fn stop(mut self) -> Outcome<()> {
+        let id = self.process.id().ok_or("the server has ended")?;
+        let id = nix::unistd::Pid::from_raw(i32::try_from(id)?);
+        nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM)?;
+        self.process.wait().await?;
+        Ok(())
+    }
+}
