@@ -53,9 +53,7 @@ impl Times {
 }
 
 /// Microseconds, to three digits.
+#[allow(clippy::expect_used, reason = "three digits are allowed")]
 pub fn new_histogram() -> Histogram<u64> {
-    match Histogram::new(3) {
-        Ok(histogram) => histogram,
-        Err(error) => unreachable!("three digits are allowed: {error}"),
-    }
+    Histogram::new(3).expect("three digits are allowed")
 }

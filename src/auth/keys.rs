@@ -14,7 +14,7 @@ use std::time::Duration;
 
 const KEY_FILE: &str = "jwt-secret";
 const STAFF_TOKEN_FILE: &str = "staff-token";
-const STAFF_TOKEN_VALIDITY: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const STAFF_TOKEN_VALIDITY: Duration = Duration::from_hours(365 * 24);
 
 /// A file of the data folder could not be read or written.
 #[derive(Debug, thiserror::Error)]

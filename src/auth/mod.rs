@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_minted_token_is_believed() {
-        let token = mint(&secret("a"), "alice", Role::Staff, Duration::from_secs(60)).unwrap();
+        let token = mint(&secret("a"), "alice", Role::Staff, Duration::from_mins(1)).unwrap();
         let caller = ask(&secret("a"), &format!("Bearer {token}"));
         assert_eq!(
             caller,
@@ -177,7 +177,7 @@ mod tests {
                 subject: "alice".to_owned()
             })
         );
-        let token = mint(&secret("a"), "bob", Role::Buyer, Duration::from_secs(60)).unwrap();
+        let token = mint(&secret("a"), "bob", Role::Buyer, Duration::from_mins(1)).unwrap();
         let caller = ask(&secret("a"), &format!("bearer {token}"));
         assert_eq!(
             caller,
@@ -191,7 +191,7 @@ mod tests {
     fn nobody_is_a_visitor_but_a_bad_token_is_not() {
         let authenticator = Authenticator::new(&secret("a")).unwrap();
         assert_eq!(authenticator.authenticate(None), Ok(Caller::Anonymous));
-        let other = mint(&secret("b"), "eve", Role::Staff, Duration::from_secs(60)).unwrap();
+        let other = mint(&secret("b"), "eve", Role::Staff, Duration::from_mins(1)).unwrap();
         for (header, error) in [
             ("", AuthenticationError::NotBearer),
             ("Basic YTpi", AuthenticationError::NotBearer),

@@ -51,7 +51,7 @@ pub struct StorageSettings {
 pub struct AuthenticationSettings {
     /// The secret that bearer tokens are signed with (HS256, at least 32
     /// bytes). With the private PostgreSQL one is made and kept in the data
-    /// folder; with DATABASE_URL and without this, no token is accepted.
+    /// folder; with `DATABASE_URL` and without this, no token is accepted.
     #[arg(
         long,
         env = "USHER_JWT_SECRET",
@@ -99,7 +99,7 @@ pub struct ServerSettings {
     )]
     pub listen: SocketAddr,
     /// Load the demo halls into an empty database. The private PostgreSQL gets
-    /// them anyway; one that DATABASE_URL names gets them only when asked.
+    /// them anyway; one that `DATABASE_URL` names gets them only when asked.
     #[arg(long, env = "USHER_DEMO", conflicts_with = "no_demo")]
     pub demo: bool,
     /// Leave an empty private PostgreSQL empty.

@@ -53,17 +53,20 @@ pub async fn insert(connection: &mut AsyncPgConnection, hold: &Hold) -> QueryRes
         .await
 }
 
-/// The hold with this key.
+/// The hold with this key while it is running: active, and not lapsed by the
+/// database's clock.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn find(
+pub async fn find_running(
     connection: &mut AsyncPgConnection,
     event: EventId,
     id: HoldId,
 ) -> QueryResult<Option<Hold>> {
     holds::table
         .find((event, id))
+        .filter(holds::status.eq(HoldStatus::Active))
+        .filter(holds::expires_at.gt(now))
         .select(Hold::as_select())
         .first(connection)
         .await

@@ -2,9 +2,12 @@
 
 use crate::config::DatabaseSettings;
 use crate::model::causes::in_full;
+use diesel::result::DatabaseErrorKind;
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::pooled_connection::bb8::{Pool, PooledConnection, RunError};
-use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig};
+use diesel_async::pooled_connection::{
+    AsyncDieselConnectionManager, ManagerConfig, PoolableConnection, RecyclingMethod,
+};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
 use rustls::{ClientConfig, RootCertStore};
@@ -79,6 +82,13 @@ impl Database {
             let (tls, settings, url) = shared.clone();
             async move { establish(&url, &tls, &settings).await }.boxed()
         });
+        // Whether the server has closed it is known without asking the server:
+        // after a restart of it no request pays for a dead connection.
+        manager.recycling_method = RecyclingMethod::CustomFunction(Box::new(|connection| {
+            let broken = connection.is_broken();
+            let answer = if broken { Err(closed()) } else { Ok(()) };
+            std::future::ready(answer).boxed()
+        }));
         let manager = AsyncDieselConnectionManager::new_with_config("", manager);
         let first = establish(&url, &tls, &settings).await;
         drop(first.map_err(|error| DatabaseUnavailable::Unreachable(error.into()))?);
@@ -86,7 +96,6 @@ impl Database {
             .max_size(settings.connections)
             .min_idle(1)
             .connection_timeout(settings.acquire_timeout)
-            .test_on_check_out(false)
             .build(manager)
             .await
             .map_err(|error| DatabaseUnavailable::Unreachable(error.into()))?;
@@ -138,6 +147,11 @@ impl Database {
         let state = self.pool.state();
         (state.connections, state.idle_connections)
     }
+}
+
+fn closed() -> diesel::result::Error {
+    let message = "the server has closed the connection".to_owned();
+    diesel::result::Error::DatabaseError(DatabaseErrorKind::ClosedConnection, Box::new(message))
 }
 
 async fn establish(

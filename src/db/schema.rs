@@ -1,5 +1,6 @@
 //! The tables, as the migrations make them; a test compares the two.
 #![allow(missing_docs, reason = "the columns are described in the migrations")]
+#![allow(clippy::wildcard_imports, reason = "as the macro's manual has it")]
 
 use diesel::{allow_tables_to_appear_in_same_query, table};
 

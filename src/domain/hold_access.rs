@@ -7,7 +7,6 @@ use crate::domain::DomainError;
 use crate::model::Caller;
 use crate::model::ids::{BookingId, EventId, HoldId};
 use crate::model::reference::BookingReference;
-use crate::model::status::HoldStatus;
 use crate::model::token::HoldToken;
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
@@ -27,11 +26,11 @@ pub struct RunningHold {
 /// Whether this caller may use the hold with this token: the token is right,
 /// and a signed-in buyer's hold is used by nobody else who is signed in.
 pub fn may_use(hold: &Hold, token: &HoldToken, caller: &Caller) -> bool {
-    token.matches(&hold.token_hash) && (hold.buyer.is_none() || owns(&hold.buyer, caller))
+    token.matches(&hold.token_hash) && (hold.buyer.is_none() || owns(hold.buyer.as_deref(), caller))
 }
 
-fn owns(buyer: &Option<String>, caller: &Caller) -> bool {
-    buyer.is_some() && buyer.as_deref() == caller.subject()
+fn owns(buyer: Option<&str>, caller: &Caller) -> bool {
+    buyer.is_some() && buyer == caller.subject()
 }
 
 /// The hold of this token, locked, and the database's clock; `None` when there
@@ -57,9 +56,9 @@ pub async fn find_by_token(
     token: &HoldToken,
     caller: &Caller,
 ) -> Result<Option<RunningHold>, DomainError> {
-    let hold = holds::find(connection, token.event, token.hold).await?;
+    let hold = holds::find_running(connection, token.event, token.hold).await?;
     match hold.filter(|hold| may_use(hold, token, caller)) {
-        Some(hold) => running(connection, hold).await,
+        Some(hold) => with_seats(connection, hold).await,
         None => Ok(None),
     }
 }
@@ -73,22 +72,19 @@ pub async fn find_by_id(
     (event, id): (EventId, HoldId),
     caller: &Caller,
 ) -> Result<Option<RunningHold>, DomainError> {
-    let hold = holds::find(connection, event, id).await?;
-    match hold.filter(|hold| caller.is_staff() || owns(&hold.buyer, caller)) {
-        Some(hold) => running(connection, hold).await,
+    let hold = holds::find_running(connection, event, id).await?;
+    match hold.filter(|hold| caller.is_staff() || owns(hold.buyer.as_deref(), caller)) {
+        Some(hold) => with_seats(connection, hold).await,
         None => Ok(None),
     }
 }
 
-async fn running(
+async fn with_seats(
     connection: &mut AsyncPgConnection,
     hold: Hold,
 ) -> Result<Option<RunningHold>, DomainError> {
-    if hold.status != HoldStatus::Active {
-        return Ok(None);
-    }
     let seats = seats::load_held_by(connection, hold.event_id, &hold.seat_nos, &[hold.id]).await?;
-    // A lapsed hold that lost a seat, or that the sweeper published in between.
+    // It may have ended since it was read.
     let whole = seats.len() == hold.seat_nos.len();
     Ok(whole.then_some(RunningHold { hold, seats }))
 }
@@ -126,5 +122,5 @@ fn may_see(booking: &Booking, token: Option<&HoldToken>, caller: &Caller) -> boo
     let has_token = token
         .zip(booking.token_hash.as_deref())
         .is_some_and(|(token, hash)| token.matches(hash) && booking.buyer.is_none());
-    caller.is_staff() || owns(&booking.buyer, caller) || has_token
+    caller.is_staff() || owns(booking.buyer.as_deref(), caller) || has_token
 }

@@ -26,7 +26,7 @@ pub(super) async fn run(feed: Feed) {
         match listen(&feed, || pause = pauses.build()).await {
             Ok(()) => tracing::warn!("the listening connection was closed"),
             Err(error) => {
-                tracing::warn!(error = in_full(&error), "the listening connection was lost")
+                tracing::warn!(error = in_full(&error), "the listening connection was lost");
             }
         }
         tokio::time::sleep(pause.next().unwrap_or(POLL)).await;

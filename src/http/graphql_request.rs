@@ -224,7 +224,7 @@ mod tests {
                 let extensions = error.extensions.unwrap_or_default();
                 extensions
                     .get("code")
-                    .map(|code| code.to_string())
+                    .map(ToString::to_string)
                     .unwrap_or_default()
             })
     }

@@ -4,6 +4,7 @@
 
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue};
+use std::cmp::Ordering;
 
 /// A media type that answers are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +44,11 @@ impl MediaType {
                 // With equal weights the newer type must have been named; a wildcard
                 // is no sign that the client can read it.
                 let named = graphql.specificity == EXACT;
-                let prefers_graphql =
-                    graphql.weight > json.weight || graphql.weight == json.weight && named;
+                let prefers_graphql = match graphql.weight.total_cmp(&json.weight) {
+                    Ordering::Greater => true,
+                    Ordering::Equal => named,
+                    Ordering::Less => false,
+                };
                 Some(if prefers_graphql {
                     Self::GraphqlResponse
                 } else {

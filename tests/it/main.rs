@@ -1,6 +1,13 @@
 //! usher as its users meet it: a real server on a port of its own, a real
 //! PostgreSQL, and a database for each test.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
 mod support;
 
 mod bad_input;

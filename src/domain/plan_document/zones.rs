@@ -202,6 +202,8 @@ impl<'d> Walk<'d, '_> {
         let value = fields.required("capacity", advice, self.problems)?;
         // Through a float, because 8e2 and 800.0 are whole numbers too.
         let number = value.as_f64().unwrap_or(f64::NAN);
+        #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+        let largest = MAX_SEATS as f64;
         if number < 1.0 || number.fract() != 0.0 {
             let found: &dyn fmt::Display = match value {
                 Value::Number(number) => number,
@@ -213,13 +215,18 @@ impl<'d> Walk<'d, '_> {
             );
             return None;
         }
-        if number > MAX_SEATS as f64 {
+        if number > largest {
             self.problems.add(
                 &place,
                 format_args!("is {value}, but a plan has at most {MAX_SEATS} seats"),
             );
             return None;
         }
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a whole number from 1 to MAX_SEATS"
+        )]
         Some(number as usize)
     }
 }

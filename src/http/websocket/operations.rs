@@ -112,7 +112,8 @@ impl Operations {
         self.tasks.spawn(async move {
             // Two tokens, because frames look at the first: the end of the connection's
             // reader must not spoil the last words that are still in the queue.
-            let run = cancelled.run_until_cancelled(task.run(&state, operation));
+            // Boxed: an operation's future is large, and most of them end early.
+            let run = cancelled.run_until_cancelled(Box::pin(task.run(&state, operation)));
             connection_closed.run_until_cancelled(run).await;
         });
         Ok(())

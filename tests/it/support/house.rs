@@ -23,7 +23,7 @@ pub struct House {
     pub url: String,
     pub database_url: String,
     // The last one stops PostgreSQL.
-    _cluster: Arc<Cluster>,
+    cluster: Arc<Cluster>,
 }
 
 /// An event of a house, and its seats as they were when it was opened.
@@ -56,7 +56,7 @@ impl House {
 
     /// Another server on the same database: a replica.
     pub async fn replica(&self) -> Self {
-        let cluster = Arc::clone(&self._cluster);
+        let cluster = Arc::clone(&self.cluster);
         Self::on(cluster, self.database_url.clone(), SocketLimits::default()).await
     }
 
@@ -78,7 +78,7 @@ impl House {
             running,
             url,
             database_url,
-            _cluster: cluster,
+            cluster: cluster,
         }
     }
 

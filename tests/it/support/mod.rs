@@ -7,7 +7,7 @@ pub mod cluster;
 pub mod house;
 pub mod watcher;
 
-pub use actor::{Actor, Answer};
+pub use actor::Answer;
 pub use house::{Event, House, Seat};
 
 use std::time::Duration;
@@ -26,8 +26,6 @@ pub async fn eventually<T>(what: &str, mut condition: impl AsyncFnMut() -> Optio
             tokio::task::yield_now().await;
         }
     };
-    match tokio::time::timeout(PATIENCE, asking).await {
-        Ok(found) => found,
-        Err(_) => panic!("waited in vain until {what}"),
-    }
+    let found = tokio::time::timeout(PATIENCE, asking).await;
+    found.unwrap_or_else(|_| panic!("waited in vain until {what}"))
 }
