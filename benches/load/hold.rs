@@ -126,7 +126,7 @@ async fn pgbench(server: &Server, event: EventId, rate: Rate) -> Outcome<f64> {
          INSERT INTO holds (event_id, id, token_hash, buyer, status, seat_nos, amounts, \
                             currency, expires_at) \
          VALUES ({event}, gen_random_uuid(), sha256('secret'), NULL, 'ACTIVE', \
-                 ARRAY[:seat], ARRAY[3000], 'EUR', now() + interval '10 minutes') \
+                 ARRAY[:seat::integer], ARRAY[3000::bigint], 'EUR', now() + interval '10 minutes') \
          RETURNING pg_current_xact_id();\n\
          COMMIT;\n",
         PLACES / rate.clients
@@ -159,9 +159,10 @@ async fn pgbench(server: &Server, event: EventId, rate: Rate) -> Outcome<f64> {
     text.lines()
         .find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok())
         .ok_or_else(|| {
+            let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
             format!(
                 "pgbench failed: {}",
-                String::from_utf8_lossy(&output.stderr)
+                complaint.lines().next().unwrap_or_default()
             )
             .into()
         })

@@ -1,6 +1,8 @@
 //! The server under load: the usher program on a data folder of its own.
 
 use crate::Outcome;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -76,12 +78,25 @@ impl Server {
         }
     }
 
-    /// Ends the server and its PostgreSQL.
+    /// Ends the server and its PostgreSQL, and waits until they have.
     pub async fn stop(mut self) -> Outcome<()> {
-        let id = self.process.id().ok_or("the server has ended")?;
-        let id = nix::unistd::Pid::from_raw(i32::try_from(id)?);
-        nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM)?;
+        self.terminate();
         self.process.wait().await?;
         Ok(())
+    }
+
+    /// Asks it to end: killed, it would leave its PostgreSQL behind.
+    fn terminate(&self) {
+        let id = self.process.id().and_then(|id| i32::try_from(id).ok());
+        if let Some(id) = id.map(Pid::from_raw) {
+            // It may have ended by itself.
+            let _ = kill(id, Signal::SIGTERM);
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.terminate();
     }
 }

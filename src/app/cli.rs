@@ -6,53 +6,41 @@ use crate::config::{
     AuthenticationSettings, LogFormat, LogSettings, ServerSettings, StorageSettings,
 };
 use crate::graphql;
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use std::error::Error;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use tracing_subscriber::EnvFilter;
 
 /// A seat-booking API that never sells a seat twice.
 ///
-/// Without a command, usher serves. Every flag can be given as the variable
-/// that stands beside it.
+/// Without a command, usher serves. Flags may stand before or after a command,
+/// and every one of them can be given as the variable beside it.
 #[derive(Parser, Debug)]
-#[command(name = "usher", version, subcommand_negates_reqs = true)]
+#[command(name = "usher", version)]
 pub struct CommandLine {
-    #[command(flatten)]
-    serve: ServeArguments,
-    #[command(flatten)]
-    log: LogSettings,
     #[command(subcommand)]
     command: Option<Command>,
-}
-
-#[derive(Args, Debug)]
-struct ServeArguments {
     #[command(flatten)]
     server: ServerSettings,
     #[command(flatten)]
     storage: StorageSettings,
     #[command(flatten)]
     authentication: AuthenticationSettings,
+    #[command(flatten)]
+    log: LogSettings,
 }
 
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Start the server; the same as no command.
-    Serve(ServeArguments),
+    Serve,
     /// Run pending migrations and end. The server does so, too, when it starts.
-    Migrate(StorageSettings),
+    Migrate,
     /// Print the GraphQL schema.
     Schema,
-    /// Print a bearer token.
-    Token {
-        #[command(flatten)]
-        request: TokenRequest,
-        #[command(flatten)]
-        storage: StorageSettings,
-        #[command(flatten)]
-        authentication: AuthenticationSettings,
-    },
+    /// Print a bearer token that a server with the same settings believes.
+    Token(TokenRequest),
     /// Seating plans.
     #[command(subcommand)]
     Plan(PlanCommand),
@@ -64,8 +52,6 @@ enum PlanCommand {
     Import {
         /// The file, as pretix publishes the format and its plan editor exports it.
         file: PathBuf,
-        #[command(flatten)]
-        storage: StorageSettings,
     },
 }
 
@@ -74,47 +60,42 @@ enum PlanCommand {
 /// # Errors
 /// Whatever the command fails with.
 pub async fn run(command_line: CommandLine) -> Result<(), Box<dyn Error + Send + Sync>> {
-    start_log(&command_line.log)?;
-    match command_line.command {
-        None => {
-            let ServeArguments {
-                server,
-                storage,
-                authentication,
-            } = command_line.serve;
-            serve::run(&server, &storage, &authentication).await?;
-        }
-        Some(Command::Serve(ServeArguments {
-            server,
-            storage,
-            authentication,
-        })) => {
-            serve::run(&server, &storage, &authentication).await?;
-        }
-        Some(Command::Migrate(storage)) => migrate::run(&storage).await?,
-        Some(Command::Schema) => print!("{}", graphql::sdl()),
-        Some(Command::Token {
-            request,
-            storage,
-            authentication,
-        }) => {
-            token::run(&storage, &authentication, &request)?;
-        }
-        Some(Command::Plan(PlanCommand::Import { file, storage })) => {
-            import_plan::run(&storage, &file).await?;
-        }
+    let CommandLine {
+        command,
+        server,
+        storage,
+        authentication,
+        log,
+    } = command_line;
+    start_log(&log)?;
+    match command.unwrap_or(Command::Serve) {
+        Command::Serve => serve::run(&server, &storage, &authentication).await?,
+        Command::Migrate => migrate::run(&storage).await?,
+        Command::Schema => print!("{}", graphql::sdl()),
+        Command::Token(request) => token::run(&storage, &authentication, &request)?,
+        Command::Plan(PlanCommand::Import { file }) => import_plan::run(&storage, &file).await?,
     }
     Ok(())
 }
 
+/// The log filter cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is no log filter: give one such as info or info,usher=debug")]
+struct BadLogFilter(String);
+
 /// Logs go to standard error: standard output is for what a command answers.
-fn start_log(settings: &LogSettings) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let filter = EnvFilter::try_new(&settings.filter)?;
+fn start_log(settings: &LogSettings) -> Result<(), BadLogFilter> {
+    let filter =
+        EnvFilter::try_new(&settings.filter).map_err(|_| BadLogFilter(settings.filter.clone()))?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
     match settings.format {
-        LogFormat::Text => log.with_target(false).init(),
+        LogFormat::Text => {
+            log.with_target(false)
+                .with_ansi(std::io::stderr().is_terminal())
+                .init();
+        }
         LogFormat::Json => log.json().init(),
     }
     Ok(())

@@ -10,7 +10,7 @@ use crate::domain::plan_document::{PlanDocument, PlanRefused};
 use crate::domain::sale::{ChangeSale, open_sale};
 use crate::feed::FeedError;
 use crate::model::Caller;
-use chrono::{Days, NaiveTime, Utc};
+use chrono::{DateTime, Days, NaiveTime, TimeZone, Utc};
 use diesel_async::AsyncPgConnection;
 
 /// A hall, and what is on in it.
@@ -121,15 +121,11 @@ async fn load(
     let venue = create_venue(connection, &staff, show.venue, show.time_zone).await?;
     let document = PlanDocument::parse(show.plan)?;
     let plan = import_plan(connection, &staff, &document, |_written| {}).await?;
-    let evening = NaiveTime::from_hms_opt(19, 30, 0).unwrap_or_default();
-    let starts_at = (Utc::now() + Days::new(show.in_days))
-        .date_naive()
-        .and_time(evening);
     let event = CreateEvent {
         venue: venue.id,
         plan,
         name: show.event.to_owned(),
-        starts_at: starts_at.and_utc(),
+        starts_at: evening(show),
         sale_starts_at: None,
         sale_ends_at: None,
         currency: show.currency.to_owned(),
@@ -150,4 +146,16 @@ async fn load(
         tracing::warn!(event = event.name, "somebody else has changed a demo event");
     }
     Ok(())
+}
+
+/// Half past seven on the day, where the venue is.
+fn evening(show: &Show) -> DateTime<Utc> {
+    let day = Utc::now() + Days::new(show.in_days);
+    let time = NaiveTime::from_hms_opt(19, 30, 0).unwrap_or_default();
+    let local = day.date_naive().and_time(time);
+    let zone: chrono_tz::Tz = show.time_zone.parse().unwrap_or(chrono_tz::UTC);
+    // No clock is put forward in the evening.
+    zone.from_local_datetime(&local)
+        .earliest()
+        .map_or(day, |evening| evening.to_utc())
 }

@@ -48,7 +48,7 @@ pub enum ServeError {
     #[error(transparent)]
     Feed(#[from] FeedError),
     /// The address is taken or not this machine's.
-    #[error("usher cannot listen on {address}: choose another with --listen or USHER_LISTEN")]
+    #[error("cannot listen on {address}: choose another with --listen or USHER_LISTEN")]
     Listen {
         /// Where usher was to listen.
         address: SocketAddr,
@@ -61,7 +61,7 @@ pub enum ServeError {
     Io(#[from] io::Error),
 }
 
-/// Serves until SIGINT or SIGTERM, or until the private PostgreSQL ends.
+/// Serves until SIGINT, SIGTERM or SIGHUP, or until the private PostgreSQL ends.
 ///
 /// # Errors
 /// When something that it needs is not to be had; see [`ServeError`].
@@ -79,10 +79,13 @@ pub async fn run(
         })?;
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
+    // The terminal was closed: as good a reason to stop as any.
+    let mut hung_up = signal(SignalKind::hangup())?;
     let stop_signal = async {
         tokio::select! {
             _ = interrupted.recv() => "SIGINT",
             _ = terminated.recv() => "SIGTERM",
+            _ = hung_up.recv() => "SIGHUP",
         }
     };
     tokio::pin!(stop_signal);

@@ -42,7 +42,7 @@ pub enum StorageError {
 /// # Errors
 /// When there is no database to be had.
 pub async fn open(settings: &StorageSettings) -> Result<Storage, StorageError> {
-    if let Some(url) = &settings.database_url {
+    if let Some(url) = settings.database_url() {
         return connect(url.clone(), settings, None, None).await;
     }
     let options = embedded_options(settings)?;
@@ -57,7 +57,7 @@ pub async fn open(settings: &StorageSettings) -> Result<Storage, StorageError> {
 /// # Errors
 /// When there is no database to be had.
 pub async fn open_shared(settings: &StorageSettings) -> Result<Storage, StorageError> {
-    if settings.database_url.is_none() {
+    if settings.database_url().is_none() {
         let options = embedded_options(settings)?;
         if let Some(url) = embedded::running_url(&options).await? {
             return connect(url.into(), settings, None, Some(options.data_dir)).await;
@@ -99,7 +99,7 @@ impl Storage {
 fn embedded_options(settings: &StorageSettings) -> Result<EmbeddedOptions, NoDataDir> {
     Ok(EmbeddedOptions {
         data_dir: settings.data_dir()?,
-        postgres_bin: settings.postgres_bin.clone(),
+        postgres_bin: settings.postgres_bin().map(ToOwned::to_owned),
         settings: Vec::new(),
     })
 }

@@ -4,8 +4,10 @@ use crate::auth::keys::{self, KeyFileError};
 use crate::auth::{MintError, mint};
 use crate::config::{AuthenticationSettings, NoDataDir, StorageSettings};
 use crate::model::Role;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use secrecy::SecretString;
 use std::time::Duration;
+use strum::VariantNames;
 
 /// For whom a token is made.
 #[derive(clap::Args, Clone, Debug)]
@@ -13,8 +15,9 @@ pub struct TokenRequest {
     /// Whom the token speaks of: a customer number, a login.
     #[arg(long, value_name = "NAME")]
     pub subject: String,
-    /// What its bearer may do: BUYER or STAFF.
-    #[arg(long, default_value_t = Role::Buyer, ignore_case = true)]
+    /// What its bearer may do.
+    #[arg(long, default_value = "BUYER", ignore_case = true)]
+    #[arg(value_parser = PossibleValuesParser::new(Role::VARIANTS).try_map(|role| role.parse::<Role>()))]
     pub role: Role,
     /// How long it is valid.
     #[arg(long, default_value = "12h", value_parser = humantime::parse_duration, value_name = "TIME")]
@@ -64,10 +67,10 @@ pub fn secret(
     storage: &StorageSettings,
     authentication: &AuthenticationSettings,
 ) -> Result<Option<SecretString>, TokenError> {
-    if let Some(secret) = &authentication.jwt_secret {
+    if let Some(secret) = authentication.jwt_secret() {
         return Ok(Some(secret.clone()));
     }
-    if storage.database_url.is_some() {
+    if storage.database_url().is_some() {
         return Ok(None);
     }
     Ok(Some(keys::load_or_create_secret(&storage.data_dir()?)?))

@@ -6,9 +6,9 @@ use crate::model::Role;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::SecretString;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -46,6 +46,16 @@ pub fn load_or_create_secret(data_dir: &Path) -> Result<SecretString, KeyFileErr
     if let Some(secret) = read(&path)? {
         return Ok(SecretString::from(secret));
     }
+    // As PostgreSQL's unprivileged user needs it: passable, and no more.
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o711)
+        .create(data_dir)
+        .map_err(|source| KeyFileError {
+            path: data_dir.to_owned(),
+            doing: "made",
+            source,
+        })?;
     let random: [u8; 32] = rand::random();
     write_private(&path, &URL_SAFE_NO_PAD.encode(random))?;
     // Read again: of two processes that made one at once, one file has won.

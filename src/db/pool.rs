@@ -163,7 +163,11 @@ async fn establish(
         url.expose_secret()
             .parse()
             .map_err(|error: tokio_postgres::Error| {
-                ConnectionError::InvalidConnectionUrl(in_full(&error))
+                ConnectionError::InvalidConnectionUrl(format!(
+                    "it must look like postgres://user@host/database?sslmode=require, with the \
+                     sslmode disable, prefer or require: {}",
+                    in_full(&error)
+                ))
             })?;
     if config.get_application_name().is_none() {
         config.application_name("usher");
@@ -185,13 +189,26 @@ async fn establish(
     let (client, connection) = config
         .connect(tls.clone())
         .await
-        .map_err(|error| ConnectionError::BadConnection(in_full(&error)))?;
+        .map_err(|error| ConnectionError::BadConnection(with_hint(in_full(&error))))?;
     let mut connection =
         AsyncPgConnection::try_from_client_and_connection(client, connection).await?;
     // Lets `failure` know a deadlock by its message. A role that may not set it
     // has the server's language, where deadlocks are then reported, not retried.
     let _ = connection.batch_execute("SET lc_messages = 'C'").await;
     Ok(connection)
+}
+
+/// What to do about a certificate that is not trusted: the message alone has
+/// left people guessing.
+fn with_hint(message: String) -> String {
+    if message.contains("certificate") {
+        format!(
+            "{message} (name the server's root certificate with SSL_CERT_FILE, or on a network \
+             that you trust set sslmode=disable)"
+        )
+    } else {
+        message
+    }
 }
 
 /// TLS by rustls with the system's root certificates: where the URL's `sslmode`

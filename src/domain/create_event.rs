@@ -141,16 +141,18 @@ fn prices_in_order(plan: &SeatingPlan, prices: &[(String, i64)]) -> Result<Vec<i
             return Err(DomainError::invalid("prices", "a category is priced twice"));
         }
     }
-    let ordered = plan
-        .categories
-        .iter()
-        .map(|category| {
-            by_category.remove(category.name.as_str()).ok_or_else(|| {
-                let message = format!("the category {:?} has no price", category.name);
-                DomainError::invalid("prices", message)
-            })
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut ordered = Vec::with_capacity(plan.categories.len());
+    let mut unpriced = Vec::new();
+    for category in &plan.categories {
+        match by_category.remove(category.name.as_str()) {
+            Some(amount) => ordered.push(amount),
+            None => unpriced.push(category.name.as_str()),
+        }
+    }
+    if !unpriced.is_empty() {
+        let message = format!("these categories have no price: {}", unpriced.join(", "));
+        return Err(DomainError::invalid("prices", message));
+    }
     if by_category.is_empty() {
         Ok(ordered)
     } else {

@@ -78,7 +78,7 @@ impl House {
             running,
             url,
             database_url,
-            cluster: cluster,
+            cluster,
         }
     }
 

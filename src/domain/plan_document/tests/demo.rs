@@ -130,6 +130,7 @@ fn no_two_seats_overlap() {
         let mut grid: HashMap<(i64, i64), Vec<&PlanSeat>> = HashMap::new();
         for seat in &plan.seats {
             let Some((x, y)) = place(seat) else { continue };
+            #[allow(clippy::cast_possible_truncation, reason = "which cell of the grid")]
             let (column, line) = ((x / NEAREST_SEATS) as i64, (y / NEAREST_SEATS) as i64);
             for beside in (-1..=1).flat_map(|across| (-1..=1).map(move |down| (across, down))) {
                 for other in grid

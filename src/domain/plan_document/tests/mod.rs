@@ -10,6 +10,10 @@ use serde_json::{Value, json};
 use super::{PlanDocument, PlanRefused};
 
 /// A plan around these zones, with the categories "Stalls" and "Balcony".
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "what json! makes is handed over"
+)]
 fn plan_of(zones: Value) -> Value {
     json!({
         "name": "Test hall",
@@ -23,6 +27,10 @@ fn plan_of(zones: Value) -> Value {
 }
 
 /// A plan of one zone "Floor" with one row "F" of these seats.
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "what json! makes is handed over"
+)]
 fn plan_of_seats(seats: Value) -> Value {
     plan_of(json!([{
         "name": "Floor",
