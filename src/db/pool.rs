@@ -164,7 +164,7 @@ async fn establish(
             .parse()
             .map_err(|error: tokio_postgres::Error| {
                 ConnectionError::InvalidConnectionUrl(format!(
-                    "it must look like postgres://user@host/database?sslmode=require, with the \
+                    "DATABASE_URL must look like postgres://user@host/database?sslmode=require, with the \
                      sslmode disable, prefer or require: {}",
                     in_full(&error)
                 ))

@@ -36,6 +36,16 @@ pub struct ExpectedSeat {
     pub version: i32,
 }
 
+impl SeatState {
+    /// This seat at the version that it is seen at here.
+    pub fn expected(&self) -> ExpectedSeat {
+        ExpectedSeat {
+            seat_no: self.seat_no,
+            version: self.version,
+        }
+    }
+}
+
 /// What seats become, from what, why and by whom.
 #[derive(Clone, Debug)]
 pub struct Transition {

@@ -170,13 +170,7 @@ impl Work<'_> {
     ) -> Result<(BookingId, Vec<SeatState>), Abort<ConfirmRefused>> {
         let booking = BookingId::generate();
         let current = seats::load(connection, hold.event_id, &hold.seat_nos).await?;
-        let expected: Vec<ExpectedSeat> = current
-            .iter()
-            .map(|seat| ExpectedSeat {
-                seat_no: seat.seat_no,
-                version: seat.version,
-            })
-            .collect();
+        let expected: Vec<ExpectedSeat> = current.iter().map(SeatState::expected).collect();
         let transition = Transition {
             from,
             to: ToState::Booked(booking),

@@ -4,7 +4,7 @@
 //! sweeper only makes it visible, by moving the seats to `AVAILABLE`.
 
 use crate::db::holds::{self, Hold};
-use crate::db::seats::{self, ExpectedSeat, FromState, ToState, Transition};
+use crate::db::seats::{self, ExpectedSeat, FromState, SeatState, ToState, Transition};
 use crate::domain::DomainError;
 use crate::domain::transaction::{self, Abort, UnitOfWork};
 use crate::model::ids::{EventId, HoldId, SeatNo};
@@ -72,10 +72,7 @@ async fn end(
     let expected: Vec<ExpectedSeat> = seats::load_held_by(connection, event, &seat_nos, &ids)
         .await?
         .iter()
-        .map(|seat| ExpectedSeat {
-            seat_no: seat.seat_no,
-            version: seat.version,
-        })
+        .map(SeatState::expected)
         .collect();
     let transition = Transition {
         from: FromState::Lapsed,

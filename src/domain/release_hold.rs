@@ -90,13 +90,7 @@ impl UnitOfWork for Work<'_> {
         }
         let named = self.named(&hold)?;
         let held = seats::load_held_by(connection, hold.event_id, &named, &[hold.id]).await?;
-        let expected: Vec<ExpectedSeat> = held
-            .iter()
-            .map(|seat| ExpectedSeat {
-                seat_no: seat.seat_no,
-                version: seat.version,
-            })
-            .collect();
+        let expected: Vec<ExpectedSeat> = held.iter().map(SeatState::expected).collect();
         let transition = Transition {
             from: FromState::HeldBy(hold.id),
             to: ToState::Available,
