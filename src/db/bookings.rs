@@ -43,6 +43,8 @@ pub struct Booking {
 /// What a new booking is made of.
 #[derive(Clone, Debug, Insertable)]
 #[diesel(table_name = bookings)]
+// One statement whatever is NULL, so that it is prepared once.
+#[diesel(treat_none_as_default_value = false)]
 pub struct NewBooking {
     /// The event whose seats it has.
     pub event_id: EventId,

@@ -13,6 +13,8 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 /// Seats kept for one buyer until a time.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
 #[diesel(table_name = holds, check_for_backend(diesel::pg::Pg))]
+// One statement whatever is NULL, so that it is prepared once.
+#[diesel(treat_none_as_default_value = false)]
 pub struct Hold {
     /// The event whose seats it has.
     pub event_id: EventId,

@@ -2,7 +2,7 @@
 
 use crate::feed::{Feed, FeedError};
 use crate::model::causes::in_full;
-use diesel_async::RunQueryDsl;
+use diesel_async::SimpleAsyncConnection;
 
 /// The channel of PostgreSQL's NOTIFY. The payload is empty: the table says what.
 pub(super) const CHANNEL: &str = "usher_seat_changes";
@@ -23,8 +23,8 @@ pub(super) async fn run(feed: Feed) {
 
 async fn notify(feed: &Feed) -> Result<(), FeedError> {
     let mut connection = feed.shared.database.connection().await?;
-    diesel::sql_query(format!("NOTIFY {CHANNEL}"))
-        .execute(&mut *connection)
+    connection
+        .batch_execute(&format!("NOTIFY {CHANNEL}"))
         .await?;
     Ok(())
 }
