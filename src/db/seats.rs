@@ -68,8 +68,9 @@ pub enum FromState {
     HeldBy(HoldId),
     /// Held, by a hold that has lapsed by the database's clock.
     Lapsed,
-    /// Held by this hold, or available: what a lapsed hold that is confirmed
-    /// may still claim.
+    /// Held by this hold, or by nobody who still has a claim to it: available,
+    /// or held by another hold that has lapsed as well. What a lapsed hold that
+    /// is confirmed may still claim.
     UnclaimedSince(HoldId),
 }
 
@@ -105,14 +106,14 @@ impl FromState {
                 .and(seats::owner_id.is_not_distinct_from(Some(hold.0)))
         };
         // A CHECK of the table says that a held seat has the time.
-        let lapsed = seats::held_until.assume_not_null().le(now);
+        let lapsed = seats::status
+            .eq(SeatStatus::Held)
+            .and(seats::held_until.assume_not_null().le(now));
         match self {
-            Self::Takeable => {
-                Box::new(available.or(seats::status.eq(SeatStatus::Held).and(lapsed)))
-            }
+            Self::Takeable => Box::new(available.or(lapsed)),
             Self::HeldBy(hold) => Box::new(held_by(hold)),
-            Self::Lapsed => Box::new(seats::status.eq(SeatStatus::Held).and(lapsed)),
-            Self::UnclaimedSince(hold) => Box::new(available.or(held_by(hold))),
+            Self::Lapsed => Box::new(lapsed),
+            Self::UnclaimedSince(hold) => Box::new(available.or(held_by(hold)).or(lapsed)),
         }
     }
 }

@@ -30,7 +30,8 @@ pub struct SeatsReleased {
     pub event: Arc<EventView>,
     /// Those that were given back, as they became.
     pub released: Vec<SeatState>,
-    /// What is left of the hold and its seats; `None` when nothing is.
+    /// What is left of the hold and its seats; `None` when nothing is, or when
+    /// it has lapsed.
     pub left: Option<(Hold, Vec<SeatState>)>,
     /// The transaction that released them.
     pub transaction: TransactionId,
@@ -82,7 +83,7 @@ impl UnitOfWork for Work<'_> {
     ) -> Result<SeatsReleased, Abort<ReleaseRefused>> {
         let not_found = || Abort::Refused(ReleaseRefused::HoldNotFound);
         let token = self.command.token.as_ref().ok_or_else(not_found)?;
-        let (mut hold, _) = hold_access::lock(connection, token, self.caller)
+        let (mut hold, now) = hold_access::lock(connection, token, self.caller)
             .await?
             .ok_or_else(not_found)?;
         if hold.status != HoldStatus::Active {
@@ -115,7 +116,8 @@ impl UnitOfWork for Work<'_> {
         let transaction = holds::update(connection, &hold).await?;
         let (event, _) =
             event_view::find(connection, self.plans, self.caller, hold.event_id).await?;
-        let left = if hold.status == HoldStatus::Active {
+        // Of a hold that has lapsed nothing is left: its other seats are anybody's.
+        let left = if hold.status == HoldStatus::Active && hold.expires_at > now {
             let seats = seats::load(connection, hold.event_id, &hold.seat_nos).await?;
             Some((hold, seats))
         } else {

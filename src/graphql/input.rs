@@ -1,10 +1,11 @@
-//! Reading ids and cursors that clients send.
+//! Reading ids, times and cursors that clients send.
 
 use crate::graphql::errors::{ApiError, ApiResult};
 use crate::model::cursor::Cursor;
 use crate::model::global_id::GlobalId;
 use crate::model::ids::{EventId, PlanId, SeatNo, VenueId};
 use async_graphql::{ID, InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use chrono::{DateTime, Datelike, Utc};
 
 /// Any id of this API.
 pub(super) fn global_id(field: &str, id: &ID) -> ApiResult<GlobalId> {
@@ -41,6 +42,16 @@ pub(super) fn seat_id(field: &str, id: &ID) -> ApiResult<(EventId, SeatNo)> {
     match global_id(field, id)? {
         GlobalId::Seat(event, seat_no) => Ok((event, seat_no)),
         other => Err(wrong_type(field, other, "Seat")),
+    }
+}
+
+/// A time that RFC 3339 can write, and the database can store.
+pub(super) fn time(field: &str, time: DateTime<Utc>) -> ApiResult<DateTime<Utc>> {
+    if (0..=9_999).contains(&time.year()) {
+        Ok(time)
+    } else {
+        let message = "a year has four digits";
+        Err(ApiError::bad_input(field, message))
     }
 }
 

@@ -50,43 +50,57 @@ pub(super) struct Edge<Node: OutputType> {
 #[error("not a cursor of this list: pass on pageInfo.endCursor exactly as it came")]
 pub(super) struct MalformedPageCursor;
 
-/// Reads where a page starts: the key of the last node before it.
-fn decode_cursor(text: &str) -> Result<i64, MalformedPageCursor> {
+/// Reads where a page of `list` starts: the key of the last node before it.
+fn decode_cursor(list: &str, text: &str) -> Result<i64, MalformedPageCursor> {
     let bytes = URL_SAFE_NO_PAD
         .decode(text)
         .map_err(|_| MalformedPageCursor)?;
     let plain = std::str::from_utf8(&bytes).map_err(|_| MalformedPageCursor)?;
-    let key = plain.strip_prefix("after:").ok_or(MalformedPageCursor)?;
-    key.parse().map_err(|_| MalformedPageCursor)
+    let (of_list, key) = plain.rsplit_once(':').ok_or(MalformedPageCursor)?;
+    let key = key.parse().map_err(|_| MalformedPageCursor)?;
+    // One place has one cursor: "+7", "007" and other spellings are refused.
+    if of_list == list && encode_cursor(list, key) == text {
+        Ok(key)
+    } else {
+        Err(MalformedPageCursor)
+    }
 }
 
 /// The place of a node in its list: opaque to clients, its key in the database.
-fn encode_cursor(key: i64) -> String {
-    URL_SAFE_NO_PAD.encode(format!("after:{key}"))
+/// It names the list, because its key means something else in another one.
+fn encode_cursor(list: &str, key: i64) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{list}:{key}"))
 }
 
 /// Which page of a list is asked for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct PageRequest {
+pub(super) struct PageRequest<'list> {
+    /// Which list: its cursors are good for no other.
+    list: &'list str,
     /// Nodes on the page.
     pub(super) first: usize,
     /// The key after which it starts.
     pub(super) after: Option<i64>,
 }
 
-impl PageRequest {
+impl<'list> PageRequest<'list> {
     /// Reads the arguments `first` and `after` of a list whose pages have at
     /// most `max` nodes.
-    pub(super) fn new(first: Option<i32>, after: Option<&str>, max: usize) -> ApiResult<Self> {
+    pub(super) fn new(
+        list: &'list str,
+        first: Option<i32>,
+        after: Option<&str>,
+        max: usize,
+    ) -> ApiResult<Self> {
         let first = first.map_or(Some(DEFAULT_PAGE), |first| usize::try_from(first).ok());
         let first = first
             .filter(|first| *first <= max)
             .ok_or_else(|| ApiError::bad_input("first", format!("must be from 0 to {max}")))?;
         let after = after
-            .map(decode_cursor)
+            .map(|after| decode_cursor(list, after))
             .transpose()
             .map_err(|error| ApiError::bad_input("after", error))?;
-        Ok(Self { first, after })
+        Ok(Self { list, first, after })
     }
 
     /// How many rows to read: one more than the page has, to know whether
@@ -110,7 +124,7 @@ impl PageRequest {
             .into_iter()
             .take(self.first)
             .map(|row| Edge {
-                cursor: encode_cursor(key(&row)),
+                cursor: encode_cursor(self.list, key(&row)),
                 node: node(row),
             })
             .collect();
@@ -134,24 +148,30 @@ mod tests {
     #[test]
     fn a_page_is_bounded_both_ways() {
         assert_eq!(
-            PageRequest::new(None, None, 100).unwrap().first,
+            PageRequest::new("seats:1", None, None, 100).unwrap().first,
             DEFAULT_PAGE
         );
-        assert_eq!(PageRequest::new(Some(100), None, 100).unwrap().first, 100);
+        let page = PageRequest::new("seats:1", Some(100), None, 100);
+        assert_eq!(page.unwrap().first, 100);
         for bad in [-1, 101, i32::MIN, i32::MAX] {
-            assert!(PageRequest::new(Some(bad), None, 100).is_err(), "{bad}");
+            let page = PageRequest::new("seats:1", Some(bad), None, 100);
+            assert!(page.is_err(), "{bad}");
         }
     }
 
     #[test]
     fn a_cursor_survives_and_a_broken_one_is_refused() {
-        let text = encode_cursor(42);
+        let text = encode_cursor("seats:1", 42);
         assert_eq!(
-            PageRequest::new(None, Some(&text), 100).unwrap().after,
+            PageRequest::new("seats:1", None, Some(&text), 100)
+                .unwrap()
+                .after,
             Some(42)
         );
-        for bad in ["", "42", "!", &text[1..]] {
-            assert!(PageRequest::new(None, Some(bad), 100).is_err(), "{bad}");
+        let of_another_list = encode_cursor("seats:2", 42);
+        for bad in ["", "42", "!", &text[1..], &of_another_list] {
+            let page = PageRequest::new("seats:1", None, Some(bad), 100);
+            assert!(page.is_err(), "{bad}");
         }
     }
 }

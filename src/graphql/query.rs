@@ -5,7 +5,7 @@ use crate::db::venues;
 use crate::domain::event_view;
 use crate::domain::hold_access;
 use crate::graphql::errors::{ApiError, ApiResult};
-use crate::graphql::input::{event_id, global_id, venue_id};
+use crate::graphql::input::{event_id, global_id, time, venue_id};
 use crate::graphql::node::{self, Node};
 use crate::graphql::pagination::{Connection, PageRequest};
 use crate::graphql::services::{caller, connection, services};
@@ -66,7 +66,7 @@ impl Query {
             String,
         >,
     ) -> ApiResult<Connection<Venue>> {
-        let page = PageRequest::new(first, after.as_deref(), MAX_PAGE)?;
+        let page = PageRequest::new("venues", first, after.as_deref(), MAX_PAGE)?;
         let mut connection = connection(context).await?;
         let after = page.after.map(VenueId);
         let venues = venues::page(&mut connection, after, page.limit()).await?;
@@ -83,7 +83,7 @@ impl Query {
         >,
         #[graphql(desc = "Which events; all when left out.")] filter: Option<EventFilter>,
     ) -> ApiResult<Connection<Event>> {
-        let page = PageRequest::new(first, after.as_deref(), MAX_PAGE)?;
+        let page = PageRequest::new("events", first, after.as_deref(), MAX_PAGE)?;
         let selection = EventSelection {
             drafts: caller(context).is_staff(),
             ..filter
@@ -170,8 +170,14 @@ impl TryFrom<EventFilter> for EventSelection {
                 .map(|id| venue_id("filter.venueId", &id))
                 .transpose()?,
             drafts: false,
-            starts_from: filter.starts_from,
-            starts_before: filter.starts_before,
+            starts_from: filter
+                .starts_from
+                .map(|from| time("filter.startsFrom", from))
+                .transpose()?,
+            starts_before: filter
+                .starts_before
+                .map(|before| time("filter.startsBefore", before))
+                .transpose()?,
         })
     }
 }

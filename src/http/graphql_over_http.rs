@@ -5,9 +5,10 @@
 //! asked, or let a mutation die with its client.
 
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use async_graphql::parser::types::OperationType;
-use axum::body::{Body, Bytes};
+use axum::body::{Body, BodyDataStream, Bytes};
 use axum::extract::{Query, Request};
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
@@ -27,6 +28,10 @@ use crate::model::Caller;
 const LARGEST_BODY: usize = 1024 * 1024;
 /// Largest body that is read from staff: a seating plan of 200,000 seats.
 const LARGEST_STAFF_BODY: usize = 64 * 1024 * 1024;
+/// Most that is read, and thrown away, of a body that is too large.
+const MOST_DISCARDED: usize = 16 * 1024 * 1024;
+/// Longest that is waited for it.
+const LONGEST_DISCARD: Duration = Duration::from_secs(5);
 
 /// Answers a request to the GraphQL path that is not a WebSocket handshake.
 pub async fn respond(state: GraphqlState, request: Request) -> Response {
@@ -186,20 +191,41 @@ async fn read_body(headers: &HeaderMap, body: Body, largest: usize) -> Result<By
     let announced = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > largest) {
+    let mut chunks = body.into_data_stream();
+    if let Some(length) = announced.filter(|length| *length > largest) {
+        // A client that expects to be told to go on has sent nothing yet.
+        if length <= MOST_DISCARDED && !headers.contains_key(header::EXPECT) {
+            discard(chunks).await;
+        }
         return Err(Refusal::too_large(largest));
     }
-    let mut chunks = body.into_data_stream();
     let mut read = Vec::with_capacity(announced.unwrap_or_default());
     while let Some(chunk) = chunks.next().await {
         let chunk =
             chunk.map_err(|_| Refusal::bad_request("The body could not be read to its end."))?;
         if read.len() + chunk.len() > largest {
+            discard(chunks).await;
             return Err(Refusal::too_large(largest));
         }
         read.extend_from_slice(&chunk);
     }
     Ok(read.into())
+}
+
+// A client that sends its whole body before it looks for an answer would find the
+// connection broken, and never learn why, if the rest were left unread.
+async fn discard(mut chunks: BodyDataStream) {
+    let reading = async {
+        let mut left = MOST_DISCARDED;
+        while let Some(Ok(chunk)) = chunks.next().await {
+            let Some(rest) = left.checked_sub(chunk.len()) else {
+                return;
+            };
+            left = rest;
+        }
+    };
+    // The answer is the same whether all of it came in time or not.
+    let _ = tokio::time::timeout(LONGEST_DISCARD, reading).await;
 }
 
 // application/json says 200 for whatever reached GraphQL; the newer type tells a

@@ -18,7 +18,8 @@ if (!baseUrl) {
 const base = new URL(baseUrl);
 const staffToken = process.env.USHER_STAFF_TOKEN;
 const TABS = ["LookAtAMap", "HoldTwoSeats", "ProvokeAConflict", "Subscribe", "BookIt"];
-const WAIT_MS = 15_000;
+// Far longer than anything takes: a test machine is slow and full.
+const WAIT_MS = 60_000;
 
 const problems = [];
 const requests = new Set();

@@ -60,8 +60,7 @@ async function showCaller() {
   badge.classList.toggle("known", hasToken);
   try {
     const { viewer } = await ask("query Caller { viewer { role } }");
-    // A visitor without a token has no role.
-    const role = (viewer.role ?? "visitor").toLowerCase();
+    const role = viewer.role.toLowerCase();
     badge.textContent = role.charAt(0).toUpperCase() + role.slice(1);
   } catch (problem) {
     badge.textContent = hasToken ? "Token not accepted" : "Visitor";

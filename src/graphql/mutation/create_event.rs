@@ -2,7 +2,7 @@
 
 use crate::domain::create_event::{self, CreateEvent};
 use crate::graphql::errors::{ApiError, ApiResult};
-use crate::graphql::input::{plan_id, venue_id};
+use crate::graphql::input::{plan_id, time, venue_id};
 use crate::graphql::services::{caller, connection, services};
 use crate::graphql::types::event::Event;
 use crate::graphql::types::money::MinorUnits;
@@ -91,9 +91,15 @@ impl TryFrom<CreateEventInput> for CreateEvent {
             venue: venue_id("input.venueId", &input.venue_id)?,
             plan: plan_id("input.planId", &input.plan_id)?,
             name: input.name,
-            starts_at: input.starts_at,
-            sale_starts_at: input.sale_starts_at,
-            sale_ends_at: input.sale_ends_at,
+            starts_at: time("input.startsAt", input.starts_at)?,
+            sale_starts_at: input
+                .sale_starts_at
+                .map(|start| time("input.saleStartsAt", start))
+                .transpose()?,
+            sale_ends_at: input
+                .sale_ends_at
+                .map(|end| time("input.saleEndsAt", end))
+                .transpose()?,
             currency: input.currency,
             prices: input
                 .prices

@@ -35,7 +35,7 @@ struct SeatsReleased {
     /// The seats as they became; without those of a lapsed hold that somebody
     /// else has taken meanwhile.
     seats: Vec<Seat>,
-    /// What is left of the hold; null when nothing is.
+    /// What is left of the hold; null when nothing is, or when it has lapsed.
     hold: Option<Hold>,
     /// Where the change is: `Event.seatMap(atLeast:)` shows it.
     cursor: FeedCursor,

@@ -140,7 +140,8 @@ impl Event {
         >,
         #[graphql(desc = "Which seats; all when left out.")] filter: Option<SeatFilter>,
     ) -> ApiResult<Connection<Seat>> {
-        let page = PageRequest::new(first, after.as_deref(), MAX_SEATS_PER_PAGE)?;
+        let list = format!("seats:{}", self.0.event.id);
+        let page = PageRequest::new(&list, first, after.as_deref(), MAX_SEATS_PER_PAGE)?;
         let states = self
             .select(context, page, &filter.unwrap_or_default())
             .await?;
@@ -156,7 +157,7 @@ impl Event {
     async fn select(
         &self,
         context: &Context<'_>,
-        page: PageRequest,
+        page: PageRequest<'_>,
         filter: &SeatFilter,
     ) -> ApiResult<Vec<SeatState>> {
         let wanted = page.first + 1;

@@ -4,7 +4,13 @@
 pub mod actor;
 pub mod checks;
 pub mod cluster;
+pub mod demo;
+pub mod digest;
 pub mod house;
+pub mod lock;
+pub mod node;
+pub mod peer;
+pub mod program;
 pub mod watcher;
 
 pub use actor::Answer;

@@ -1,0 +1,169 @@
+//! The ways of a hold, happy and unhappy: held, grown, released, made a
+//! booking, lapsed, lost.
+
+mod confirming;
+mod conflict;
+mod growing;
+mod lapsed;
+mod lapsed_confirm;
+mod release;
+mod sweeper;
+mod visibility;
+
+use crate::support::{Answer, Event, House, Seat, checks, eventually};
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use serde_json::{Value, json};
+use usher::model::global_id::GlobalId;
+
+/// The token that a hold was answered with.
+fn token_of(held: &Answer) -> String {
+    assert_eq!(held.data()["__typename"], "SeatsHeld", "{}", held.0);
+    held.data()["token"].as_str().unwrap().to_owned()
+}
+
+/// The seats of a list, as a client would name them next.
+fn seats_of(list: &Value) -> Vec<Seat> {
+    list.as_array().unwrap().iter().map(Seat::from).collect()
+}
+
+/// Status and version of each seat of a list.
+fn states(list: &Value) -> Vec<(&str, i64)> {
+    let seats = list.as_array().unwrap().iter();
+    seats
+        .map(|seat| {
+            let status = seat["status"].as_str().unwrap();
+            (status, seat["version"].as_i64().unwrap())
+        })
+        .collect()
+}
+
+/// The key of a hold in the database.
+fn hold_key(held: &Answer) -> String {
+    match held.data()["hold"]["id"].as_str().unwrap().parse() {
+        Ok(GlobalId::Hold(_, id)) => id.to_string(),
+        other => panic!("not the id of a hold: {other:?}"),
+    }
+}
+
+/// The key of an event in the database.
+fn event_key(event: &Event) -> i64 {
+    match event.id.parse() {
+        Ok(GlobalId::Event(id)) => id.0,
+        other => panic!("not the id of an event: {other:?}"),
+    }
+}
+
+/// Moves the end of a hold into the past, as if its time had passed.
+async fn lapse(house: &House, held: &Answer) {
+    lapse_all(house, &format!("id = '{}'", hold_key(held))).await;
+}
+
+/// Moves the end of every running hold that the condition picks into the past.
+async fn lapse_all(house: &House, holds: &str) {
+    let move_time = format!(
+        "BEGIN; \
+         UPDATE seats SET held_until = now() - interval '1 second' WHERE owner_id IN \
+             (SELECT id FROM holds WHERE status = 'ACTIVE' AND {holds}); \
+         UPDATE holds SET expires_at = now() - interval '1 second' \
+             WHERE status = 'ACTIVE' AND {holds}; \
+         COMMIT"
+    );
+    house.sql().await.batch_execute(&move_time).await.unwrap();
+}
+
+/// Waits until the sweeper has published the lapse of every hold that has lapsed.
+async fn published(house: &House) {
+    let mut sql = house.sql().await;
+    eventually("the sweeper has published what lapsed", async || {
+        let unpublished = "holds WHERE status = 'ACTIVE' AND expires_at <= now()";
+        (checks::count(&mut sql, unpublished).await == 0).then_some(())
+    })
+    .await;
+}
+
+/// The sweeper of a house, kept busy: what lapses meanwhile is not published
+/// before it is let go. It has taken up a hold of another event and waits for
+/// the seat, which this has locked.
+struct BusySweeper {
+    locker: AsyncPgConnection,
+}
+
+impl BusySweeper {
+    async fn of(house: &House) -> Self {
+        let event = house.event(1, 1).await;
+        let decoy = house.buyer("decoy").hold(&event.id, &event.seats).await;
+        let key = event_key(&event);
+        let mut sql = house.sql().await;
+        let past = "now() - interval '1 second'";
+        sql.batch_execute(&format!(
+            "UPDATE seats SET held_until = {past} WHERE event_id = {key}"
+        ))
+        .await
+        .unwrap();
+        let mut locker = house.sql().await;
+        locker
+            .batch_execute(&format!(
+                "BEGIN; SELECT 1 FROM seats WHERE event_id = {key} FOR UPDATE"
+            ))
+            .await
+            .unwrap();
+        let hold = hold_key(&decoy);
+        sql.batch_execute(&format!(
+            "UPDATE holds SET expires_at = {past} WHERE id = '{hold}'"
+        ))
+        .await
+        .unwrap();
+        eventually("the sweeper waits for the seat", async || {
+            let waiting = "pg_stat_activity WHERE wait_event_type = 'Lock' \
+                           AND query LIKE 'UPDATE%' AND datname = current_database()";
+            (checks::count(&mut sql, waiting).await == 1).then_some(())
+        })
+        .await;
+        Self { locker }
+    }
+
+    /// Lets it go on and publish what lapsed meanwhile.
+    async fn let_go(mut self, house: &House) {
+        self.locker.batch_execute("COMMIT").await.unwrap();
+        published(house).await;
+    }
+}
+
+/// A hall of two categories with places for wheelchairs: a row of eight in the
+/// Stalls, of which the last two are accessible, and a row of four in the
+/// Balcony, of which the last is.
+fn two_categories() -> Value {
+    let row = |zone: &str, count: usize, accessible: usize| {
+        let seat = |seat: usize| {
+            json!({
+                "seat_guid": format!("{zone}-{seat}"), "seat_number": (seat + 1).to_string(),
+                "position": {"x": seat, "y": 0}, "category": zone,
+                "accessible": seat >= count - accessible,
+            })
+        };
+        let seats: Vec<Value> = (0..count).map(seat).collect();
+        json!([{"row_number": "A", "position": {"x": 0, "y": 0}, "seats": seats}])
+    };
+    json!({
+        "name": "Two Categories",
+        "categories": [{"name": "Stalls"}, {"name": "Balcony"}],
+        "zones": [
+            {"name": "Stalls", "position": {"x": 0, "y": 0}, "rows": row("Stalls", 8, 2)},
+            {"name": "Balcony", "position": {"x": 0, "y": 1}, "rows": row("Balcony", 4, 1)},
+        ],
+    })
+}
+
+/// An event on sale in the hall of [`two_categories`]: 45.00 and 12.50 EUR.
+async fn event_of_two_categories(house: &House, changes: Value) -> Event {
+    let plan = house.staff().import_plan(&two_categories()).await;
+    let mut input = json!({"prices": [
+        {"category": "Balcony", "amountMinor": 1_250},
+        {"category": "Stalls", "amountMinor": 4_500},
+    ]});
+    let Value::Object(changes) = changes else {
+        panic!("changes are an object");
+    };
+    input.as_object_mut().unwrap().extend(changes);
+    house.open_sale(house.draft_on(&plan, input).await).await
+}

@@ -1,0 +1,166 @@
+//! usher on a PostgreSQL that somebody else runs: what `DATABASE_URL` says, and
+//! what is answered when it says something wrong. No secret is ever shown.
+
+use crate::support::cluster::{self, Cluster};
+use crate::support::program::{Server, run, usher};
+use crate::support::{House, checks, house};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::Command;
+use usher::model::Role;
+
+fn with_url(url: &str, arguments: &[&str]) -> Command {
+    let mut command = usher(arguments);
+    command.env("DATABASE_URL", url);
+    command
+}
+
+/// This URL gets one line that has these words, and the secret stays one, also
+/// for somebody who wants to know it all.
+async fn expect_complaint(url: &str, mentions: &str) {
+    for command in [&["--listen", "127.0.0.1:0"][..], &["migrate"]] {
+        let answered = run(with_url(url, command)).await;
+        let complaint = answered.complaint();
+        assert!(complaint.contains(mentions), "{complaint}");
+        assert!(!complaint.contains("hunter2"), "{complaint}");
+    }
+    let talkative = run(with_url(url, &["migrate", "--log", "trace"])).await;
+    assert_eq!(talkative.code, 1);
+    assert!(!talkative.errors.contains("hunter2"), "{talkative:?}");
+}
+
+#[tokio::test]
+async fn a_url_that_is_none_is_refused() {
+    for url in [
+        "hunter2",
+        "mysql://usher:hunter2@localhost/usher",
+        "postgres://usher:hunter2@localhost:many/usher",
+        "postgres://usher:hunter2@localhost/usher?sslmode=hunter2",
+        "host=localhost password=hunter2 port=many",
+    ] {
+        expect_complaint(url, "invalid connection string").await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_said_to_be_so() {
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = closed.local_addr().unwrap();
+    drop(closed);
+    let url = format!("postgres://usher:hunter2@{address}/usher");
+    expect_complaint(&url, "Connection refused").await;
+}
+
+#[tokio::test]
+async fn what_the_server_refuses_is_said_in_its_words() {
+    let house = House::open().await;
+    let (_, rest) = house.database_url.split_once("@/").unwrap();
+    let (_, parameters) = rest.split_once('?').unwrap();
+    let no_database = format!("postgresql://usher:hunter2@/nothing?{parameters}");
+    expect_complaint(&no_database, "database \"nothing\" does not exist").await;
+    let no_user = format!("postgresql://nobody:hunter2@/usher?{parameters}");
+    expect_complaint(&no_user, "role \"nobody\" does not exist").await;
+
+    let suspicious = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = suspicious.local_addr().unwrap();
+    tokio::spawn(believe_nobody(suspicious));
+    let url = format!("postgres://usher:hunter2@{address}/usher");
+    expect_complaint(&url, "password authentication failed").await;
+}
+
+/// A PostgreSQL that asks for a password and then does not take it.
+async fn believe_nobody(listener: TcpListener) {
+    while let Ok((mut client, _)) = listener.accept().await {
+        // No TLS here; then who it is; then the password.
+        read_message(&mut client, false).await;
+        client.write_all(b"N").await.unwrap();
+        read_message(&mut client, false).await;
+        client.write_all(b"R\0\0\0\x08\0\0\0\x03").await.unwrap();
+        read_message(&mut client, true).await;
+        let fields = b"SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed for user\0\0";
+        let length = u32::try_from(fields.len() + 4).unwrap();
+        client.write_u8(b'E').await.unwrap();
+        client.write_u32(length).await.unwrap();
+        client.write_all(fields).await.unwrap();
+    }
+}
+
+async fn read_message(client: &mut TcpStream, has_type: bool) {
+    if has_type {
+        client.read_u8().await.unwrap();
+    }
+    let length = client.read_u32().await.unwrap() as usize;
+    client.read_exact(&mut vec![0; length - 4]).await.unwrap();
+}
+
+#[tokio::test]
+async fn without_a_secret_no_token_is_accepted() {
+    let house = House::open().await;
+    let server = Server::beside(&house).await;
+    for token in [house::token("anna", Role::Buyer), "x".to_owned()] {
+        let answer = server.bearer(&token).ask("{ __typename }", json!({})).await;
+        assert_eq!(answer.error_code(), "UNAUTHENTICATED");
+        assert!(answer.error_message().contains("without a key"));
+    }
+    let answer = server.visitor().ask("{ viewer { role } }", json!({})).await;
+    assert_eq!(answer.data()["viewer"]["role"], "VISITOR");
+    let printed = server.printed().join("\n");
+    assert!(!printed.contains("token"), "{printed}");
+    server.signal(nix::sys::signal::Signal::SIGTERM);
+    let (code, _) = server.ended().await;
+    assert_eq!(code, Some(0));
+
+    let minted = run(with_url(&house.database_url, &["token", "--subject", "a"])).await;
+    let complaint = minted.complaint();
+    assert!(complaint.contains("USHER_JWT_SECRET"), "{complaint}");
+}
+
+#[tokio::test]
+async fn a_token_of_the_same_secret_is_accepted() {
+    const SECRET: &str = "as long as a secret has to be: 32 bytes";
+    let house = House::open().await;
+    let command = |arguments: &[&str], secret: &str| {
+        let mut command = with_url(&house.database_url, arguments);
+        command.env("USHER_JWT_SECRET", secret);
+        command
+    };
+    let server = Server::start(command(&["--listen", "127.0.0.1:0"], SECRET)).await;
+    let mint = ["token", "--subject", "tess", "--role", "STAFF"];
+    let minted = run(command(&mint, SECRET)).await;
+    let tess = server.bearer(minted.printed());
+    let answer = tess.ask("{ viewer { role } }", json!({})).await;
+    assert_eq!(answer.data()["viewer"]["role"], "STAFF");
+    let minted = run(command(&mint, &SECRET.replace('3', "4"))).await;
+    let other = server.bearer(minted.printed());
+    let refused = other.ask("{ viewer { role } }", json!({})).await;
+    assert_eq!(refused.error_code(), "UNAUTHENTICATED");
+    server.stop().await;
+
+    for arguments in [&mint[..], &["--listen", "127.0.0.1:0"]] {
+        let short = run(command(arguments, "hunter2")).await;
+        let complaint = short.complaint();
+        assert!(complaint.contains("at least 32"), "{complaint}");
+        assert!(!complaint.contains("hunter2"), "{complaint}");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_database_is_migrated_and_stays_empty() {
+    let cluster = Cluster::shared();
+    let url = cluster.empty_database().await;
+    let first = run(with_url(&url, &["migrate"])).await;
+    assert!(first.printed().starts_with("migrated: "), "{first:?}");
+    let second = run(with_url(&url, &["migrate"])).await;
+    assert_eq!(second.printed(), "the database is up to date");
+
+    let serve = ["--listen", "127.0.0.1:0"];
+    Server::start(with_url(&url, &serve)).await.stop().await;
+    let mut sql = cluster::connect(&url).await;
+    assert_eq!(checks::count(&mut sql, "events").await, 0);
+    // Unless somebody asks for the demo.
+    let mut with_demo = with_url(&url, &serve);
+    with_demo.arg("--demo");
+    Server::start(with_demo).await.stop().await;
+    assert_eq!(checks::count(&mut sql, "events").await, 3);
+}

@@ -1,0 +1,238 @@
+//! usher on a data folder of its own: what a first start makes, and the commands
+//! beside a server that runs and without one.
+
+use super::file;
+use crate::support::actor::Actor;
+use crate::support::program::{DataFolder, Server, run};
+use crate::support::{PATIENCE, checks};
+use chrono::Utc;
+use jsonwebtoken::{DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
+
+/// The names of the events that somebody sees, each with its status.
+async fn events(actor: &Actor) -> Vec<(String, String)> {
+    let answer = actor
+        .ask("{ events { nodes { name status } } }", json!({}))
+        .await;
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let nodes = answer.data()["events"]["nodes"].as_array().unwrap();
+    nodes
+        .iter()
+        .map(|event| (text(&event["name"]), text(&event["status"])))
+        .collect()
+}
+
+/// Who somebody is taken for.
+async fn viewer(actor: &Actor) -> Value {
+    let answer = actor.ask("{ viewer { role subject } }", json!({})).await;
+    answer.data()["viewer"].clone()
+}
+
+#[tokio::test]
+async fn a_first_start_puts_three_events_on_sale_and_prints_links() {
+    let folder = DataFolder::new();
+    let mut server = folder.serve(&[]).await;
+    let found = events(&server.visitor()).await;
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(found.iter().all(|(_, status)| status == "ON_SALE"));
+
+    let page = server.link("GraphiQL  ").await;
+    assert_eq!(page, format!("{}/graphiql", server.url));
+    assert_eq!(reqwest::get(page).await.unwrap().status(), 200);
+    let link = server.link("GraphiQL, staff").await;
+    let token = link
+        .strip_prefix(&format!("{}/graphiql#token=", server.url))
+        .unwrap_or_else(|| panic!("{link}"));
+    let staff = json!({"role": "STAFF", "subject": "staff"});
+    assert_eq!(viewer(&server.bearer(token)).await, staff);
+    let kept = std::fs::read_to_string(folder.path().join("staff-token")).unwrap();
+    assert_eq!(kept.trim(), token);
+    for secret in ["staff-token", "jwt-secret"] {
+        let metadata = std::fs::metadata(folder.path().join(secret)).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o077, 0, "{secret}");
+    }
+    let said = server.log().join("\n");
+    assert!(!said.contains(token), "the log has the staff token");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_second_start_finds_everything_again() {
+    let folder = DataFolder::new();
+    let mut server = folder.serve(&["--no-demo"]).await;
+    assert_eq!(events(&server.visitor()).await, []);
+    let link = server.link("GraphiQL, staff").await;
+    server.stop().await;
+
+    // Empty is what it was to stay; now the demo is wanted.
+    let mut server = folder.serve(&[]).await;
+    let again = server.link("GraphiQL, staff").await;
+    let token = |link: &str| link.split_once("#token=").unwrap().1.to_owned();
+    assert_eq!(token(&again), token(&link));
+    let held = hold_first_seat(&server).await;
+    server.stop().await;
+
+    let server = folder.serve(&[]).await;
+    assert_eq!(events(&server.visitor()).await.len(), 3, "loaded once");
+    expect_still_held(&server, &held).await;
+    server.stop().await;
+}
+
+/// Holds the first seat of the demo's first event; answers the token of the hold.
+pub async fn hold_first_seat(server: &Server) -> String {
+    let visitor = server.visitor();
+    let event = first_event(&visitor).await;
+    let seats = visitor.seats(&event).await;
+    let answer = visitor.hold(&event, &seats[..1]).await;
+    answer.data()["token"].as_str().unwrap().to_owned()
+}
+
+pub async fn first_event(actor: &Actor) -> String {
+    let answer = actor
+        .ask("{ events(first: 1) { nodes { id } } }", json!({}))
+        .await;
+    let event = &answer.data()["events"]["nodes"][0]["id"];
+    event.as_str().unwrap().to_owned()
+}
+
+/// The hold that [`hold_first_seat`] made can be booked.
+pub async fn expect_still_held(server: &Server, token: &str) {
+    let booked = server.visitor().confirm(token).await;
+    let booking = &booked.data()["booking"];
+    assert_eq!(booking["seats"][0]["status"], "BOOKED", "{booking}");
+    assert_eq!(booking["seats"][0]["version"], 3);
+}
+
+#[tokio::test]
+async fn a_token_is_believed_by_the_server_on_the_same_folder() {
+    let folder = DataFolder::new();
+    let server = folder.serve(&["--no-demo"]).await;
+    let mint = async |arguments: &[&str]| {
+        let mut command = folder.usher(&["token", "--subject", "anna"]);
+        command.args(arguments);
+        run(command).await.printed().to_owned()
+    };
+    for (arguments, role) in [
+        (&[][..], "BUYER"),
+        (&["--role", "BUYER"], "BUYER"),
+        (&["--role", "staff", "--valid-for", "5m"], "STAFF"),
+    ] {
+        let token = mint(arguments).await;
+        let anna = json!({"role": role, "subject": "anna"});
+        assert_eq!(viewer(&server.bearer(&token)).await, anna);
+    }
+
+    // The same token, but of yesterday: signed with the server's own key.
+    let key = std::fs::read(folder.path().join("jwt-secret")).unwrap();
+    let key = key.trim_ascii();
+    let token = mint(&["--valid-for", "90s"]).await;
+    let decoded = decode::<Value>(
+        &token,
+        &DecodingKey::from_secret(key),
+        &Validation::default(),
+    );
+    let mut claims = decoded.unwrap().claims;
+    let left = claims["exp"].as_i64().unwrap() - Utc::now().timestamp();
+    let patience = PATIENCE.as_secs().cast_signed();
+    assert!((90 - patience..=90).contains(&left), "{left} s");
+    claims["exp"] = json!(Utc::now().timestamp() - 24 * 60 * 60);
+    let signed = encode(&Header::default(), &claims, &EncodingKey::from_secret(key));
+    let expired = server.bearer(&signed.unwrap());
+    let refused = expired.ask("{ viewer { role } }", json!({})).await;
+    assert_eq!(refused.error_code(), "UNAUTHENTICATED");
+    assert!(refused.error_message().contains("expired"));
+
+    // Of another folder, and so of another key.
+    let other = DataFolder::new();
+    std::fs::create_dir(other.path()).unwrap();
+    let foreign = run(other.usher(&["token", "--subject", "anna"])).await;
+    let foreign = server.bearer(foreign.printed());
+    let refused = foreign.ask("{ viewer { role } }", json!({})).await;
+    assert_eq!(refused.error_code(), "UNAUTHENTICATED");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_plan_is_imported_with_a_server_and_without() {
+    let folder = DataFolder::new();
+    let import = async |path: &str| run(folder.usher(&["plan", "import", path])).await;
+    let theatre = file("demo/plans/theatre.json");
+    let theatre = theatre.to_str().unwrap();
+    let before = import(theatre).await;
+    assert_eq!(folder.postgres(), None, "it stops what it started");
+    let mut server = folder.serve(&["--no-demo"]).await;
+    let beside = import(theatre).await;
+    let link = server.link("GraphiQL, staff").await;
+    let staff = server.bearer(link.split_once("#token=").unwrap().1);
+    for imported in [before, beside] {
+        let printed = imported.printed();
+        let (what, id) = printed.split_once(": ").unwrap();
+        assert_eq!(what, "Lantern Theatre has 500 seats");
+        let query = "query($id: ID!) { node(id: $id) { ... on SeatingPlan { name seatCount } } }";
+        let answer = staff.ask(query, json!({"id": id})).await;
+        let plan = json!({"name": "Lantern Theatre", "seatCount": 500});
+        assert_eq!(answer.data()["node"], plan);
+    }
+
+    let bad_plan = folder.path().join("bad-plan.json");
+    let mut plan: Value = serde_json::from_slice(&std::fs::read(theatre).unwrap()).unwrap();
+    plan["zones"][0]["rows"][0]["seats"][0]["category"] = json!("Roof");
+    plan["zones"][0]["rows"][0]["seats"][1]["seat_guid"] = json!(null);
+    std::fs::write(&bad_plan, plan.to_string()).unwrap();
+    let refused = import(bad_plan.to_str().unwrap()).await;
+    assert_eq!((refused.code, refused.output.as_str()), (1, ""));
+    let mut lines = refused.errors.lines();
+    assert_eq!(
+        lines.next(),
+        Some("usher: the plan was refused, nothing was stored:")
+    );
+    for path in [
+        "zones[0].rows[0].seats[0].category: ",
+        "zones[0].rows[0].seats[1].seat_guid: ",
+    ] {
+        let line = lines.next().unwrap();
+        assert!(line.starts_with(path), "{line}");
+    }
+    assert_eq!(lines.next(), None);
+    let mut sql = folder.sql().await;
+    assert_eq!(checks::count(&mut sql, "seating_plans").await, 2);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn migrations_run_once() {
+    let folder = DataFolder::new();
+    let migrate = async || run(folder.usher(&["migrate"])).await;
+    let first = migrate().await;
+    let ran: Vec<&str> = first.printed().lines().collect();
+    let written = std::fs::read_dir(file("migrations")).unwrap().count();
+    assert_eq!(ran.len(), written, "{ran:?}");
+    assert!(ran.iter().all(|line| line.starts_with("migrated: ")));
+    assert_eq!(folder.postgres(), None, "it stops what it started");
+    assert_eq!(migrate().await.printed(), "the database is up to date");
+
+    let server = folder.serve(&[]).await;
+    assert_eq!(migrate().await.printed(), "the database is up to date");
+    assert_eq!(events(&server.visitor()).await.len(), 3);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn two_ushers_do_not_share_a_folder() {
+    let folder = DataFolder::new();
+    let server = folder.serve(&["--no-demo"]).await;
+    let second = run(folder.usher(&["--listen", "127.0.0.1:0"])).await;
+    let complaint = second.complaint();
+    let path = folder.path().canonicalize().unwrap();
+    let process = server.process();
+    for expected in [
+        &format!("another usher (process {process}) is already running"),
+        path.to_str().unwrap(),
+        "USHER_DATA_DIR",
+    ] {
+        assert!(complaint.contains(expected), "{complaint}");
+    }
+    assert_eq!(events(&server.visitor()).await, [], "the first one runs on");
+    server.stop().await;
+}

@@ -1,0 +1,125 @@
+//! What is logged about requests: one line for each, with its id, and nothing
+//! that is secret.
+
+use crate::support::House;
+use crate::support::program::{Server, usher};
+use reqwest::Client;
+use serde_json::{Value, json};
+
+async fn server(house: &House, flags: &[&str]) -> Server {
+    let mut command = usher(&["--listen", "127.0.0.1:0"]);
+    command.args(flags).env("DATABASE_URL", &house.database_url);
+    Server::start(command).await
+}
+
+/// Sends requests of every kind and stops the server; answers its log.
+async fn log_of_some_requests(server: Server) -> Vec<String> {
+    let client = Client::new();
+    let get = async |path: &str, id: &str| {
+        let request = client
+            .get(format!("{}{path}", server.url))
+            .header("x-request-id", id);
+        request.send().await.unwrap()
+    };
+    get("/", "the-page").await;
+    get("/nothing", "the-missing").await;
+    get("/graphql?query={viewer{role}}&secret=hunter2", "the-query").await;
+    for quiet in ["/healthz", "/readyz", "/metrics"] {
+        get(quiet, "the-quiet").await;
+    }
+    let made_up = client
+        .post(format!("{}/graphql", server.url))
+        .bearer_auth("hunter2")
+        .json(&json!({"query": "{ viewer { role } }"}))
+        .send();
+    let made_up = made_up.await.unwrap().headers()["x-request-id"].clone();
+    server.signal(nix::sys::signal::Signal::SIGTERM);
+    let (code, log) = server.ended().await;
+    assert_eq!(code, Some(0), "{log:#?}");
+    assert!(!log.join("\n").contains("hunter2"), "{log:#?}");
+    let of = |id: &str| log.iter().filter(|line| line.contains(id)).count();
+    for id in ["the-page", "the-missing", "the-query"] {
+        assert_eq!(of(id), 1, "one line for {id}: {log:#?}");
+    }
+    assert_eq!(of(made_up.to_str().unwrap()), 1, "{log:#?}");
+    assert_eq!(of("the-quiet"), 0, "{log:#?}");
+    log
+}
+
+#[tokio::test]
+async fn each_request_has_one_line_with_its_id() {
+    let house = House::open().await;
+    let server = server(&house, &[]).await;
+    let log = log_of_some_requests(server).await;
+    let line = |id: &str| log.iter().find(|line| line.contains(id)).unwrap();
+    let page = line("the-page");
+    for part in [
+        " INFO ",
+        "id=\"the-page\"",
+        "method=GET",
+        "path=\"/\"",
+        "status=200",
+        "elapsed=",
+    ] {
+        assert!(page.contains(part), "{part} is missing in {page}");
+    }
+    let missing = line("the-missing");
+    assert!(missing.contains("status=404"), "{missing}");
+    let refused = log.iter().filter(|line| line.contains("status=401"));
+    assert_eq!(refused.count(), 1, "{log:#?}");
+}
+
+#[tokio::test]
+async fn a_log_that_is_no_terminal_has_no_colours() {
+    let house = House::open().await;
+    let server = server(&house, &[]).await;
+    let log = log_of_some_requests(server).await;
+    assert!(log.len() >= 5, "{log:#?}");
+    assert!(!log.iter().any(|line| line.contains('\u{1b}')), "{log:#?}");
+}
+
+#[tokio::test]
+async fn every_line_of_a_log_in_json_is_an_object() {
+    let house = House::open().await;
+    let server = server(&house, &["--log-format", "json"]).await;
+    let log = log_of_some_requests(server).await;
+    let lines: Vec<Value> = log
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    for line in &lines {
+        assert!(line["timestamp"].is_string(), "{line}");
+        assert!(line["level"].is_string(), "{line}");
+        assert!(line["fields"]["message"].is_string(), "{line}");
+    }
+    let query = lines
+        .iter()
+        .find(|line| line["span"]["id"] == "the-query")
+        .unwrap();
+    assert_eq!(query["span"]["name"], "request");
+    assert_eq!(query["fields"]["method"], "GET");
+    assert_eq!(query["fields"]["path"], "/graphql");
+    assert_eq!(query["fields"]["status"], 200);
+}
+
+#[tokio::test]
+async fn the_filter_says_what_is_logged() {
+    let house = House::open().await;
+    let quiet = server(&house, &["--log", "warn"]).await;
+    reqwest::get(format!("{}/", quiet.url)).await.unwrap();
+    quiet.signal(nix::sys::signal::Signal::SIGTERM);
+    let (_, log) = quiet.ended().await;
+    assert_eq!(log, [] as [String; 0]);
+
+    let chatty = server(&house, &["--log", "usher=debug"]).await;
+    let request = Client::new()
+        .get(format!("{}/healthz", chatty.url))
+        .header("x-request-id", "the-check");
+    request.send().await.unwrap();
+    chatty.signal(nix::sys::signal::Signal::SIGTERM);
+    let (_, log) = chatty.ended().await;
+    assert!(
+        log.iter().any(|line| line.contains("the-check")),
+        "{log:#?}"
+    );
+}

@@ -1,0 +1,121 @@
+//! How usher ends: asked to, and killed. PostgreSQL ends with it, what runs is
+//! finished, and the next start finds what was committed.
+
+use super::folder::{expect_still_held, first_event, hold_first_seat};
+use crate::support::lock::Lock;
+use crate::support::program::{DataFolder, Server};
+use nix::sys::signal::Signal;
+
+#[tokio::test]
+async fn a_signal_stops_usher_and_its_postgresql() {
+    let folder = DataFolder::new();
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let server = folder.serve(&["--no-demo"]).await;
+        let url = server.url.clone();
+        let postgres = folder.postgres().expect("PostgreSQL runs");
+        server.signal(signal);
+        let (code, log) = server.ended().await;
+        assert_eq!(code, Some(0), "{log:#?}");
+        assert!(
+            log.iter()
+                .any(|line| line.contains("stopping") && line.contains(signal.as_str())),
+            "{log:#?}"
+        );
+        assert!(!folder.is_postgres(postgres));
+        assert_eq!(folder.postgres(), None);
+        assert!(reqwest::get(url).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_signal_while_usher_starts_leaves_nothing_behind() {
+    let folder = DataFolder::new();
+    let mut command = folder.usher(&["--listen", "127.0.0.1:0"]);
+    command.arg("--no-demo");
+    let mut server = Server::spawn(command);
+    server
+        .logged(|line| line.contains("making usher's own PostgreSQL"))
+        .await;
+    server.signal(Signal::SIGTERM);
+    let (code, log) = server.ended().await;
+    assert_eq!(code, Some(0), "{log:#?}");
+    assert_eq!(folder.postgres(), None);
+}
+
+#[tokio::test]
+async fn a_request_that_runs_is_finished_first() {
+    let folder = DataFolder::new();
+    let mut server = folder.serve(&[]).await;
+    let mut seat = Lock::on_first_seat(&folder.database_url().await).await;
+    let visitor = server.visitor();
+    let event = first_event(&visitor).await;
+    let seats = visitor.seats(&event).await;
+    let holding = tokio::spawn(async move { visitor.hold(&event, &seats[..1]).await });
+    seat.is_wanted_by(1).await;
+
+    server.signal(Signal::SIGTERM);
+    server.logged(|line| line.contains("stopping")).await;
+    assert!(!holding.is_finished());
+    seat.let_go().await;
+    let answer = holding.await.unwrap();
+    assert_eq!(answer.data()["__typename"], "SeatsHeld");
+    let (code, log) = server.ended().await;
+    assert_eq!(code, Some(0), "{log:#?}");
+    assert!(!log.iter().any(|line| line.contains("cut off")), "{log:#?}");
+
+    let token = answer.data()["token"].as_str().unwrap();
+    let server = folder.serve(&[]).await;
+    expect_still_held(&server, token).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_that_runs_for_too_long_is_cut_off() {
+    let folder = DataFolder::new();
+    let mut server = folder.serve(&["--shutdown-timeout", "100ms"]).await;
+    let mut seat = Lock::on_first_seat(&folder.database_url().await).await;
+    let visitor = server.visitor();
+    let event = first_event(&visitor).await;
+    let seats = visitor.seats(&event).await;
+    let holding = tokio::spawn(async move { visitor.hold(&event, &seats[..1]).await });
+    seat.is_wanted_by(1).await;
+    server.signal(Signal::SIGTERM);
+    server.logged(|line| line.contains("cut off")).await;
+    let (code, log) = server.ended().await;
+    assert_eq!(code, Some(0), "{log:#?}");
+    assert_eq!(folder.postgres(), None);
+    // The client may learn that it was in vain, or nothing.
+    if let Ok(answer) = holding.await {
+        assert_eq!(answer.error_code(), "UNAVAILABLE");
+    }
+}
+
+#[tokio::test]
+async fn after_a_kill_the_next_start_recovers() {
+    let folder = DataFolder::new();
+    let server = folder.serve(&[]).await;
+    let held = hold_first_seat(&server).await;
+    let orphan = folder.postgres().expect("PostgreSQL runs");
+    server.signal(Signal::SIGKILL);
+    let (code, _) = server.ended().await;
+    assert_eq!(code, None, "no exit code: it was killed");
+
+    let server = folder.serve(&[]).await;
+    assert!(!folder.is_postgres(orphan), "the orphan has been stopped");
+    assert_ne!(folder.postgres(), None);
+    expect_still_held(&server, &held).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn usher_ends_when_its_postgresql_does() {
+    let folder = DataFolder::new();
+    let server = folder.serve(&["--no-demo"]).await;
+    let postgres = folder.postgres().expect("PostgreSQL runs");
+    nix::sys::signal::kill(postgres, Signal::SIGQUIT).unwrap();
+    let (code, log) = server.ended().await;
+    assert_eq!(code, Some(1), "{log:#?}");
+    let last = log.last().unwrap();
+    let expected = "usher: PostgreSQL ended by itself";
+    assert!(last.starts_with(expected), "{log:#?}");
+}

@@ -1,0 +1,25 @@
+//! A house with the demo's halls in it.
+
+use crate::support::{House, PATIENCE};
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+use usher::app::serve::{Running, Setup};
+use usher::http::SocketLimits;
+
+impl House {
+    /// A house with three events on sale, as the first start of usher makes them.
+    pub async fn with_demo() -> Self {
+        let house = Self::open().await;
+        // Another server loads the demo into the database, and is done.
+        let setup = Setup {
+            database: house.running.services.database.clone(),
+            secret: None::<SecretString>,
+            demo: true,
+            sockets: SocketLimits::default(),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let loader = Running::start(listener, setup).await.unwrap();
+        loader.stop(PATIENCE).await;
+        house
+    }
+}

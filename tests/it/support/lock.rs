@@ -1,0 +1,47 @@
+//! What somebody else has locked: a request that needs it is in the middle of
+//! its work for as long as a test wants.
+
+use crate::support::{checks, cluster, eventually};
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+
+/// A lock on something in a database.
+pub struct Lock {
+    lock: AsyncPgConnection,
+    watch: AsyncPgConnection,
+}
+
+impl Lock {
+    /// On the first seat of the first event: holding it waits.
+    pub async fn on_first_seat(database_url: &str) -> Self {
+        let seat = "SELECT 1 FROM seats WHERE event_id = 1 AND seat_no = 0 FOR UPDATE";
+        Self::take(database_url, seat).await
+    }
+
+    /// On all venues: asking for them waits.
+    pub async fn on_venues(database_url: &str) -> Self {
+        Self::take(database_url, "LOCK TABLE venues").await
+    }
+
+    async fn take(database_url: &str, statement: &str) -> Self {
+        let mut lock = cluster::connect(database_url).await;
+        lock.batch_execute("BEGIN").await.unwrap();
+        lock.batch_execute(statement).await.unwrap();
+        let watch = cluster::connect(database_url).await;
+        Self { lock, watch }
+    }
+
+    /// Waits until this many requests wait, for this lock or another one.
+    pub async fn is_wanted_by(&mut self, requests: i64) {
+        let waiting = "pg_stat_activity WHERE wait_event_type = 'Lock' \
+                       AND datname = current_database()";
+        eventually("a request waits for the lock", async || {
+            (checks::count(&mut self.watch, waiting).await >= requests).then_some(())
+        })
+        .await;
+    }
+
+    /// Lets the request go on.
+    pub async fn let_go(mut self) {
+        self.lock.batch_execute("COMMIT").await.unwrap();
+    }
+}

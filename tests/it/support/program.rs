@@ -1,0 +1,310 @@
+//! usher as its operators meet it: the built program, a process of its own.
+//!
+//! Whatever happens in a test, no process outlives it: each is ended by its
+//! number, the PostgreSQL that an usher left behind included.
+
+use crate::support::actor::Actor;
+use crate::support::{House, PATIENCE, cluster};
+use diesel_async::AsyncPgConnection;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use usher::db::embedded::{EmbeddedOptions, running_url};
+
+/// A data folder for one test, which is not there before usher makes it.
+pub struct DataFolder {
+    path: PathBuf,
+    _parent: TempDir,
+}
+
+impl DataFolder {
+    pub fn new() -> Self {
+        let parent = tempfile::Builder::new()
+            .prefix("usher-program-")
+            .tempdir()
+            .unwrap();
+        // PostgreSQL runs as another user when the tests run as root.
+        std::fs::set_permissions(parent.path(), Permissions::from_mode(0o755)).unwrap();
+        Self {
+            path: parent.path().join("data"),
+            _parent: parent,
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A command line that uses this folder.
+    pub fn usher(&self, arguments: &[&str]) -> Command {
+        let mut command = usher(arguments);
+        command.env("USHER_DATA_DIR", &self.path);
+        command
+    }
+
+    /// A server on this folder, with these flags, on a port of its own.
+    pub async fn serve(&self, flags: &[&str]) -> Server {
+        let mut command = self.usher(flags);
+        command.args(["--listen", "127.0.0.1:0"]);
+        Server::start(command).await
+    }
+
+    /// A connection to the PostgreSQL that runs here.
+    pub async fn sql(&self) -> AsyncPgConnection {
+        cluster::connect(&self.database_url().await).await
+    }
+
+    /// The database that a running usher has here.
+    pub async fn database_url(&self) -> String {
+        let options = EmbeddedOptions {
+            data_dir: self.path.clone(),
+            postgres_bin: None,
+            settings: Vec::new(),
+        };
+        let url = running_url(&options).await.unwrap();
+        url.expect("an usher runs on this folder")
+    }
+
+    /// The PostgreSQL that runs here.
+    pub fn postgres(&self) -> Option<Pid> {
+        let record = self.path.join("postgres/postmaster.pid");
+        let text = std::fs::read_to_string(record).ok()?;
+        let process = Pid::from_raw(text.lines().next()?.parse().ok()?);
+        self.is_postgres(process).then_some(process)
+    }
+
+    /// Whether this process still is the PostgreSQL of this folder.
+    pub fn is_postgres(&self, process: Pid) -> bool {
+        runs(process, &self.path.join("postgres").to_string_lossy())
+    }
+}
+
+impl Drop for DataFolder {
+    fn drop(&mut self) {
+        if let Some(process) = self.postgres() {
+            let _ = kill(process, Signal::SIGQUIT);
+            wait_until(|| !self.is_postgres(process));
+        }
+    }
+}
+
+/// A command line of usher's that gets nothing of this process' environment.
+pub fn usher(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    command
+}
+
+/// What a command answered.
+#[derive(Debug)]
+pub struct Answered {
+    pub code: i32,
+    pub output: String,
+    pub errors: String,
+}
+
+impl Answered {
+    /// What the command printed; it must have succeeded.
+    pub fn printed(&self) -> &str {
+        assert_eq!(self.code, 0, "{self:?}");
+        self.output.trim_end()
+    }
+
+    /// The one line in which the command said why it failed.
+    pub fn complaint(&self) -> &str {
+        assert_eq!(self.code, 1, "{self:?}");
+        assert_eq!(self.output, "", "{self:?}");
+        let complaint = self.errors.strip_suffix('\n').unwrap();
+        assert_eq!(complaint.lines().count(), 1, "{self:?}");
+        let complaint = complaint.strip_prefix("usher: ");
+        complaint.unwrap_or_else(|| panic!("not usher's own words: {self:?}"))
+    }
+}
+
+/// Runs a command to its end.
+pub async fn run(mut command: Command) -> Answered {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = timeout(PATIENCE, command.output())
+        .await
+        .expect("the command ends")
+        .unwrap();
+    Answered {
+        code: status.code().expect("the command ends by itself"),
+        output: String::from_utf8(stdout).unwrap(),
+        errors: String::from_utf8(stderr).unwrap(),
+    }
+}
+
+/// A running server.
+pub struct Server {
+    child: Child,
+    output: Lines,
+    log: Lines,
+    pub url: String,
+}
+
+/// The lines that a process has written, and whether there will be more.
+type Lines = watch::Receiver<(Vec<String>, bool)>;
+
+impl Server {
+    /// Starts one and waits until it says where it is.
+    pub async fn start(command: Command) -> Self {
+        let mut server = Self::spawn(command);
+        let start = server.link("Start here").await;
+        server.url = start.trim_end_matches('/').to_owned();
+        // The last thing that is printed.
+        line(&mut server.output, |line| line.ends_with("Ctrl-C.")).await;
+        server
+    }
+
+    /// Starts one and does not wait.
+    pub fn spawn(mut command: Command) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let output = follow(child.stdout.take().unwrap());
+        let log = follow(child.stderr.take().unwrap());
+        Self {
+            child,
+            output,
+            log,
+            url: String::new(),
+        }
+    }
+
+    /// Starts one on the database of a house, which it shares.
+    pub async fn beside(house: &House) -> Self {
+        let mut command = usher(&["--listen", "127.0.0.1:0"]);
+        command.env("DATABASE_URL", &house.database_url);
+        Self::start(command).await
+    }
+
+    /// The link that is printed beside this name.
+    pub async fn link(&mut self, name: &str) -> String {
+        let found = timeout(PATIENCE, line(&mut self.output, |line| line.contains(name)));
+        let Ok(Some(line)) = found.await else {
+            panic!("usher did not start: {:#?}", self.log());
+        };
+        line.split_whitespace().next_back().unwrap().to_owned()
+    }
+
+    pub fn process(&self) -> Pid {
+        Pid::from_raw(self.child.id().unwrap().try_into().unwrap())
+    }
+
+    /// Somebody without a token.
+    pub fn visitor(&self) -> Actor {
+        Actor::new(&self.url, None)
+    }
+
+    /// Somebody with this token.
+    pub fn bearer(&self, token: &str) -> Actor {
+        Actor::new(&self.url, Some(token.to_owned()))
+    }
+
+    /// What was printed up to now.
+    pub fn printed(&self) -> Vec<String> {
+        self.output.borrow().0.clone()
+    }
+
+    /// What was logged up to now.
+    pub fn log(&self) -> Vec<String> {
+        self.log.borrow().0.clone()
+    }
+
+    /// The first line of the log that is wanted, when it is there.
+    pub async fn logged(&mut self, wanted: impl Fn(&str) -> bool) -> String {
+        let found = timeout(PATIENCE, line(&mut self.log, wanted)).await;
+        let Ok(Some(line)) = found else {
+            panic!("this was never logged: {:#?}", self.log());
+        };
+        line
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(self.process(), signal).unwrap();
+    }
+
+    /// Waits for the end; answers the exit code and everything that was logged.
+    pub async fn ended(mut self) -> (Option<i32>, Vec<String>) {
+        let status = timeout(PATIENCE, self.child.wait()).await;
+        let status = status.expect("usher stops").unwrap();
+        let all = timeout(PATIENCE, self.log.wait_for(|(_, ended)| *ended));
+        drop(all.await.expect("the log ends"));
+        (status.code(), self.log())
+    }
+
+    /// Stops it as service managers do.
+    pub async fn stop(self) {
+        self.signal(Signal::SIGTERM);
+        let (code, log) = self.ended().await;
+        assert_eq!(code, Some(0), "{log:#?}");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            let _ = kill(self.process(), Signal::SIGTERM);
+            wait_until(|| !matches!(self.child.try_wait(), Ok(None)));
+        }
+        // What is left is killed with the child.
+    }
+}
+
+/// Collects what a process writes, for as long as it does.
+fn follow(pipe: impl AsyncRead + Unpin + Send + 'static) -> Lines {
+    let (sender, receiver) = watch::channel((Vec::new(), false));
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(pipe).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            sender.send_modify(|(lines, _)| lines.push(line));
+        }
+        sender.send_modify(|(_, ended)| *ended = true);
+    });
+    receiver
+}
+
+/// The first line that is wanted, when it is there; nothing if it never comes.
+async fn line(lines: &mut Lines, wanted: impl Fn(&str) -> bool) -> Option<String> {
+    let find = |lines: &[String]| lines.iter().find(|line| wanted(line)).cloned();
+    let found = lines
+        .wait_for(|(lines, ended)| *ended || find(lines).is_some())
+        .await
+        .unwrap();
+    find(&found.0)
+}
+
+/// Whether this process runs and has this in its command line: it may be another
+/// one that got the number since. Where that cannot be told, any process counts.
+fn runs(process: Pid, argument: &str) -> bool {
+    if !Path::new("/proc/self").exists() {
+        return kill(process, None).is_ok();
+    }
+    let command_line = std::fs::read(format!("/proc/{process}/cmdline"));
+    command_line.is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains(argument))
+}
+
+/// Waits without a runtime, for guards. Gives up without a word.
+fn wait_until(mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

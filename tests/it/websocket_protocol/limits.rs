@@ -1,0 +1,164 @@
+//! What a peer cannot do: keep the server waiting, or fill its memory.
+
+use super::{QUERY, mutation, subscription};
+use crate::support::lock::Lock;
+use crate::support::peer::Peer;
+use crate::support::{House, eventually};
+use serde_json::json;
+use std::time::Duration;
+use tokio_tungstenite::tungstenite::Error;
+use usher::http::SocketLimits;
+
+#[tokio::test]
+async fn a_peer_that_does_not_begin_is_closed() {
+    let house = House::open_with(SocketLimits {
+        init_timeout: Duration::from_millis(100),
+        ..SocketLimits::default()
+    })
+    .await;
+    let mut peer = Peer::connect(&house.url).await;
+    peer.expect_close(4408, "Connection initialisation timeout")
+        .await;
+}
+
+#[tokio::test]
+async fn beginning_in_time_stops_the_clock() {
+    let house = House::open_with(SocketLimits {
+        init_timeout: Duration::from_secs(1),
+        ..SocketLimits::default()
+    })
+    .await;
+    let mut peer = Peer::ready(&house.url).await;
+    // Its clock began later, so that the other's would have run out as well.
+    let mut late = Peer::connect(&house.url).await;
+    late.expect_close(4408, "Connection initialisation timeout")
+        .await;
+    peer.expect_alive().await;
+}
+
+// Two threads, so that the peer can be faster than the end of the operation's task.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_frees_its_id_and_its_place() {
+    let house = House::open_with(SocketLimits {
+        max_operations: 1,
+        ..SocketLimits::default()
+    })
+    .await;
+    let mut peer = Peer::ready(&house.url).await;
+    for _ in 0..300 {
+        peer.subscribe("1", QUERY).await;
+        let next = peer.next().await;
+        assert_eq!(next["type"], "next", "{next}");
+        assert_eq!(next["payload"], json!({"data": {"__typename": "Query"}}));
+        peer.expect(json!({"id": "1", "type": "complete"})).await;
+    }
+}
+
+#[tokio::test]
+async fn a_connection_runs_a_limited_number_of_operations() {
+    let house = House::open_with(SocketLimits {
+        max_operations: 2,
+        ..SocketLimits::default()
+    })
+    .await;
+    let event = house.event(1, 1).await;
+    let mut peer = Peer::ready(&house.url).await;
+    peer.subscribe("1", &subscription(&event)).await;
+    peer.subscribe("2", &subscription(&event)).await;
+    peer.subscribe("3", QUERY).await;
+    let error = peer.next_of("3").await;
+    assert_eq!(error["type"], "error");
+    assert_eq!(
+        error["payload"][0]["extensions"]["code"],
+        "TOO_MANY_SUBSCRIPTIONS"
+    );
+    peer.send(json!({"type": "complete", "id": "1"})).await;
+    // The place is free once the operation has noticed; until then the answer is no.
+    eventually("a place is free", async || {
+        peer.subscribe("4", QUERY).await;
+        (peer.next_of("4").await["type"] == "next").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_limit_cannot_be_passed_by_cancelling_mutations() {
+    let house = House::open_with(SocketLimits {
+        max_operations: 1,
+        ..SocketLimits::default()
+    })
+    .await;
+    let event = house.event(1, 1).await;
+    let mut seat = Lock::on_first_seat(&house.database_url).await;
+    let mut peer = Peer::ready(&house.url).await;
+    peer.subscribe("1", &mutation(&event)).await;
+    seat.is_wanted_by(1).await;
+    peer.send(json!({"type": "complete", "id": "1"})).await;
+    peer.subscribe("2", QUERY).await;
+    let error = peer.next().await;
+    assert_eq!(
+        error["payload"][0]["extensions"]["code"], "TOO_MANY_SUBSCRIPTIONS",
+        "{error}"
+    );
+    seat.let_go().await;
+    eventually("the place is free", async || {
+        peer.subscribe("2", QUERY).await;
+        (peer.next().await["type"] == "next").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_peer_that_answers_no_ping_is_cut_off() {
+    let house = House::open_with(SocketLimits {
+        ping_interval: Duration::from_millis(50),
+        pong_timeout: Duration::from_secs(1),
+        ..SocketLimits::default()
+    })
+    .await;
+    // The library answers pings while it is read from, and only then.
+    let mut lively = Peer::ready(&house.url).await;
+    let mut silent = Peer::ready(&house.url).await;
+    tokio::join!(
+        silent.expect_cut_off(),
+        // Longer than twice the time that cuts off the other.
+        lively.answer_pings(50),
+    );
+    lively.send(json!({"type": "ping"})).await;
+    lively.expect(json!({"type": "pong"})).await;
+}
+
+#[tokio::test]
+async fn a_peer_that_reads_nothing_is_cut_off() {
+    let house = House::open_with(SocketLimits {
+        send_timeout: Duration::from_millis(300),
+        outgoing_queue: 4,
+        ..SocketLimits::default()
+    })
+    .await;
+    let mut peer = Peer::ready(&house.url).await;
+    // Pongs carry their ping's payload, so that this fills every buffer on the way.
+    let ping = json!({"type": "ping", "payload": {"fill": "x".repeat(200_000)}});
+    let error = peer.send_until_cut_off(&ping).await;
+    // Not a close frame, which would wait behind the rest: the connection is gone.
+    assert!(matches!(error, Error::Io(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_subscriber_that_reads_nothing_is_cut_off() {
+    let house = House::open_with(SocketLimits {
+        send_timeout: Duration::from_millis(300),
+        outgoing_queue: 4,
+        ..SocketLimits::default()
+    })
+    .await;
+    let event = house.event(20, 50).await;
+    let mut peer = Peer::ready(&house.url).await;
+    // A hundred snapshots of more than 100 kB: more than every buffer on the way.
+    for number in 0..100 {
+        peer.subscribe(&number.to_string(), &subscription(&event))
+            .await;
+    }
+    let error = peer.send_until_cut_off(&json!({"type": "pong"})).await;
+    assert!(matches!(error, Error::Io(_)), "{error:?}");
+}
