@@ -1,6 +1,6 @@
 //! The demo: three halls, with an event on sale in each.
 
-use crate::db::{Database, events};
+use crate::db::{Database, DatabaseUnavailable, events};
 use crate::domain::DomainError;
 use crate::domain::create_event::{CreateEvent, create_event};
 use crate::domain::create_venue::create_venue;
@@ -8,10 +8,9 @@ use crate::domain::import_plan::import_plan;
 use crate::domain::plan_cache::PlanCache;
 use crate::domain::plan_document::{PlanDocument, PlanRefused};
 use crate::domain::sale::{ChangeSale, open_sale};
-use crate::feed::FeedError;
 use crate::model::Caller;
 use chrono::{DateTime, Days, NaiveTime, TimeZone, Utc};
-use diesel_async::AsyncPgConnection;
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 
 /// A hall, and what is on in it.
 struct Show {
@@ -81,9 +80,12 @@ const SHOWS: [Show; 3] = [
 /// Why the demo was not loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    /// The database failed.
+    /// No connection was to be had.
     #[error(transparent)]
-    Feed(#[from] FeedError),
+    Unavailable(#[from] DatabaseUnavailable),
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[from] diesel::result::Error),
     /// A use case failed.
     #[error(transparent)]
     Domain(#[from] DomainError),
@@ -97,17 +99,21 @@ pub enum DemoError {
 /// # Errors
 /// When a part of it cannot be stored.
 pub async fn load_into_empty(database: &Database, plans: &PlanCache) -> Result<bool, DemoError> {
-    let mut connection = database.connection().await.map_err(FeedError::from)?;
-    if events::any(&mut connection)
+    let mut connection = database.connection().await?;
+    // Whole or not at all, and by one of several processes that start at once.
+    connection
+        .transaction(async |connection| {
+            let lock = "SELECT pg_advisory_xact_lock(hashtext('usher demo'))";
+            diesel::sql_query(lock).execute(connection).await?;
+            if events::any(connection).await? {
+                return Ok(false);
+            }
+            for show in &SHOWS {
+                load(connection, plans, show).await?;
+            }
+            Ok(true)
+        })
         .await
-        .map_err(DomainError::from)?
-    {
-        return Ok(false);
-    }
-    for show in &SHOWS {
-        load(&mut connection, plans, show).await?;
-    }
-    Ok(true)
 }
 
 async fn load(

@@ -2,7 +2,7 @@
 
 use crate::auth::keys::{self, KeyFileError};
 use crate::auth::{MintError, mint};
-use crate::config::{AuthenticationSettings, NoDataDir, StorageSettings};
+use crate::config::{AuthenticationSettings, NoDataDir, StorageSettings, some_time};
 use crate::model::Role;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use secrecy::SecretString;
@@ -20,7 +20,7 @@ pub struct TokenRequest {
     #[arg(value_parser = PossibleValuesParser::new(Role::VARIANTS).try_map(|role| role.parse::<Role>()))]
     pub role: Role,
     /// How long it is valid.
-    #[arg(long, default_value = "12h", value_parser = humantime::parse_duration, value_name = "TIME")]
+    #[arg(long, default_value = "12h", value_parser = some_time, value_name = "TIME")]
     pub valid_for: Duration,
 }
 

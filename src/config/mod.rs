@@ -32,7 +32,7 @@ pub struct ServerSettings {
         env = "USHER_SHUTDOWN_TIMEOUT",
         value_name = "TIME"
     )]
-    #[arg(default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(default_value = "10s", value_parser = some_time)]
     pub shutdown_timeout: Duration,
 }
 
@@ -80,7 +80,7 @@ pub struct DatabaseSettings {
     /// How long a request waits for a free connection.
     #[arg(global = true, long = "database-acquire-timeout", value_name = "TIME")]
     #[arg(env = "USHER_DATABASE_ACQUIRE_TIMEOUT", default_value = "5s")]
-    #[arg(value_parser = humantime::parse_duration)]
+    #[arg(value_parser = some_time)]
     pub acquire_timeout: Duration,
     /// How long one statement may run.
     #[arg(
@@ -89,11 +89,11 @@ pub struct DatabaseSettings {
         env = "USHER_STATEMENT_TIMEOUT",
         value_name = "TIME"
     )]
-    #[arg(default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(default_value = "10s", value_parser = some_time)]
     pub statement_timeout: Duration,
     /// How long a statement waits for a row that another transaction has locked.
     #[arg(global = true, long, env = "USHER_LOCK_TIMEOUT", value_name = "TIME")]
-    #[arg(default_value = "5s", value_parser = humantime::parse_duration)]
+    #[arg(default_value = "2s", value_parser = some_time)]
     pub lock_timeout: Duration,
     /// How long a transaction may stand idle. One that does holds the feed back.
     #[arg(
@@ -102,7 +102,7 @@ pub struct DatabaseSettings {
         env = "USHER_IDLE_TRANSACTION_TIMEOUT",
         value_name = "TIME"
     )]
-    #[arg(default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(default_value = "10s", value_parser = some_time)]
     pub idle_transaction_timeout: Duration,
 }
 
@@ -201,6 +201,19 @@ fn folder(text: &str) -> Result<PathBuf, NoDataDir> {
     Ok(PathBuf::from(text))
 }
 
+/// A time of a millisecond to a year: none at all, or for ever, is a mistake.
+///
+/// # Errors
+/// When the text is no such time.
+pub fn some_time(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if (Duration::from_millis(1)..=Duration::from_hours(365 * 24)).contains(&time) {
+        Ok(time)
+    } else {
+        Err("give a time from 1ms to 365days".to_owned())
+    }
+}
+
 /// An address and port; a host's name is looked up.
 fn listen_address(text: &str) -> Result<SocketAddr, String> {
     let found = text
@@ -213,6 +226,22 @@ fn listen_address(text: &str) -> Result<SocketAddr, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_neither_nothing_nor_for_ever() {
+        assert_eq!(some_time("1m 30s"), Ok(Duration::from_secs(90)));
+        for bad in [
+            "0s",
+            "1ns",
+            "366days",
+            "18446744073709551615s",
+            "soon",
+            "-1s",
+            "",
+        ] {
+            assert!(some_time(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn a_listening_address_may_have_a_host_name_but_needs_a_port() {

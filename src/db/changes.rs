@@ -95,11 +95,13 @@ pub async fn page_after(
 ) -> QueryResult<Page> {
     use seat_changes::{event_id, id as change_id, transaction_id};
     // One row more than asked for, and those above the horizon as well: they
-    // tell that it is worth coming back soon.
+    // tell that it is worth coming back soon. What can be seen was written by a
+    // transaction below xmax; rows above it came with a restored dump.
     let rows: Vec<(Change, TransactionId)> = seat_changes::table
         .filter(event_id.eq(event))
         .filter(transaction_id.ge(transaction))
         .filter(transaction_id.gt(transaction).or(change_id.gt(id)))
+        .filter(transaction_id.lt(pg_snapshot_xmax(pg_current_snapshot())))
         .order((transaction_id, change_id))
         .limit(i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1))
         .select((Change::as_select(), pg_snapshot_xmin(pg_current_snapshot())))

@@ -110,19 +110,6 @@ pub async fn insert(
     Ok(event)
 }
 
-/// The event with this id.
-///
-/// # Errors
-/// When the database fails.
-pub async fn find(connection: &mut AsyncPgConnection, id: EventId) -> QueryResult<Option<Event>> {
-    events::table
-        .find(id)
-        .select(Event::as_select())
-        .first(connection)
-        .await
-        .optional()
-}
-
 /// The event with this id, and the database's clock at the start of the transaction.
 ///
 /// # Errors

@@ -2,21 +2,30 @@
 
 use diesel::result::{DatabaseErrorKind, Error};
 
-/// Whether the transaction lost to another one and may succeed when it is
-/// simply run again.
+/// Whether the transaction lost to another one, which has gone on meanwhile, so
+/// that it may succeed when it is simply run again.
 ///
 /// A serialization failure (SQLSTATE 40001) has a kind of its own. Diesel keeps
-/// no SQLSTATE of a deadlock (40P01) or a lock timeout (55P03), so they are
-/// known by PostgreSQL's English message; connections ask for `lc_messages=C`.
+/// no SQLSTATE of a deadlock (40P01), so it is known by PostgreSQL's English
+/// message; connections ask for `lc_messages=C`.
 pub fn lost_to_another_transaction(error: &Error) -> bool {
     match error {
         Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => true,
-        Error::DatabaseError(DatabaseErrorKind::Unknown, information) => matches!(
-            information.message(),
-            "deadlock detected" | "canceling statement due to lock timeout"
-        ),
+        Error::DatabaseError(DatabaseErrorKind::Unknown, information) => {
+            information.message() == "deadlock detected"
+        }
         _ => false,
     }
+}
+
+/// Whether a lock was waited for in vain (SQLSTATE 55P03). Whoever has it may
+/// keep it for long: waiting again would only keep a connection from others.
+pub fn waited_for_a_lock_in_vain(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::DatabaseError(DatabaseErrorKind::Unknown, information)
+            if information.message() == "canceling statement due to lock timeout"
+    )
 }
 
 /// Whether the database could not be reached or went away: nothing is wrong

@@ -10,6 +10,11 @@ use diesel::prelude::*;
 use diesel::sql_types::Timestamptz;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
+diesel::define_sql_function! {
+    /// The database's clock at this moment, not at the start of the transaction.
+    fn clock_timestamp() -> Timestamptz;
+}
+
 /// Seats kept for one buyer until a time.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
 #[diesel(table_name = holds, check_for_backend(diesel::pg::Pg))]
@@ -76,7 +81,8 @@ pub async fn find_running(
 }
 
 /// The hold with this key, locked until the transaction ends, and the
-/// database's clock at its start. A hold is always locked before its seats.
+/// database's clock when the lock was granted: it may have been waited for until
+/// the hold had lapsed. A hold is always locked before its seats.
 ///
 /// # Errors
 /// When the database fails.
@@ -85,13 +91,21 @@ pub async fn lock(
     event: EventId,
     id: HoldId,
 ) -> QueryResult<Option<(Hold, DateTime<Utc>)>> {
-    holds::table
+    let hold = holds::table
         .find((event, id))
-        .select((Hold::as_select(), now.into_sql::<Timestamptz>()))
+        .select(Hold::as_select())
         .for_update()
         .first(connection)
         .await
-        .optional()
+        .optional()?;
+    let Some(hold) = hold else {
+        return Ok(None);
+    };
+    // A statement of its own: within the one that waits, the clock may be read first.
+    let granted_at = diesel::select(clock_timestamp())
+        .get_result(connection)
+        .await?;
+    Ok(Some((hold, granted_at)))
 }
 
 /// Writes what may change about a locked hold: its status, and the seats it

@@ -123,8 +123,10 @@ impl FromState {
 /// became. A seat that is missing from the answer was not touched; whether that
 /// undoes the others is the caller's to decide, by rolling back.
 ///
-/// `expected` names each seat once, ordered by `seat_no`: rows are locked in
-/// one order by everybody, so that two transactions cannot wait for one another.
+/// `expected` names each seat once. Rows are locked in the order in which the
+/// table is scanned, which is that of the key for everybody as long as the plan
+/// is the same; two transactions that wait for one another all the same are
+/// parted by PostgreSQL, and the loser is run again.
 ///
 /// # Errors
 /// When the database fails.
@@ -231,6 +233,28 @@ pub async fn load_held_by(
         .filter(seats::owner_id.eq_any(holds))
         .order(seats::seat_no)
         .select(SeatState::as_select())
+        .load(connection)
+        .await
+}
+
+/// Locks those of `expected` that no other transaction has locked, and answers
+/// them; the others are left to whoever is at them.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock_free(
+    connection: &mut AsyncPgConnection,
+    event: EventId,
+    expected: &[ExpectedSeat],
+) -> QueryResult<Vec<SeatState>> {
+    let seat_nos: Vec<SeatNo> = expected.iter().map(|seat| seat.seat_no).collect();
+    seats::table
+        .filter(seats::event_id.eq(event))
+        .filter(seats::seat_no.eq_any(seat_nos))
+        .order(seats::seat_no)
+        .select(SeatState::as_select())
+        .for_update()
+        .skip_locked()
         .load(connection)
         .await
 }

@@ -160,6 +160,13 @@ async fn confirmed_before(
 }
 
 impl Work<'_> {
+    fn buyer(&self) -> Option<String> {
+        match self.caller {
+            Caller::Buyer { subject } => Some(subject.clone()),
+            Caller::Anonymous | Caller::Staff { .. } => None,
+        }
+    }
+
     /// A new booking's identity is the owner of its seats from the first write on.
     async fn claim(
         &self,
@@ -206,7 +213,8 @@ impl Work<'_> {
             reference: BookingReference::generate(hold.event_id).to_string(),
             hold_id: Some(hold.id),
             token_hash: Some(hold.token_hash),
-            buyer: hold.buyer,
+            // Who held as a visitor and has signed in since finds the booking again.
+            buyer: hold.buyer.or_else(|| self.buyer()),
             seat_nos: hold.seat_nos,
             amounts: hold.amounts,
             currency: hold.currency,

@@ -165,19 +165,22 @@ impl UnitOfWork for Work<'_> {
             None => self.new_hold(&event, now),
             Some(token) => self.existing_hold(connection, token).await?,
         };
-        let mut hold = self.with_seats(&event, hold)?;
+        let hold = self.with_seats(&event, hold)?;
         let taken = self.take(connection, &event, &hold).await?;
         let transaction = match &self.into_hold {
             None => holds::insert(connection, &hold).await?,
             Some(_) => holds::update(connection, &hold).await?,
         };
-        // An older hold has more seats than those that were taken now.
+        // An older hold has more seats than those that were taken now, and may
+        // have lapsed and lost one since it was locked.
         let seats = if taken.len() == hold.seat_nos.len() {
             taken
         } else {
-            seats::load(connection, event.event.id, &hold.seat_nos).await?
+            seats::load_held_by(connection, self.event, &hold.seat_nos, &[hold.id]).await?
         };
-        hold.seat_nos.sort_unstable();
+        if seats.len() < hold.seat_nos.len() {
+            return Err(Abort::Refused(HoldRefused::HoldNotFound));
+        }
         Ok(SeatsHeld {
             event,
             hold,

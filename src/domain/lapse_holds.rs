@@ -10,7 +10,7 @@ use crate::domain::transaction::{self, Abort, UnitOfWork};
 use crate::model::ids::{EventId, HoldId, SeatNo};
 use crate::model::status::Cause;
 use diesel_async::AsyncPgConnection;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::convert::Infallible;
 
 /// Holds that one transaction ends.
@@ -50,29 +50,48 @@ impl UnitOfWork for Work {
         }
         let mut lapsed = Lapsed::default();
         for (event, holds) in by_event {
-            lapsed.holds += holds.len();
-            lapsed.seats += end(connection, event, &holds).await?;
+            let ended = end(connection, event, &holds).await?;
+            lapsed.holds += ended.holds;
+            lapsed.seats += ended.seats;
         }
         Ok(lapsed)
     }
 }
 
-/// Ends locked holds of one event; answers how many seats became available. A
-/// seat that somebody else has taken meanwhile is simply not theirs any more.
+/// Ends locked holds of one event. A seat that somebody else has taken meanwhile
+/// is simply not theirs any more; one that somebody else is at is left for the
+/// next time, with its hold, so that nobody waits for it.
 async fn end(
     connection: &mut AsyncPgConnection,
     event: EventId,
     holds: &[Hold],
-) -> Result<usize, Abort<Infallible>> {
+) -> Result<Lapsed, Abort<Infallible>> {
     let ids: Vec<HoldId> = holds.iter().map(|hold| hold.id).collect();
     let seat_nos: Vec<SeatNo> = holds
         .iter()
         .flat_map(|hold| hold.seat_nos.iter().copied())
         .collect();
-    let expected: Vec<ExpectedSeat> = seats::load_held_by(connection, event, &seat_nos, &ids)
+    let held: Vec<ExpectedSeat> = seats::load_held_by(connection, event, &seat_nos, &ids)
         .await?
         .iter()
         .map(SeatState::expected)
+        .collect();
+    let free: HashSet<SeatNo> = seats::lock_free(connection, event, &held)
+        .await?
+        .iter()
+        .map(|seat| seat.seat_no)
+        .collect();
+    let (free, busy): (Vec<_>, Vec<_>) = held
+        .into_iter()
+        .partition(|seat| free.contains(&seat.seat_no));
+    let ended: Vec<HoldId> = holds
+        .iter()
+        .filter(|hold| {
+            !busy
+                .iter()
+                .any(|seat| hold.seat_nos.contains(&seat.seat_no))
+        })
+        .map(|hold| hold.id)
         .collect();
     let transition = Transition {
         from: FromState::Lapsed,
@@ -80,7 +99,10 @@ async fn end(
         cause: Cause::Lapsed,
         actor: "system:sweeper".to_owned(),
     };
-    let released = seats::transition(connection, event, &expected, &transition).await?;
-    holds::mark_lapsed(connection, event, &ids).await?;
-    Ok(released.len())
+    let released = seats::transition(connection, event, &free, &transition).await?;
+    holds::mark_lapsed(connection, event, &ended).await?;
+    Ok(Lapsed {
+        holds: ended.len(),
+        seats: released.len(),
+    })
 }

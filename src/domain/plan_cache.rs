@@ -10,8 +10,8 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use std::sync::Arc;
 
-/// Seats of all cached plans together; about 200 bytes each.
-const MAX_SEATS: u64 = 1_000_000;
+/// Seats of all cached plans together; about 400 bytes each.
+const MAX_SEATS: u64 = 500_000;
 /// Plans that are expected in the cache.
 const EXPECTED_PLANS: usize = 100;
 

@@ -30,8 +30,7 @@ pub struct SeatsReleased {
     pub event: Arc<EventView>,
     /// Those that were given back, as they became.
     pub released: Vec<SeatState>,
-    /// What is left of the hold and its seats; `None` when nothing is, or when
-    /// it has lapsed.
+    /// What is left of the hold and its seats; `None` when nothing is.
     pub left: Option<(Hold, Vec<SeatState>)>,
     /// The transaction that released them.
     pub transaction: TransactionId,
@@ -89,6 +88,12 @@ impl UnitOfWork for Work<'_> {
         if hold.status != HoldStatus::Active {
             return Err(Abort::Refused(ReleaseRefused::HoldEnded(hold.status)));
         }
+        // The same whether the sweeper has been here or not.
+        if hold.expires_at <= now {
+            return Err(Abort::Refused(ReleaseRefused::HoldEnded(
+                HoldStatus::Lapsed,
+            )));
+        }
         let named = self.named(&hold)?;
         let held = seats::load_held_by(connection, hold.event_id, &named, &[hold.id]).await?;
         let expected: Vec<ExpectedSeat> = held.iter().map(SeatState::expected).collect();
@@ -99,7 +104,7 @@ impl UnitOfWork for Work<'_> {
             actor: self.caller.to_string(),
         };
         // A seat that is missing here was taken by somebody else because the
-        // hold had lapsed: it is not this caller's to give back any more.
+        // hold has lapsed just now: it is not this caller's to give back any more.
         let mut released =
             seats::transition(connection, hold.event_id, &expected, &transition).await?;
         released.sort_by_key(|seat| seat.seat_no);
@@ -116,9 +121,10 @@ impl UnitOfWork for Work<'_> {
         let transaction = holds::update(connection, &hold).await?;
         let (event, _) =
             event_view::find(connection, self.plans, self.caller, hold.event_id).await?;
-        // Of a hold that has lapsed nothing is left: its other seats are anybody's.
-        let left = if hold.status == HoldStatus::Active && hold.expires_at > now {
-            let seats = seats::load(connection, hold.event_id, &hold.seat_nos).await?;
+        let left = if hold.status == HoldStatus::Active {
+            let id = hold.id;
+            let seats =
+                seats::load_held_by(connection, hold.event_id, &hold.seat_nos, &[id]).await?;
             Some((hold, seats))
         } else {
             None

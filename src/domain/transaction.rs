@@ -1,9 +1,9 @@
 //! One transaction for one use case, run again when it lost to another one.
 
-use crate::db::failure::lost_to_another_transaction;
+use crate::db::failure::{lost_to_another_transaction, waited_for_a_lock_in_vain};
 use crate::domain::DomainError;
 use backon::{BackoffBuilder, ExponentialBuilder};
-use diesel_async::{AsyncConnection, AsyncPgConnection};
+use diesel_async::AsyncPgConnection;
 use std::time::Duration;
 
 /// The work of a use case inside its transaction. It may be run more than
@@ -54,12 +54,13 @@ pub struct Settled<S, R> {
 /// Transactions that are tried at most.
 const MAX_ATTEMPTS: usize = 6;
 
-/// Runs `work` in a READ COMMITTED transaction. A deadlock, a lock that was
-/// waited for too long or a serialization failure says nothing about the work
-/// itself: it is run again, with growing, jittered pauses.
+/// Runs `work` in a READ COMMITTED transaction. A deadlock or a serialization
+/// failure says nothing about the work itself: it is run again, with growing,
+/// jittered pauses.
 ///
 /// # Errors
-/// What the work fails with; [`DomainError::Contended`] when it lost every time.
+/// What the work fails with; [`DomainError::Contended`] when it lost every time,
+/// or waited for a lock in vain.
 pub async fn run<W: UnitOfWork>(
     connection: &mut AsyncPgConnection,
     work: &W,
@@ -73,7 +74,9 @@ pub async fn run<W: UnitOfWork>(
     let mut attempts = 1;
     loop {
         let ended = connection
-            .transaction(async |connection| work.run(connection).await)
+            .build_transaction()
+            .read_committed()
+            .run(async |connection| work.run(connection).await)
             .await;
         match ended {
             Ok(success) => {
@@ -96,6 +99,11 @@ pub async fn run<W: UnitOfWork>(
                 };
                 attempts += 1;
                 tokio::time::sleep(pause).await;
+            }
+            Err(Abort::Failed(DomainError::Database(error)))
+                if waited_for_a_lock_in_vain(&error) =>
+            {
+                return Err(DomainError::Contended);
             }
             Err(Abort::Failed(error)) => return Err(error),
         }

@@ -5,7 +5,7 @@ use crate::model::cursor::Cursor;
 use crate::model::global_id::GlobalId;
 use crate::model::ids::{EventId, PlanId, SeatNo, VenueId};
 use async_graphql::{ID, InputValueError, InputValueResult, Scalar, ScalarType, Value};
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Datelike, SubsecRound, Utc};
 
 /// Any id of this API.
 pub(super) fn global_id(field: &str, id: &ID) -> ApiResult<GlobalId> {
@@ -48,7 +48,8 @@ pub(super) fn seat_id(field: &str, id: &ID) -> ApiResult<(EventId, SeatNo)> {
 /// A time that RFC 3339 can write, and the database can store.
 pub(super) fn time(field: &str, time: DateTime<Utc>) -> ApiResult<DateTime<Utc>> {
     if (0..=9_999).contains(&time.year()) {
-        Ok(time)
+        // As precise as the database.
+        Ok(time.trunc_subsecs(6))
     } else {
         let message = "a year has four digits";
         Err(ApiError::bad_input(field, message))
@@ -56,7 +57,7 @@ pub(super) fn time(field: &str, time: DateTime<Utc>) -> ApiResult<DateTime<Utc>>
 }
 
 fn wrong_type(field: &str, id: GlobalId, wanted: &str) -> ApiError {
-    let message = format!("this is the id of a {}, not of a {wanted}", id.type_name());
+    let message = format!("this is an id of the type {}, not {wanted}", id.type_name());
     ApiError::bad_input(field, message)
 }
 

@@ -205,8 +205,8 @@ impl SeatConflict {
             })
             .collect();
         let message = match conflicts.len() {
-            1 => "one of the seats is not available any more; none was held".to_owned(),
-            count => format!("{count} of the seats are not available any more; none was held"),
+            1 => "one of the seats has changed since you saw it; none was held".to_owned(),
+            count => format!("{count} of the seats have changed since you saw them; none was held"),
         };
         Self {
             code: RefusalCode::SeatConflict,

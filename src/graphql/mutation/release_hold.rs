@@ -32,10 +32,9 @@ enum ReleaseHoldResult {
 /// The seats are given back.
 #[derive(SimpleObject)]
 struct SeatsReleased {
-    /// The seats as they became; without those of a lapsed hold that somebody
-    /// else has taken meanwhile.
+    /// The seats as they became.
     seats: Vec<Seat>,
-    /// What is left of the hold; null when nothing is, or when it has lapsed.
+    /// What is left of the hold; null when nothing is.
     hold: Option<Hold>,
     /// Where the change is: `Event.seatMap(atLeast:)` shows it.
     cursor: FeedCursor,
