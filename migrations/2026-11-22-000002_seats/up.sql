@@ -45,6 +45,7 @@ BEGIN
         MESSAGE = CASE TG_OP
             WHEN 'INSERT' THEN 'a new seat is AVAILABLE at version 1'
             WHEN 'DELETE' THEN 'a seat is never deleted'
+            WHEN 'TRUNCATE' THEN 'a seat is never deleted'
             ELSE 'a seat''s version goes up by exactly 1 with every change of status or owner, and only then'
         END,
         HINT = CASE TG_OP WHEN 'UPDATE' THEN 'Set version = version + 1 in the same UPDATE.' END;
@@ -72,4 +73,8 @@ EXECUTE FUNCTION reject_seat();
 CREATE TRIGGER seats_stay
     BEFORE DELETE ON seats
     FOR EACH ROW
+EXECUTE FUNCTION reject_seat();
+
+CREATE TRIGGER seats_stay_all
+    BEFORE TRUNCATE ON seats
 EXECUTE FUNCTION reject_seat();

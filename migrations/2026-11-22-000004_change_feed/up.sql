@@ -32,7 +32,7 @@ END
 $$;
 
 CREATE TRIGGER seat_changes_append_only
-    BEFORE UPDATE ON seat_changes
+    BEFORE UPDATE OR TRUNCATE ON seat_changes
 EXECUTE FUNCTION reject_change_of_feed();
 
 CREATE FUNCTION publish_seat_changes() RETURNS trigger

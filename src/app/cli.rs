@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::app::stopping::{StopSignals, Stopped};
 use crate::app::token::TokenRequest;
 use crate::app::{import_plan, migrate, serve, token};
 use crate::config::{
@@ -70,12 +71,26 @@ pub async fn run(command_line: CommandLine) -> Result<(), Box<dyn Error + Send +
     start_log(&log)?;
     match command.unwrap_or(Command::Serve) {
         Command::Serve => serve::run(&server, &storage, &authentication).await?,
-        Command::Migrate => migrate::run(&storage).await?,
+        Command::Migrate => unless_stopped(migrate::run(&storage)).await?,
         Command::Schema => print!("{}", graphql::sdl()),
         Command::Token(request) => token::run(&storage, &authentication, &request)?,
-        Command::Plan(PlanCommand::Import { file }) => import_plan::run(&storage, &file).await?,
+        Command::Plan(PlanCommand::Import { file }) => {
+            unless_stopped(import_plan::run(&storage, &file)).await?;
+        }
     }
     Ok(())
+}
+
+/// Does the work of a command, or ends it when the program is asked to stop: what
+/// it has started is then stopped as well.
+async fn unless_stopped<E: Error + Send + Sync + 'static>(
+    work: impl Future<Output = Result<(), E>>,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let mut signals = StopSignals::new()?;
+    tokio::select! {
+        done = work => Ok(done?),
+        signal = signals.next() => Err(Stopped(signal).into()),
+    }
 }
 
 /// The log filter cannot be read.

@@ -5,6 +5,7 @@ mod demo;
 pub mod import_plan;
 pub mod migrate;
 pub mod serve;
+pub mod stopping;
 pub mod storage;
 pub mod sweeper;
 pub mod token;

@@ -1,6 +1,7 @@
 //! `usher serve`: everything running together, from start to stop.
 
 use crate::app::demo::{self, DemoError};
+use crate::app::stopping::StopSignals;
 use crate::app::storage::{self, Storage, StorageError};
 use crate::app::sweeper;
 use crate::app::token::{self, TokenError};
@@ -19,7 +20,6 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -77,34 +77,22 @@ pub async fn run(
             address: server.listen,
             source,
         })?;
-    let mut interrupted = signal(SignalKind::interrupt())?;
-    let mut terminated = signal(SignalKind::terminate())?;
-    // The terminal was closed: as good a reason to stop as any.
-    let mut hung_up = signal(SignalKind::hangup())?;
-    let stop_signal = async {
-        tokio::select! {
-            _ = interrupted.recv() => "SIGINT",
-            _ = terminated.recv() => "SIGTERM",
-            _ = hung_up.recv() => "SIGHUP",
+    let mut signals = StopSignals::new()?;
+    // Dropped half-way, what was started is stopped again.
+    let started = tokio::select! {
+        started = start(listener, server, storage_settings, authentication) => started?,
+        signal = signals.next() => {
+            tracing::info!(signal, "stopping before the start was done");
+            return Ok(());
         }
     };
-    tokio::pin!(stop_signal);
-
-    let mut storage = storage::open(storage_settings).await?;
-    let secret = token::secret(storage_settings, authentication)?;
-    let setup = Setup {
-        database: storage.database.clone(),
-        secret: secret.clone(),
-        demo: !server.no_demo && (server.demo || storage.data_dir.is_some()),
-        sockets: SocketLimits::default(),
-    };
-    let running = Running::start(listener, setup).await?;
-    let address = running.address;
-    let staff_token = staff_token(&storage, secret.as_ref())?;
-    announce(address, storage.data_dir.as_deref(), staff_token.as_deref());
+    let Started {
+        mut storage,
+        running,
+    } = started;
 
     let ended = tokio::select! {
-        signal = &mut stop_signal => {
+        signal = signals.next() => {
             tracing::info!(signal, "stopping");
             Ok(())
         }
@@ -113,6 +101,36 @@ pub async fn run(
     running.stop(server.shutdown_timeout).await;
     storage.close().await?;
     ended
+}
+
+struct Started {
+    storage: Storage,
+    running: Running,
+}
+
+/// Starts everything, and says where.
+async fn start(
+    listener: TcpListener,
+    server: &ServerSettings,
+    storage_settings: &StorageSettings,
+    authentication: &AuthenticationSettings,
+) -> Result<Started, ServeError> {
+    let storage = storage::open(storage_settings).await?;
+    let secret = token::secret(storage_settings, authentication)?;
+    let setup = Setup {
+        database: storage.database.clone(),
+        secret: secret.clone(),
+        demo: !server.no_demo && (server.demo || storage.data_dir.is_some()),
+        sockets: SocketLimits::default(),
+    };
+    let running = Running::start(listener, setup).await?;
+    let staff_token = staff_token(&storage, secret.as_ref())?;
+    announce(
+        running.address,
+        storage.data_dir.as_deref(),
+        staff_token.as_deref(),
+    );
+    Ok(Started { storage, running })
 }
 
 /// Resolves when the private PostgreSQL ends by itself; never without one.
@@ -143,6 +161,8 @@ pub struct Running {
     pub services: Services,
     shutdown: CancellationToken,
     tasks: TaskTracker,
+    /// What ends last: changes of the last requests are still told to others.
+    background: CancellationToken,
 }
 
 impl Running {
@@ -173,9 +193,10 @@ impl Running {
         }
         let shutdown = CancellationToken::new();
         let tasks = TaskTracker::new();
-        services.feed.start(&tasks, &shutdown);
+        let background = CancellationToken::new();
+        services.feed.start(&background);
         let sweeper = sweeper::run(services.clone());
-        tasks.spawn(shutdown.clone().run_until_cancelled_owned(sweeper));
+        tokio::spawn(background.clone().run_until_cancelled_owned(sweeper));
         let state = GraphqlState {
             schema: graphql::schema(services.clone()),
             authenticator,
@@ -190,6 +211,7 @@ impl Running {
             services,
             shutdown,
             tasks,
+            background,
         })
     }
 
@@ -207,6 +229,7 @@ impl Running {
                 "some requests did not end in time and are cut off"
             );
         }
+        self.background.cancel();
     }
 }
 

@@ -1,9 +1,9 @@
 //! Publishes holds that have lapsed, soon after they have.
 
-use crate::db::{Database, holds};
+use crate::db::{Database, DatabaseUnavailable, holds};
 use crate::domain::DomainError;
 use crate::domain::lapse_holds::{Lapsed, lapse_holds};
-use crate::feed::{Feed, FeedError};
+use crate::feed::Feed;
 use crate::graphql::Services;
 use crate::model::causes::in_full;
 use std::time::Duration;
@@ -35,14 +35,14 @@ pub async fn run(services: Services) {
 #[derive(Debug, thiserror::Error)]
 enum SweepError {
     #[error(transparent)]
-    Feed(#[from] FeedError),
+    Unavailable(#[from] DatabaseUnavailable),
     #[error(transparent)]
     Domain(#[from] DomainError),
 }
 
 /// Ends what has lapsed; answers how long there is nothing to do.
 async fn sweep(database: &Database, feed: &Feed) -> Result<Duration, SweepError> {
-    let mut connection = database.connection().await.map_err(FeedError::from)?;
+    let mut connection = database.connection().await?;
     loop {
         let Lapsed { holds, seats } = lapse_holds(&mut connection).await?;
         if holds == 0 {

@@ -108,21 +108,30 @@ fn read(path: &Path) -> Result<Option<String>, KeyFileError> {
     }
 }
 
-/// Writes a file that only its owner may read; leaves one that is there alone.
+/// Writes a file that only its owner may read, whole or not at all, even when the
+/// machine stops meanwhile; leaves one that is there alone.
 fn write_private(path: &Path, text: &str) -> Result<(), KeyFileError> {
+    let failed = |source| KeyFileError {
+        path: path.to_owned(),
+        doing: "written",
+        source,
+    };
+    let unfinished = path.with_extension(format!("unfinished-{}", std::process::id()));
     let written = OpenOptions::new()
         .write(true)
-        .create_new(true)
+        .create(true)
+        .truncate(true)
         .mode(0o600)
-        .open(path)
-        .and_then(|mut file| writeln!(file, "{text}"));
+        .open(&unfinished)
+        .and_then(|mut file| {
+            writeln!(file, "{text}")?;
+            file.sync_all()
+        })
+        .and_then(|()| fs::hard_link(&unfinished, path));
+    let removed = fs::remove_file(&unfinished);
     match written {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        other => other.map_err(|source| KeyFileError {
-            path: path.to_owned(),
-            doing: "written",
-            source,
-        }),
+        other => other.and(removed).map_err(failed),
     }
 }
 

@@ -98,7 +98,7 @@ impl Authenticator {
             })?
             .claims;
         let subject = claims.sub;
-        if subject.is_empty() || subject.len() > 255 || subject.chars().any(char::is_control) {
+        if !is_subject(&subject) {
             return Err(AuthenticationError::Invalid);
         }
         match claims.role.parse() {
@@ -119,6 +119,9 @@ pub fn mint(
     role: Role,
     validity: Duration,
 ) -> Result<String, MintError> {
+    if !is_subject(subject) {
+        return Err(MintError::Subject);
+    }
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
@@ -134,9 +137,17 @@ pub fn mint(
     )
 }
 
+/// Whether a token may speak of somebody by this name.
+fn is_subject(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 255 && !name.chars().any(char::is_control)
+}
+
 /// Why no token was made.
 #[derive(Debug, thiserror::Error)]
 pub enum MintError {
+    /// Nobody can be called that.
+    #[error("a subject has 1 to 255 bytes and no control characters")]
+    Subject,
     /// The secret cannot be used.
     #[error(transparent)]
     Secret(#[from] SecretTooShort),

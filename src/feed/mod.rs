@@ -26,7 +26,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 /// The feed, for any number of watchers; a clone is the same one.
 #[derive(Clone)]
@@ -76,12 +75,12 @@ impl Feed {
     }
 
     /// Starts the tasks that hear of changes in other processes and tell them
-    /// of those made here. They end when `shutdown` is cancelled.
-    pub fn start(&self, tasks: &TaskTracker, shutdown: &CancellationToken) {
+    /// of those made here. They end when `stop` is cancelled.
+    pub fn start(&self, stop: &CancellationToken) {
         let listener = listener::run(self.clone());
-        tasks.spawn(shutdown.clone().run_until_cancelled_owned(listener));
+        tokio::spawn(stop.clone().run_until_cancelled_owned(listener));
         let announcer = announcer::run(self.clone());
-        tasks.spawn(shutdown.clone().run_until_cancelled_owned(announcer));
+        tokio::spawn(stop.clone().run_until_cancelled_owned(announcer));
     }
 
     /// Says that a change was committed here: watchers in this process read at

@@ -4,7 +4,6 @@
 //! mutation for a GET, accept a body that a foreign page could send without being
 //! asked, or let a mutation die with its client.
 
-use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use async_graphql::parser::types::OperationType;
@@ -13,7 +12,7 @@ use axum::extract::{Query, Request};
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::Response;
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -99,21 +98,14 @@ async fn answer(state: &GraphqlState, request: Request) -> Result<Answer, Refusa
         OperationType::Mutation if parts.method == Method::GET => {
             Err(Refusal::method("POST", "A mutation must be sent by POST."))
         }
-        OperationType::Mutation => execute_mutation(state, operation).await,
-        OperationType::Query => execute_query(state, operation).await,
+        OperationType::Mutation | OperationType::Query => execute(state, operation).await,
     }
 }
 
-// Runs within the handler, so that a client that leaves spares the database the rest.
-async fn execute_query(state: &GraphqlState, operation: Operation) -> Result<Answer, Refusal> {
-    AssertUnwindSafe(state.schema.execute(operation.request))
-        .catch_unwind()
-        .await
-        .map(Answer::new)
-        .map_err(|_| Refusal::internal())
-}
-
-async fn execute_mutation(state: &GraphqlState, operation: Operation) -> Result<Answer, Refusal> {
+// In a task of its own, whoever leaves: a mutation must not stop half way, and the
+// connection of a query that is dropped would go back to the pool with a statement
+// still running on it, for the next request to wait for.
+async fn execute(state: &GraphqlState, operation: Operation) -> Result<Answer, Refusal> {
     let schema = state.schema.clone();
     let work = async move { Answer::new(schema.execute(operation.request).await) };
     run_to_the_end(&state.tracker, work)

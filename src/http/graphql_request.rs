@@ -184,8 +184,10 @@ fn check_single_root_field(operation: &OperationDefinition) -> Result<(), Server
 
 /// Runs `work` to its end, even if nobody waits for the answer any more.
 ///
-/// Mutations need it: the future of a handler is dropped when its client leaves, and
-/// that must not leave a transaction half way. `None` means that `work` panicked.
+/// The future of a handler is dropped when its client leaves. That must not leave a
+/// transaction half way, nor a statement running on a connection that goes back to the
+/// pool; the database's timeouts bound how long it goes on. `None` means that `work`
+/// panicked.
 pub async fn run_to_the_end<Work>(tracker: &TaskTracker, work: Work) -> Option<Work::Output>
 where
     Work: Future<Output: Send + 'static> + Send + 'static,

@@ -24,6 +24,7 @@ use axum::extract::{FromRequestParts, Request, WebSocketUpgrade};
 use axum::http::header::UPGRADE;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
+use tracing::{Instrument, Span};
 
 use super::graphql_endpoint::GraphqlState;
 use super::graphql_errors::ErrorCode;
@@ -105,14 +106,19 @@ pub async fn upgrade(state: GraphqlState, request: Request) -> Response {
     // Taken now, not when the socket is there, so that a server that begins to stop in
     // between still waits for it.
     let tracked = state.tracker.token();
+    let span = Span::current();
     upgrade
         .protocols([protocol::SUBPROTOCOL])
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(WRITE_BUFFER)
         .max_message_size(state.sockets.max_message_bytes)
         .max_frame_size(state.sockets.max_message_bytes)
-        .on_upgrade(move |socket| async move {
-            connection::serve(socket, state, authorization).await;
-            drop(tracked);
+        .on_upgrade(move |socket| {
+            // The socket's log lines carry the id of the request that opened it.
+            async move {
+                connection::serve(socket, state, authorization).await;
+                drop(tracked);
+            }
+            .instrument(span)
         })
 }

@@ -10,6 +10,7 @@
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use async_graphql::parser::types::OperationType;
 use axum::extract::ws::Utf8Bytes;
@@ -17,6 +18,7 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use super::protocol;
 use crate::http::graphql_answer::Answer;
@@ -109,13 +111,14 @@ impl Operations {
             slot: Some(slot),
         };
         let state = self.state.clone();
-        self.tasks.spawn(async move {
+        let work = async move {
             // Two tokens, because frames look at the first: the end of the connection's
             // reader must not spoil the last words that are still in the queue.
             // Boxed: an operation's future is large, and most of them end early.
             let run = cancelled.run_until_cancelled(Box::pin(task.run(&state, operation)));
             connection_closed.run_until_cancelled(run).await;
-        });
+        };
+        self.tasks.spawn(work.in_current_span());
         Ok(())
     }
 
@@ -197,12 +200,13 @@ struct OperationTask {
     cancelled: CancellationToken,
     running: Arc<RunningOperations>,
     queue: mpsc::Sender<Frame>,
-    /// Empty while a mutation holds it, and after the last frame.
+    /// Empty while the work of a query or mutation holds it, and after the last frame.
     slot: Option<Slot>,
 }
 
 impl OperationTask {
     async fn run(&mut self, state: &GraphqlState, operation: Operation) {
+        let (started, kind) = (Instant::now(), operation.kind);
         // A resolver that panics must cost its operation, not leave the peer waiting.
         let outcome = AssertUnwindSafe(self.execute(state, operation))
             .catch_unwind()
@@ -212,6 +216,7 @@ impl OperationTask {
             Ok(outcome) => outcome,
             Err(_) => self.finish_broken().await,
         };
+        tracing::info!(operation = ?self.id, %kind, elapsed = ?started.elapsed(), "ended");
     }
 
     async fn execute(
@@ -220,18 +225,14 @@ impl OperationTask {
         operation: Operation,
     ) -> Result<(), ConnectionGone> {
         match operation.kind {
-            OperationType::Query => {
-                let answer = Answer::new(state.schema.execute(operation.request).await);
-                self.finish_with(&answer).await
-            }
-            OperationType::Mutation => self.mutate(state, operation).await,
+            OperationType::Query | OperationType::Mutation => self.answer(state, operation).await,
             OperationType::Subscription => self.stream(state, operation).await,
         }
     }
 
-    // The mutation keeps the slot while it runs, even if the peer has cancelled it:
+    // The work keeps the slot while it runs, even if the peer has cancelled it:
     // otherwise the cap could be passed by cancelling.
-    async fn mutate(
+    async fn answer(
         &mut self,
         state: &GraphqlState,
         operation: Operation,
