@@ -34,6 +34,8 @@ async fn the_version_of_a_seat_goes_up_by_one_with_every_change_and_only_then() 
     }
     for bad in [
         "DELETE FROM seats WHERE seat_no = 0",
+        "TRUNCATE seats",
+        "TRUNCATE seat_changes",
         "INSERT INTO seats (event_id, seat_no, version) VALUES (1, 2, 5)",
         "INSERT INTO seats (event_id, seat_no, status, cause) VALUES (1, 2, 'BLOCKED', 'BLOCKED')",
     ] {

@@ -111,12 +111,21 @@ async fn a_signed_in_buyers_token_is_worthless_to_everybody_else() {
         house.buyer("Anna"),
         house.buyer("anna "),
         house.visitor(),
-        house.staff(),
     ] {
         assert_worthless(&caller, &event, &token, &before).await;
     }
-    let confirmed = anna.confirm(&token).await;
+    // But for staff: a payment webhook confirms for the buyer.
+    let confirmed = house.staff().confirm(&token).await;
     assert_eq!(confirmed.data()["__typename"], "HoldConfirmed");
+    let reference = confirmed.data()["booking"]["reference"].clone();
+    let query = "query($reference: String!) { booking(reference: $reference) { id } }";
+    let booking = anna
+        .ask(query, serde_json::json!({"reference": reference}))
+        .await;
+    assert!(
+        booking.data()["booking"]["id"].is_string(),
+        "it is the buyer's booking"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

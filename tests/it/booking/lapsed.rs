@@ -167,51 +167,23 @@ async fn a_lapsed_hold_takes_no_more_seats_whether_it_is_published_or_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_release_before_the_sweeper_gives_back_what_is_still_the_holds() {
+async fn a_lapsed_hold_is_not_released_whether_it_is_published_or_not() {
     let (stage, sweeper) = Stage::lapsed_unseen().await;
-    stage.bert_takes_the_first(2).await.data();
-    let released = stage.anna.release(&stage.token, None).await;
-    let data = released.data();
-    assert_eq!(data["__typename"], "SeatsReleased");
-    assert_eq!(seats_of(&data["seats"]).len(), 1, "bert has the other");
-    assert_eq!(data["seats"][0]["id"], stage.event.seats[1].id);
-    assert_eq!(states(&data["seats"]), [("AVAILABLE", 3)]);
-    assert_eq!(data["hold"], Value::Null);
-    sweeper.let_go(&stage.house).await;
-    let mut sql = stage.house.sql().await;
-    let ended = format!(
-        "holds WHERE status = 'RELEASED' AND id = '{}'",
-        hold_key(&stage.held)
-    );
-    assert_eq!(checks::count(&mut sql, &ended).await, 1);
-    assert_sound(&stage.house).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_left_of_a_lapsed_hold_when_some_of_it_is_released() {
-    let (stage, sweeper) = Stage::lapsed_unseen().await;
-    stage.bert_takes_the_first(2).await.data();
-    let second = [stage.event.seats[1].id.as_str()];
-    let released = stage.anna.release(&stage.token, Some(&second)).await;
-    let data = released.data();
-    assert_eq!(states(&data["seats"]), [("AVAILABLE", 3)]);
-    // Its other seat is bert's: it is not shown as one that anna holds.
-    assert_eq!(data["hold"], Value::Null);
-    sweeper.let_go(&stage.house).await;
-    assert_sound(&stage.house).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_release_after_the_sweeper_says_that_the_hold_has_lapsed() {
-    let stage = Stage::lapsed_published().await;
-    let before = Digest::of(&stage.house).await;
     let first = [stage.event.seats[0].id.as_str()];
-    for seats in [None, Some(&first[..])] {
-        let answer = stage.anna.release(&stage.token, seats).await;
-        assert_eq!(answer.data()["code"], "HOLD_ENDED");
-        let message = answer.data()["message"].as_str().unwrap();
-        assert!(message.contains("lapsed"), "{message}");
-        before.assert_unchanged("a release of a lapsed hold").await;
-    }
+    let release = async || {
+        for seats in [None, Some(&first[..])] {
+            let answer = stage.anna.release(&stage.token, seats).await;
+            assert_eq!(answer.data()["code"], "HOLD_ENDED");
+            let message = answer.data()["message"].as_str().unwrap();
+            assert!(message.contains("lapsed"), "{message}");
+        }
+    };
+    let before = Digest::of(&stage.house).await;
+    release().await;
+    before.assert_unchanged("a release of a lapsed hold").await;
+    sweeper.let_go(&stage.house).await;
+    let before = Digest::of(&stage.house).await;
+    release().await;
+    before.assert_unchanged("a release of a lapsed hold").await;
     assert_sound(&stage.house).await;
 }

@@ -82,8 +82,8 @@ async fn published(house: &House) {
 }
 
 /// The sweeper of a house, kept busy: what lapses meanwhile is not published
-/// before it is let go. It has taken up a hold of another event and waits for
-/// the seat, which this has locked.
+/// before it is let go. It has taken up a hold of another event and waits in a
+/// trigger of its UPDATE for a lock that this has.
 struct BusySweeper {
     locker: AsyncPgConnection,
 }
@@ -92,28 +92,28 @@ impl BusySweeper {
     async fn of(house: &House) -> Self {
         let event = house.event(1, 1).await;
         let decoy = house.buyer("decoy").hold(&event.id, &event.seats).await;
-        let key = event_key(&event);
-        let mut sql = house.sql().await;
-        let past = "now() - interval '1 second'";
-        sql.batch_execute(&format!(
-            "UPDATE seats SET held_until = {past} WHERE event_id = {key}"
-        ))
-        .await
-        .unwrap();
         let mut locker = house.sql().await;
         locker
-            .batch_execute(&format!(
-                "BEGIN; SELECT 1 FROM seats WHERE event_id = {key} FOR UPDATE"
-            ))
+            .batch_execute(
+                "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS \
+                     'BEGIN PERFORM pg_advisory_xact_lock_shared(7); RETURN NEW; END'; \
+                 CREATE TRIGGER wait BEFORE UPDATE ON seats FOR EACH ROW \
+                     WHEN (NEW.cause = 'LAPSED') EXECUTE FUNCTION wait()",
+            )
             .await
             .unwrap();
-        let hold = hold_key(&decoy);
+        let lock = "BEGIN; SELECT pg_advisory_xact_lock(7)";
+        locker.batch_execute(lock).await.unwrap();
+        let mut sql = house.sql().await;
+        let (key, hold) = (event_key(&event), hold_key(&decoy));
+        let past = "now() - interval '1 second'";
         sql.batch_execute(&format!(
-            "UPDATE holds SET expires_at = {past} WHERE id = '{hold}'"
+            "BEGIN; UPDATE seats SET held_until = {past} WHERE event_id = {key}; \
+             UPDATE holds SET expires_at = {past} WHERE id = '{hold}'; COMMIT"
         ))
         .await
         .unwrap();
-        eventually("the sweeper waits for the seat", async || {
+        eventually("the sweeper waits for the lock", async || {
             let waiting = "pg_stat_activity WHERE wait_event_type = 'Lock' \
                            AND query LIKE 'UPDATE%' AND datname = current_database()";
             (checks::count(&mut sql, waiting).await == 1).then_some(())
