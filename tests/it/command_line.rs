@@ -7,6 +7,7 @@ mod log;
 mod stopping;
 
 use crate::support::program::{Answered, DataFolder, run, usher};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use tokio::net::TcpListener;
 
@@ -50,6 +51,23 @@ async fn every_command_explains_itself_and_tells_no_secret() {
         version.printed(),
         format!("usher {}", env!("CARGO_PKG_VERSION"))
     );
+}
+
+/// The names of variables in a text, without the other words.
+fn variables(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|c: char| !c.is_ascii_uppercase() && c != '_');
+    words
+        .filter(|word| word.starts_with("USHER_") || *word == "DATABASE_URL")
+        .collect()
+}
+
+#[tokio::test]
+async fn every_variable_is_in_the_sample() {
+    let help = run(usher(&["--help"])).await;
+    let sample = std::fs::read_to_string(file(".env.sample")).unwrap();
+    let known = variables(help.printed());
+    assert!(known.len() > 10, "{known:?}");
+    assert_eq!(known, variables(&sample));
 }
 
 #[tokio::test]

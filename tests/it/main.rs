@@ -2,7 +2,9 @@
 //! PostgreSQL, and a database for each test.
 
 #![allow(
+    clippy::cast_possible_wrap,
     clippy::expect_used,
+    clippy::format_push_string,
     clippy::panic,
     clippy::unwrap_used,
     reason = "a test fails by panicking"

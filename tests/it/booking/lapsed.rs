@@ -1,9 +1,9 @@
 //! Holds whose time has passed: taken by others, released, grown, looked at,
 //! before and after the sweeper has published that they lapsed.
 
-use super::{BusySweeper, hold_key, lapse, published, seats_of, states, token_of};
+use super::{BusySweeper, lapse, published, states, token_of};
 use crate::support::actor::Actor;
-use crate::support::checks::{self, assert_sound};
+use crate::support::checks::assert_sound;
 use crate::support::digest::Digest;
 use crate::support::{Answer, Event, House};
 use serde_json::{Value, json};

@@ -97,7 +97,7 @@ async fn read_message(client: &mut TcpStream, has_type: bool) {
 #[tokio::test]
 async fn without_a_secret_no_token_is_accepted() {
     let house = House::open().await;
-    let server = Server::beside(&house).await;
+    let server = Server::beside(&house, &[]).await;
     for token in [house::token("anna", Role::Buyer), "x".to_owned()] {
         let answer = server.bearer(&token).ask("{ __typename }", json!({})).await;
         assert_eq!(answer.error_code(), "UNAUTHENTICATED");

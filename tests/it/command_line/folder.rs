@@ -218,6 +218,21 @@ async fn migrations_run_once() {
     server.stop().await;
 }
 
+/// Compose files and unit files set variables to nothing.
+#[tokio::test]
+async fn an_empty_variable_is_as_none() {
+    let folder = DataFolder::new();
+    let mut command = folder.usher(&["--listen", "127.0.0.1:0"]);
+    for variable in ["DATABASE_URL", "USHER_POSTGRES_BIN", "USHER_JWT_SECRET"] {
+        command.env(variable, "");
+    }
+    command.env("USHER_NO_DEMO", "");
+    let server = Server::start(command).await;
+    assert_ne!(folder.postgres(), None, "it has its own PostgreSQL");
+    assert_eq!(events(&server.visitor()).await.len(), 3);
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn two_ushers_do_not_share_a_folder() {
     let folder = DataFolder::new();

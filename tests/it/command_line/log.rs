@@ -2,15 +2,9 @@
 //! that is secret.
 
 use crate::support::House;
-use crate::support::program::{Server, usher};
+use crate::support::program::Server;
 use reqwest::Client;
 use serde_json::{Value, json};
-
-async fn server(house: &House, flags: &[&str]) -> Server {
-    let mut command = usher(&["--listen", "127.0.0.1:0"]);
-    command.args(flags).env("DATABASE_URL", &house.database_url);
-    Server::start(command).await
-}
 
 /// Sends requests of every kind and stops the server; answers its log.
 async fn log_of_some_requests(server: Server) -> Vec<String> {
@@ -49,7 +43,7 @@ async fn log_of_some_requests(server: Server) -> Vec<String> {
 #[tokio::test]
 async fn each_request_has_one_line_with_its_id() {
     let house = House::open().await;
-    let server = server(&house, &[]).await;
+    let server = Server::beside(&house, &[]).await;
     let log = log_of_some_requests(server).await;
     let line = |id: &str| log.iter().find(|line| line.contains(id)).unwrap();
     let page = line("the-page");
@@ -72,7 +66,7 @@ async fn each_request_has_one_line_with_its_id() {
 #[tokio::test]
 async fn a_log_that_is_no_terminal_has_no_colours() {
     let house = House::open().await;
-    let server = server(&house, &[]).await;
+    let server = Server::beside(&house, &[]).await;
     let log = log_of_some_requests(server).await;
     assert!(log.len() >= 5, "{log:#?}");
     assert!(!log.iter().any(|line| line.contains('\u{1b}')), "{log:#?}");
@@ -81,7 +75,7 @@ async fn a_log_that_is_no_terminal_has_no_colours() {
 #[tokio::test]
 async fn every_line_of_a_log_in_json_is_an_object() {
     let house = House::open().await;
-    let server = server(&house, &["--log-format", "json"]).await;
+    let server = Server::beside(&house, &["--log-format", "json"]).await;
     let log = log_of_some_requests(server).await;
     let lines: Vec<Value> = log
         .iter()
@@ -105,13 +99,13 @@ async fn every_line_of_a_log_in_json_is_an_object() {
 #[tokio::test]
 async fn the_filter_says_what_is_logged() {
     let house = House::open().await;
-    let quiet = server(&house, &["--log", "warn"]).await;
+    let quiet = Server::beside(&house, &["--log", "warn"]).await;
     reqwest::get(format!("{}/", quiet.url)).await.unwrap();
     quiet.signal(nix::sys::signal::Signal::SIGTERM);
     let (_, log) = quiet.ended().await;
     assert_eq!(log, [] as [String; 0]);
 
-    let chatty = server(&house, &["--log", "usher=debug"]).await;
+    let chatty = Server::beside(&house, &["--log", "usher=debug"]).await;
     let request = Client::new()
         .get(format!("{}/healthz", chatty.url))
         .header("x-request-id", "the-check");

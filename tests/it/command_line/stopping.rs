@@ -6,10 +6,13 @@ use crate::support::lock::Lock;
 use crate::support::program::{DataFolder, Server};
 use nix::sys::signal::Signal;
 
+/// A seat that is locked for as long as a slow machine needs.
+const PATIENT: [&str; 4] = ["--lock-timeout", "30s", "--statement-timeout", "30s"];
+
 #[tokio::test]
 async fn a_signal_stops_usher_and_its_postgresql() {
     let folder = DataFolder::new();
-    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         let server = folder.serve(&["--no-demo"]).await;
         let url = server.url.clone();
         let postgres = folder.postgres().expect("PostgreSQL runs");
@@ -45,7 +48,7 @@ async fn a_signal_while_usher_starts_leaves_nothing_behind() {
 #[tokio::test]
 async fn a_request_that_runs_is_finished_first() {
     let folder = DataFolder::new();
-    let mut server = folder.serve(&[]).await;
+    let mut server = folder.serve(&PATIENT).await;
     let mut seat = Lock::on_first_seat(&folder.database_url().await).await;
     let visitor = server.visitor();
     let event = first_event(&visitor).await;
@@ -72,7 +75,8 @@ async fn a_request_that_runs_is_finished_first() {
 #[tokio::test]
 async fn a_request_that_runs_for_too_long_is_cut_off() {
     let folder = DataFolder::new();
-    let mut server = folder.serve(&["--shutdown-timeout", "100ms"]).await;
+    let flags = [&PATIENT[..], &["--shutdown-timeout", "100ms"]].concat();
+    let mut server = folder.serve(&flags).await;
     let mut seat = Lock::on_first_seat(&folder.database_url().await).await;
     let visitor = server.visitor();
     let event = first_event(&visitor).await;

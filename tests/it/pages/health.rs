@@ -2,6 +2,7 @@
 //! and which request it was.
 
 use super::{CONTENT_SECURITY, get, header};
+use crate::support::program::Server;
 use crate::support::{House, cluster, eventually};
 use axum::body::Body;
 use axum::http::Request;
@@ -15,9 +16,9 @@ use usher::auth::Authenticator;
 use usher::http::{self, GraphqlState, SocketLimits};
 use uuid::Uuid;
 
-/// The status of an answer, and what it says.
-async fn ask(house: &House, path: &str) -> (u16, Value) {
-    let response = get(house, path).await;
+/// The status of what a server answers, and what it says.
+async fn ask(server: &str, path: &str) -> (u16, Value) {
+    let response = reqwest::get(format!("{server}{path}")).await.unwrap();
     assert_eq!(
         header(&response, "content-security-policy"),
         CONTENT_SECURITY
@@ -30,35 +31,34 @@ async fn a_server_that_runs_is_healthy_and_ready() {
     let house = House::open().await;
     let healthy = (200, json!({"status": "ok"}));
     let ready = (200, json!({"status": "ready"}));
-    assert_eq!(ask(&house, "/healthz").await, healthy);
-    assert_eq!(ask(&house, "/readyz").await, ready);
+    assert_eq!(ask(&house.url, "/healthz").await, healthy);
+    assert_eq!(ask(&house.url, "/readyz").await, ready);
 }
 
 #[tokio::test]
 async fn without_its_database_a_server_is_healthy_but_not_ready() {
     let house = House::open().await;
-    let database = OnlyDatabase::of(&house).await;
-    database.go_away().await;
+    let server = Server::beside(&house, &["--database-acquire-timeout", "1s"]).await;
+    let venues = async || {
+        let query = "{ venues { nodes { name } } }";
+        server.visitor().ask(query, json!({})).await
+    };
+    assert_eq!(venues().await.data()["venues"]["nodes"], json!([]));
 
-    let answer = house
-        .visitor()
-        .ask("{ venues { nodes { id } } }", json!({}))
-        .await;
-    assert_eq!(answer.error_code(), "UNAVAILABLE");
+    Database::of(&house).await.goes_away().await;
+    assert_eq!(venues().await.error_code(), "UNAVAILABLE");
     let gone = (503, json!({"status": "the database does not answer"}));
-    assert_eq!(ask(&house, "/readyz").await, gone);
-    assert_eq!(
-        ask(&house, "/healthz").await,
-        (200, json!({"status": "ok"}))
-    );
+    assert_eq!(ask(&server.url, "/readyz").await, gone);
+    let healthy = (200, json!({"status": "ok"}));
+    assert_eq!(ask(&server.url, "/healthz").await, healthy);
 
-    let database = OnlyDatabase::of(&house).await;
-    database.come_back().await;
+    Database::of(&house).await.comes_back().await;
     eventually("the server is ready again", async || {
-        (ask(&house, "/readyz").await.0 == 200).then_some(())
+        (ask(&server.url, "/readyz").await.0 == 200).then_some(())
     })
     .await;
-    assert_eq!(house.event(1, 1).await.seats.len(), 1);
+    assert_eq!(venues().await.data()["venues"]["nodes"], json!([]));
+    server.stop().await;
 }
 
 #[tokio::test]
@@ -103,13 +103,13 @@ async fn every_answer_carries_the_id_of_its_request() {
     }
 }
 
-/// The database of one house, seen from another one.
-struct OnlyDatabase {
+/// The database of a house, seen from another one.
+struct Database {
     name: String,
     admin: AsyncPgConnection,
 }
 
-impl OnlyDatabase {
+impl Database {
     async fn of(house: &House) -> Self {
         let (user, rest) = house.database_url.split_once("@/").unwrap();
         let (name, parameters) = rest.split_once('?').unwrap();
@@ -119,7 +119,7 @@ impl OnlyDatabase {
         }
     }
 
-    async fn go_away(mut self) {
+    async fn goes_away(mut self) {
         let Self { name, admin } = &mut self;
         let statements = format!(
             "ALTER DATABASE {name} ALLOW_CONNECTIONS false; \
@@ -128,7 +128,7 @@ impl OnlyDatabase {
         admin.batch_execute(&statements).await.unwrap();
     }
 
-    async fn come_back(mut self) {
+    async fn comes_back(mut self) {
         let Self { name, admin } = &mut self;
         let statement = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true");
         admin.batch_execute(&statement).await.unwrap();

@@ -62,7 +62,7 @@ fn parse(text: &str) -> Samples {
 async fn holds_and_requests_are_counted() {
     let house = House::open().await;
     let event = house.event(1, 2).await;
-    let server = Server::beside(&house).await;
+    let server = Server::beside(&house, &[]).await;
     let visitor = server.visitor();
     let held = |outcome: &str| format!("usher_holds_total{{outcome=\"{outcome}\"}}");
     let before = metrics(&server).await;
@@ -104,7 +104,7 @@ async fn holds_and_requests_are_counted() {
 async fn sockets_and_what_runs_on_them_are_counted_up_and_down() {
     let house = House::open().await;
     let event = house.event(1, 1).await;
-    let server = Server::beside(&house).await;
+    let server = Server::beside(&house, &[]).await;
     let open = async |connections: f64, operations: f64| {
         let what = format!("{connections} sockets with {operations} operations are counted");
         eventually(&what, async || {

@@ -4,7 +4,7 @@
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use usher::db::embedded::{EmbeddedOptions, EmbeddedPostgres};
@@ -29,9 +29,7 @@ impl Cluster {
     /// The cluster that all tests share.
     pub fn shared() -> Arc<Self> {
         // A test that failed while it started the cluster has said why.
-        let mut shared = SHARED
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(cluster) = shared.upgrade() {
             return cluster;
         }

@@ -163,7 +163,7 @@ pub fn token(name: &str, role: Role) -> String {
         &SecretString::from(SECRET),
         name,
         role,
-        Duration::from_secs(3_600),
+        Duration::from_hours(1),
     )
     .unwrap()
 }

@@ -188,10 +188,12 @@ impl Server {
         }
     }
 
-    /// Starts one on the database of a house, which it shares.
-    pub async fn beside(house: &House) -> Self {
-        let mut command = usher(&["--listen", "127.0.0.1:0"]);
-        command.env("DATABASE_URL", &house.database_url);
+    /// Starts one with these flags on the database of a house, which it shares.
+    pub async fn beside(house: &House, flags: &[&str]) -> Self {
+        let mut command = usher(flags);
+        command
+            .args(["--listen", "127.0.0.1:0"])
+            .env("DATABASE_URL", &house.database_url);
         Self::start(command).await
     }
 
