@@ -99,14 +99,19 @@ impl Watcher {
     }
 
     async fn receive(&mut self) -> Value {
-        loop {
-            let message = tokio::time::timeout(PATIENCE, self.socket.next()).await;
-            match message.expect("a message comes in time").unwrap().unwrap() {
-                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
-                Message::Close(frame) => panic!("the socket was closed: {frame:?}"),
-                _ => {}
+        // Pings keep coming: the time is for the message, not for any frame.
+        let receiving = async {
+            loop {
+                match self.socket.next().await.unwrap().unwrap() {
+                    Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+                    Message::Close(frame) => panic!("the socket was closed: {frame:?}"),
+                    _ => {}
+                }
             }
-        }
+        };
+        tokio::time::timeout(PATIENCE, receiving)
+            .await
+            .expect("a message comes in time")
     }
 }
 
