@@ -22,14 +22,16 @@ use std::time::Duration;
 /// longer than it ever takes.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Waits until `condition` answers something, asking again and again.
+/// Waits until `condition` answers something, asking again and again, and not
+/// so often that the asking slows down what is waited for.
 pub async fn eventually<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
     let asking = async {
+        let mut again = tokio::time::interval(Duration::from_millis(5));
         loop {
+            again.tick().await;
             if let Some(found) = condition().await {
                 return found;
             }
-            tokio::task::yield_now().await;
         }
     };
     let found = tokio::time::timeout(PATIENCE, asking).await;
