@@ -18,6 +18,16 @@ pub fn lost_to_another_transaction(error: &Error) -> bool {
     }
 }
 
+/// Whether a booking was given a reference that another booking of the event
+/// has: the next one that is drawn is free.
+pub fn took_a_taken_reference(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::DatabaseError(DatabaseErrorKind::UniqueViolation, information)
+            if information.constraint_name() == Some("bookings_event_id_reference_key")
+    )
+}
+
 /// Whether a lock was waited for in vain (SQLSTATE 55P03). Whoever has it may
 /// keep it for long: waiting again would only keep a connection from others.
 pub fn waited_for_a_lock_in_vain(error: &Error) -> bool {

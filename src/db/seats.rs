@@ -225,32 +225,27 @@ pub async fn load_held_by(
     seat_nos: &[SeatNo],
     holds: &[HoldId],
 ) -> QueryResult<Vec<SeatState>> {
-    let holds: Vec<Uuid> = holds.iter().map(|hold| hold.0).collect();
-    seats::table
-        .filter(seats::event_id.eq(event))
-        .filter(seats::seat_no.eq_any(seat_nos))
-        .filter(seats::status.eq(SeatStatus::Held))
-        .filter(seats::owner_id.eq_any(holds))
+    let holds = holds.iter().map(|hold| hold.0).collect();
+    held_by(event, seat_nos.to_vec(), holds)
         .order(seats::seat_no)
         .select(SeatState::as_select())
         .load(connection)
         .await
 }
 
-/// Locks those of `expected` that no other transaction has locked, and answers
-/// them; the others are left to whoever is at them.
+/// As [`load_held_by`], and locks them; those that another transaction has
+/// locked are left out.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn lock_free(
+pub async fn lock_held_by(
     connection: &mut AsyncPgConnection,
     event: EventId,
-    expected: &[ExpectedSeat],
+    seat_nos: &[SeatNo],
+    holds: &[HoldId],
 ) -> QueryResult<Vec<SeatState>> {
-    let seat_nos: Vec<SeatNo> = expected.iter().map(|seat| seat.seat_no).collect();
-    seats::table
-        .filter(seats::event_id.eq(event))
-        .filter(seats::seat_no.eq_any(seat_nos))
+    let holds = holds.iter().map(|hold| hold.0).collect();
+    held_by(event, seat_nos.to_vec(), holds)
         .order(seats::seat_no)
         .select(SeatState::as_select())
         .for_update()
@@ -259,18 +254,28 @@ pub async fn lock_free(
         .await
 }
 
-/// The available seats from `first` to `last` in the plan's order.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn held_by(event: EventId, seat_nos: Vec<SeatNo>, holds: Vec<Uuid>) -> _ {
+    let held: SeatStatus = SeatStatus::Held;
+    seats::table
+        .filter(seats::event_id.eq(event))
+        .filter(seats::seat_no.eq_any(seat_nos))
+        .filter(seats::status.eq(held))
+        .filter(seats::owner_id.eq_any(holds))
+}
+
+/// Those of `seat_nos` that are available, in the plan's order.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn available_between(
+pub async fn load_available(
     connection: &mut AsyncPgConnection,
     event: EventId,
-    (first, last): (SeatNo, SeatNo),
+    seat_nos: &[SeatNo],
 ) -> QueryResult<Vec<SeatState>> {
     seats::table
         .filter(seats::event_id.eq(event))
-        .filter(seats::seat_no.between(first, last))
+        .filter(seats::seat_no.eq_any(seat_nos))
         .filter(seats::status.eq(SeatStatus::Available))
         .order(seats::seat_no)
         .select(SeatState::as_select())

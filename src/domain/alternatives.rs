@@ -5,14 +5,18 @@ use crate::model::ids::{EventId, SeatNo};
 use crate::model::seating_plan::{PlanSeat, SeatingPlan};
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
+use std::collections::BTreeSet;
 
 /// How far to look first, in the plan's order: neighbours in a row follow one
 /// another there, and rows follow their neighbours, so this is several rows.
 const NEARBY: SeatNo = 500;
+/// Seats that are then looked at in one step.
+const STEP: usize = 2_000;
 
 /// For each lost seat one that was available at this moment: of the same
 /// category, accessible if and only if the lost one is, and as near to it as
-/// there is. Fewer when the house has no more.
+/// there is. Fewer when the house has no more. A lost seat that is available
+/// again is the nearest to itself.
 ///
 /// # Errors
 /// When the database fails.
@@ -22,23 +26,65 @@ pub async fn find(
     plan: &SeatingPlan,
     lost: &[SeatNo],
 ) -> QueryResult<Vec<SeatState>> {
-    let (Some(first), Some(last)) = (lost.iter().min(), lost.iter().max()) else {
-        return Ok(Vec::new());
-    };
-    let nearby = (first.saturating_sub(NEARBY), last.saturating_add(NEARBY));
-    let available = seats::available_between(connection, event, nearby).await?;
-    let found = nearest(plan, lost, available);
+    let nearby = nearby(plan, lost);
+    let mut available = seats::load_available(connection, event, &nearby).await?;
+    let mut found = nearest(plan, lost, &available);
     if found.len() == lost.len() {
         return Ok(found);
     }
-    let everywhere = (0, SeatNo::MAX);
-    let available = seats::available_between(connection, event, everywhere).await?;
-    Ok(nearest(plan, lost, available))
+    for step in farther(plan, lost, &nearby).chunks(STEP) {
+        available.extend(seats::load_available(connection, event, step).await?);
+        found = nearest(plan, lost, &available);
+        if found.len() == lost.len() {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// The seats around each lost one that are of its kind, ascending.
+fn nearby(plan: &SeatingPlan, lost: &[SeatNo]) -> Vec<SeatNo> {
+    let around = |lost: &SeatNo| lost.saturating_sub(NEARBY)..=lost.saturating_add(NEARBY);
+    let nearby: BTreeSet<SeatNo> = lost
+        .iter()
+        .flat_map(|lost| around(lost).map(|seat_no| (*lost, seat_no)))
+        .filter(
+            |(lost, seat_no)| match (plan.seat(*lost), plan.seat(*seat_no)) {
+                (Some(lost), Some(seat)) => is_of_one_kind(lost, seat),
+                _ => false,
+            },
+        )
+        .map(|(_, seat_no)| seat_no)
+        .collect();
+    nearby.into_iter().collect()
+}
+
+/// All other seats of the kinds of the lost ones, the nearest first.
+fn farther(plan: &SeatingPlan, lost: &[SeatNo], nearby: &[SeatNo]) -> Vec<SeatNo> {
+    let lost: Vec<(SeatNo, &PlanSeat)> = lost
+        .iter()
+        .filter_map(|&seat_no| Some((seat_no, plan.seat(seat_no)?)))
+        .collect();
+    let mut farther: Vec<(f64, SeatNo)> = (0..)
+        .zip(&plan.seats)
+        .filter(|(seat_no, _)| nearby.binary_search(seat_no).is_err())
+        .filter_map(|seat| {
+            let of_its_kind = lost.iter().filter(|lost| is_of_one_kind(lost.1, seat.1));
+            let far = of_its_kind.map(|&lost| distance(lost, seat));
+            Some((far.min_by(f64::total_cmp)?, seat.0))
+        })
+        .collect();
+    farther.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    farther.into_iter().map(|(_, seat_no)| seat_no).collect()
+}
+
+fn is_of_one_kind(a: &PlanSeat, b: &PlanSeat) -> bool {
+    a.category == b.category && a.accessible == b.accessible
 }
 
 /// For each lost seat the nearest available one of its kind, each given once.
-fn nearest(plan: &SeatingPlan, lost: &[SeatNo], available: Vec<SeatState>) -> Vec<SeatState> {
-    let mut available = available;
+fn nearest(plan: &SeatingPlan, lost: &[SeatNo], available: &[SeatState]) -> Vec<SeatState> {
+    let mut available = available.to_vec();
     let mut found = Vec::with_capacity(lost.len());
     for &seat_no in lost {
         let Some(seat) = plan.seat(seat_no) else {
@@ -48,9 +94,7 @@ fn nearest(plan: &SeatingPlan, lost: &[SeatNo], available: Vec<SeatState>) -> Ve
             .iter()
             .enumerate()
             .filter_map(|(index, state)| Some((index, state.seat_no, plan.seat(state.seat_no)?)))
-            .filter(|(_, _, other)| {
-                other.category == seat.category && other.accessible == seat.accessible
-            })
+            .filter(|(_, _, other)| is_of_one_kind(other, seat))
             .min_by(|(_, no_a, a), (_, no_b, b)| {
                 let a = distance((seat_no, seat), (*no_a, a));
                 let b = distance((seat_no, seat), (*no_b, b));
@@ -119,7 +163,7 @@ mod tests {
     }
 
     fn offered(plan: &SeatingPlan, lost: &[SeatNo], free: &[SeatNo]) -> Vec<SeatNo> {
-        nearest(plan, lost, available(free))
+        nearest(plan, lost, &available(free))
             .iter()
             .map(|state| state.seat_no)
             .collect()
@@ -146,6 +190,23 @@ mod tests {
         let plan = plan(&[(0, false), (1, false), (0, true), (0, true)]);
         assert!(offered(&plan, &[0], &[1, 2, 3]).is_empty());
         assert_eq!(offered(&plan, &[2], &[0, 1, 3]), [3]);
+    }
+
+    #[test]
+    fn looks_at_seats_of_the_kind_from_near_to_far() {
+        let mut kinds = vec![(0, false); 1_200];
+        (kinds[1], kinds[1_100]) = ((1, false), (0, true));
+        let plan = plan(&kinds);
+        let nearby = nearby(&plan, &[600, 601]);
+        assert_eq!(
+            (nearby[0], nearby.len()),
+            (100, 1_001),
+            "but for seat 1,100"
+        );
+        let farther = farther(&plan, &[600, 601], &nearby);
+        assert_eq!(farther.len(), 1_200 - 1_001 - 2);
+        assert_eq!((farther[0], farther.last()), (99, Some(&0)));
+        assert!(farther.contains(&1_102) && !farther.contains(&1));
     }
 
     #[test]

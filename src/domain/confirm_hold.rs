@@ -4,15 +4,15 @@ use crate::db::bookings::{self, Booking, NewBooking};
 use crate::db::holds::{self, Hold};
 use crate::db::seats::{self, ExpectedSeat, FromState, SeatState, ToState, Transition};
 use crate::domain::DomainError;
+use crate::domain::access::{self, HoldUnusable, PresentedToken};
 use crate::domain::event_view::{self, EventView};
-use crate::domain::hold_access::{self, PresentedToken};
 use crate::domain::plan_cache::PlanCache;
 use crate::domain::sale::{self, SaleNotOpen};
 use crate::domain::transaction::{self, Abort, Settled, UnitOfWork};
 use crate::model::Caller;
 use crate::model::ids::BookingId;
 use crate::model::reference::BookingReference;
-use crate::model::status::{Cause, EventStatus, HoldStatus};
+use crate::model::status::{Cause, EventStatus, HoldStatus, SeatStatus};
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use std::sync::Arc;
@@ -43,10 +43,8 @@ pub struct HoldConfirmed {
 /// Why nothing was booked.
 #[derive(Debug)]
 pub enum ConfirmRefused {
-    /// There is no hold with that token.
-    HoldNotFound,
-    /// The hold was released before.
-    HoldEnded(HoldStatus),
+    /// There is no hold with that token, or it was released before.
+    Hold(HoldUnusable),
     /// The hold had lapsed, and somebody else has these seats now.
     HoldLapsed {
         /// The event.
@@ -56,6 +54,12 @@ pub enum ConfirmRefused {
     },
     /// The event was cancelled, or the hold had lapsed and the sale is over.
     SaleNotOpen(SaleNotOpen),
+}
+
+impl From<HoldUnusable> for ConfirmRefused {
+    fn from(unusable: HoldUnusable) -> Self {
+        Self::Hold(unusable)
+    }
 }
 
 /// Books the seats of a hold. A hold that is a booking already answers that
@@ -102,11 +106,7 @@ impl UnitOfWork for Work<'_> {
         &self,
         connection: &mut AsyncPgConnection,
     ) -> Result<HoldConfirmed, Abort<ConfirmRefused>> {
-        let not_found = || Abort::Refused(ConfirmRefused::HoldNotFound);
-        let token = self.command.token.as_ref().ok_or_else(not_found)?;
-        let (hold, now) = hold_access::lock(connection, token, self.caller)
-            .await?
-            .ok_or_else(not_found)?;
+        let (hold, now) = access::lock(connection, &self.command.token, self.caller).await?;
         let (event, _) =
             event_view::find(connection, self.plans, self.caller, hold.event_id).await?;
         let event = Arc::new(event);
@@ -138,7 +138,7 @@ fn may_claim(
             Ok(FromState::UnclaimedSince(hold.id))
         }
         HoldStatus::Released | HoldStatus::Confirmed => {
-            Err(Abort::Refused(ConfirmRefused::HoldEnded(hold.status)))
+            Err(Abort::Refused(HoldUnusable::Ended(hold.status).into()))
         }
     }
 }
@@ -192,10 +192,17 @@ impl Work<'_> {
         }
         let mut lost = seats::load(connection, hold.event_id, &hold.seat_nos).await?;
         lost.retain(|seat| !booked.iter().any(|booked| booked.seat_no == seat.seat_no));
-        Err(Abort::Refused(ConfirmRefused::HoldLapsed {
+        // Taken and given back since they were read: there to be claimed again.
+        let all_back = lost.iter().all(|seat| seat.status == SeatStatus::Available);
+        let refusal = ConfirmRefused::HoldLapsed {
             event: Arc::clone(event),
             lost,
-        }))
+        };
+        Err(if all_back {
+            Abort::Outrun(refusal)
+        } else {
+            Abort::Refused(refusal)
+        })
     }
 
     async fn book(

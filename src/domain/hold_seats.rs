@@ -3,8 +3,8 @@
 use crate::db::holds::{self, Hold};
 use crate::db::seats::{self, ExpectedSeat, FromState, SeatState, ToState, Transition};
 use crate::db::transaction_id::TransactionId;
+use crate::domain::access::{self, HoldUnusable, PresentedToken};
 use crate::domain::event_view::{self, EventView};
-use crate::domain::hold_access::{self, PresentedToken};
 use crate::domain::plan_cache::PlanCache;
 use crate::domain::sale::{self, SaleNotOpen};
 use crate::domain::transaction::{self, Abort, Settled, UnitOfWork};
@@ -61,8 +61,14 @@ pub enum HoldRefused {
     },
     /// Nothing can be held at this time.
     SaleNotOpen(SaleNotOpen),
-    /// There is no hold of this event with that token, or it is over.
-    HoldNotFound,
+    /// The hold to add them to cannot be used, or is of another event.
+    Hold(HoldUnusable),
+}
+
+impl From<HoldUnusable> for HoldRefused {
+    fn from(unusable: HoldUnusable) -> Self {
+        Self::Hold(unusable)
+    }
 }
 
 /// What a lost race was lost to.
@@ -179,7 +185,8 @@ impl UnitOfWork for Work<'_> {
             seats::load_held_by(connection, self.event, &hold.seat_nos, &[hold.id]).await?
         };
         if seats.len() < hold.seat_nos.len() {
-            return Err(Abort::Refused(HoldRefused::HoldNotFound));
+            let lapsed = HoldUnusable::Ended(HoldStatus::Lapsed);
+            return Err(Abort::Refused(lapsed.into()));
         }
         Ok(SeatsHeld {
             event,
@@ -212,17 +219,14 @@ impl Work<'_> {
     async fn existing_hold(
         &self,
         connection: &mut AsyncPgConnection,
-        token: &PresentedToken,
+        presented: &PresentedToken,
     ) -> Result<(Hold, HoldToken), Abort<HoldRefused>> {
-        let not_found = || Abort::Refused(HoldRefused::HoldNotFound);
-        let token = token.clone().ok_or_else(not_found)?;
-        let (hold, now) = hold_access::lock(connection, &token, self.caller)
-            .await?
-            .filter(|(hold, _)| hold.event_id == self.event)
+        let not_found = || Abort::Refused(HoldUnusable::NotFound.into());
+        let token = presented
+            .clone()
+            .filter(|token| token.event == self.event)
             .ok_or_else(not_found)?;
-        if hold.status != HoldStatus::Active || hold.expires_at <= now {
-            return Err(not_found());
-        }
+        let hold = access::lock_running(connection, presented, self.caller).await?;
         Ok((hold, token))
     }
 

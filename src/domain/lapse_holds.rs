@@ -71,28 +71,20 @@ async fn end(
         .iter()
         .flat_map(|hold| hold.seat_nos.iter().copied())
         .collect();
-    let held: Vec<ExpectedSeat> = seats::load_held_by(connection, event, &seat_nos, &ids)
-        .await?
-        .iter()
-        .map(SeatState::expected)
-        .collect();
-    let free: HashSet<SeatNo> = seats::lock_free(connection, event, &held)
-        .await?
-        .iter()
-        .map(|seat| seat.seat_no)
-        .collect();
-    let (free, busy): (Vec<_>, Vec<_>) = held
-        .into_iter()
-        .partition(|seat| free.contains(&seat.seat_no));
+    let free = seats::lock_held_by(connection, event, &seat_nos, &ids).await?;
+    let busy = if free.len() == seat_nos.len() {
+        HashSet::new()
+    } else {
+        let held = seats::load_held_by(connection, event, &seat_nos, &ids).await?;
+        let held: HashSet<SeatNo> = held.iter().map(|seat| seat.seat_no).collect();
+        &held - &free.iter().map(|seat| seat.seat_no).collect()
+    };
     let ended: Vec<HoldId> = holds
         .iter()
-        .filter(|hold| {
-            !busy
-                .iter()
-                .any(|seat| hold.seat_nos.contains(&seat.seat_no))
-        })
+        .filter(|hold| !hold.seat_nos.iter().any(|seat| busy.contains(seat)))
         .map(|hold| hold.id)
         .collect();
+    let free: Vec<ExpectedSeat> = free.iter().map(SeatState::expected).collect();
     let transition = Transition {
         from: FromState::Lapsed,
         to: ToState::Available,

@@ -4,13 +4,13 @@
 //! A use case answers a refusal, the domain's normal "no", as data; a
 //! [`DomainError`] is for input that makes no sense and for what failed.
 
+pub mod access;
 pub mod alternatives;
 pub mod confirm_hold;
 pub mod create_event;
 pub mod create_venue;
 pub mod error;
 pub mod event_view;
-pub mod hold_access;
 pub mod hold_seats;
 pub mod import_plan;
 pub mod lapse_holds;

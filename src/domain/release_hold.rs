@@ -4,8 +4,8 @@ use crate::db::holds::{self, Hold};
 use crate::db::seats::{self, ExpectedSeat, FromState, SeatState, ToState, Transition};
 use crate::db::transaction_id::TransactionId;
 use crate::domain::DomainError;
+use crate::domain::access::{self, HoldUnusable, PresentedToken};
 use crate::domain::event_view::{self, EventView};
-use crate::domain::hold_access::{self, PresentedToken};
 use crate::domain::plan_cache::PlanCache;
 use crate::domain::transaction::{self, Abort, Settled, UnitOfWork};
 use crate::model::Caller;
@@ -36,15 +36,6 @@ pub struct SeatsReleased {
     pub transaction: TransactionId,
 }
 
-/// Why nothing was released.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReleaseRefused {
-    /// There is no hold with that token.
-    HoldNotFound,
-    /// The hold is over: released, confirmed or lapsed before.
-    HoldEnded(HoldStatus),
-}
-
 /// Releases what `command` names.
 ///
 /// # Errors
@@ -54,7 +45,7 @@ pub async fn release_hold(
     plans: &PlanCache,
     caller: &Caller,
     command: ReleaseHold,
-) -> Result<Settled<SeatsReleased, ReleaseRefused>, DomainError> {
+) -> Result<Settled<SeatsReleased, HoldUnusable>, DomainError> {
     transaction::run(
         connection,
         &Work {
@@ -74,26 +65,14 @@ struct Work<'a> {
 
 impl UnitOfWork for Work<'_> {
     type Success = SeatsReleased;
-    type Refusal = ReleaseRefused;
+    type Refusal = HoldUnusable;
 
     async fn run(
         &self,
         connection: &mut AsyncPgConnection,
-    ) -> Result<SeatsReleased, Abort<ReleaseRefused>> {
-        let not_found = || Abort::Refused(ReleaseRefused::HoldNotFound);
-        let token = self.command.token.as_ref().ok_or_else(not_found)?;
-        let (mut hold, now) = hold_access::lock(connection, token, self.caller)
-            .await?
-            .ok_or_else(not_found)?;
-        if hold.status != HoldStatus::Active {
-            return Err(Abort::Refused(ReleaseRefused::HoldEnded(hold.status)));
-        }
-        // The same whether the sweeper has been here or not.
-        if hold.expires_at <= now {
-            return Err(Abort::Refused(ReleaseRefused::HoldEnded(
-                HoldStatus::Lapsed,
-            )));
-        }
+    ) -> Result<SeatsReleased, Abort<HoldUnusable>> {
+        let mut hold: Hold =
+            access::lock_running(connection, &self.command.token, self.caller).await?;
         let named = self.named(&hold)?;
         let held = seats::load_held_by(connection, hold.event_id, &named, &[hold.id]).await?;
         let expected: Vec<ExpectedSeat> = held.iter().map(SeatState::expected).collect();

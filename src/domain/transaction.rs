@@ -1,6 +1,8 @@
 //! One transaction for one use case, run again when it lost to another one.
 
-use crate::db::failure::{lost_to_another_transaction, waited_for_a_lock_in_vain};
+use crate::db::failure::{
+    lost_to_another_transaction, took_a_taken_reference, waited_for_a_lock_in_vain,
+};
 use crate::domain::DomainError;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use diesel_async::AsyncPgConnection;
@@ -26,6 +28,8 @@ pub trait UnitOfWork: Sync {
 pub enum Abort<R> {
     /// The domain says no.
     Refused(R),
+    /// The domain says no to what was read; the next reading may end otherwise.
+    Outrun(R),
     /// Something failed.
     Failed(DomainError),
 }
@@ -54,13 +58,14 @@ pub struct Settled<S, R> {
 /// Transactions that are tried at most.
 const MAX_ATTEMPTS: usize = 6;
 
-/// Runs `work` in a READ COMMITTED transaction. A deadlock or a serialization
-/// failure says nothing about the work itself: it is run again, with growing,
-/// jittered pauses.
+/// Runs `work` in a READ COMMITTED transaction. A deadlock, a serialization
+/// failure or a reference that was taken says nothing about the work itself, and
+/// work that was [outrun](Abort::Outrun) says so: both are run again, with
+/// growing, jittered pauses. Work that is outrun every time is refused.
 ///
 /// # Errors
-/// What the work fails with; [`DomainError::Contended`] when it lost every time,
-/// or waited for a lock in vain.
+/// What the work fails with; [`DomainError::Contended`] when the database sent
+/// it back every time, or a lock was waited for in vain.
 pub async fn run<W: UnitOfWork>(
     connection: &mut AsyncPgConnection,
     work: &W,
@@ -78,34 +83,35 @@ pub async fn run<W: UnitOfWork>(
             .read_committed()
             .run(async |connection| work.run(connection).await)
             .await;
-        match ended {
-            Ok(success) => {
-                return Ok(Settled {
-                    result: Ok(success),
-                    attempts,
-                });
-            }
-            Err(Abort::Refused(refusal)) => {
-                return Ok(Settled {
-                    result: Err(refusal),
-                    attempts,
-                });
-            }
-            Err(Abort::Failed(DomainError::Database(error)))
-                if lost_to_another_transaction(&error) =>
-            {
-                let Some(pause) = pauses.next() else {
-                    return Err(DomainError::Contended);
-                };
-                attempts += 1;
-                tokio::time::sleep(pause).await;
-            }
-            Err(Abort::Failed(DomainError::Database(error)))
-                if waited_for_a_lock_in_vain(&error) =>
-            {
-                return Err(DomainError::Contended);
-            }
-            Err(Abort::Failed(error)) => return Err(error),
+        let pause = match &ended {
+            Err(Abort::Failed(DomainError::Database(error))) if may_pass(error) => pauses.next(),
+            Err(Abort::Outrun(_)) => pauses.next(),
+            _ => None,
+        };
+        if let Some(pause) = pause {
+            attempts += 1;
+            tokio::time::sleep(pause).await;
+            continue;
         }
+        let result = match ended {
+            Ok(success) => Ok(success),
+            Err(Abort::Refused(refusal) | Abort::Outrun(refusal)) => Err(refusal),
+            Err(Abort::Failed(error)) => return Err(in_the_end(error)),
+        };
+        return Ok(Settled { result, attempts });
+    }
+}
+
+fn may_pass(error: &diesel::result::Error) -> bool {
+    lost_to_another_transaction(error) || took_a_taken_reference(error)
+}
+
+/// What is told of a failure that nothing more is done about.
+fn in_the_end(error: DomainError) -> DomainError {
+    match error {
+        DomainError::Database(error) if may_pass(&error) || waited_for_a_lock_in_vain(&error) => {
+            DomainError::Contended
+        }
+        error => error,
     }
 }

@@ -110,7 +110,12 @@ impl From<DomainError> for ApiError {
             DomainError::Contended => code::CONTENDED,
             DomainError::Database(cause) => return Self::database(cause),
         };
-        Self::new(code, error.to_string())
+        // Commands come from the one argument of a mutation.
+        let argument = match &error {
+            DomainError::InvalidInput { .. } => "input.",
+            _ => "",
+        };
+        Self::new(code, format!("{argument}{error}"))
     }
 }
 

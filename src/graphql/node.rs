@@ -4,7 +4,7 @@ use crate::db::seats;
 use crate::db::venues;
 use crate::db::{Connection, Database};
 use crate::domain::event_view::{self, EventView};
-use crate::domain::{DomainError, hold_access};
+use crate::domain::{DomainError, access};
 use crate::graphql::errors::{ApiError, ApiResult};
 use crate::graphql::services::{Services, caller, connection, services};
 use crate::graphql::types::booking::Booking;
@@ -83,7 +83,7 @@ pub(super) async fn find(context: &Context<'_>, id: GlobalId) -> ApiResult<Optio
             None => None,
         },
         GlobalId::Hold(event_id, id) => {
-            match hold_access::find_by_id(&mut connection, (event_id, id), caller).await? {
+            match access::find_by_id(&mut connection, (event_id, id), caller).await? {
                 Some(found) => event(context, &mut connection, caller, event_id)
                     .await?
                     .map(|event| Node::Hold(Hold::new(&event, found.hold, found.seats))),
@@ -91,8 +91,7 @@ pub(super) async fn find(context: &Context<'_>, id: GlobalId) -> ApiResult<Optio
             }
         }
         GlobalId::Booking(event_id, id) => {
-            let found =
-                hold_access::find_booking_by_id(&mut connection, (event_id, id), caller).await?;
+            let found = access::find_booking_by_id(&mut connection, (event_id, id), caller).await?;
             match found {
                 Some(booking) => self::booking(context, &mut connection, caller, booking)
                     .await?

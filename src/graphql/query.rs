@@ -2,8 +2,8 @@
 
 use crate::db::events::{self, EventSelection};
 use crate::db::venues;
+use crate::domain::access;
 use crate::domain::event_view;
-use crate::domain::hold_access;
 use crate::graphql::errors::{ApiError, ApiResult};
 use crate::graphql::input::{event_id, global_id, time, venue_id};
 use crate::graphql::node::{self, Node};
@@ -129,7 +129,7 @@ impl Query {
         };
         let caller = caller(context);
         let mut connection = connection(context).await?;
-        let Some(found) = hold_access::find_by_token(&mut connection, &token, caller).await? else {
+        let Some(found) = access::find_by_token(&mut connection, &token, caller).await? else {
             return Ok(None);
         };
         let event = node::event(context, &mut connection, caller, found.hold.event_id).await?;
@@ -152,7 +152,7 @@ impl Query {
         let token = token.and_then(|token| token.parse().ok());
         let caller = caller(context);
         let mut connection = connection(context).await?;
-        match hold_access::find_booking(&mut connection, reference, &token, caller).await? {
+        match access::find_booking(&mut connection, reference, &token, caller).await? {
             Some(found) => node::booking(context, &mut connection, caller, found).await,
             None => Ok(None),
         }

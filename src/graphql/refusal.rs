@@ -251,7 +251,7 @@ impl HoldNotFound {
     pub(super) fn new() -> Self {
         Self {
             code: RefusalCode::HoldNotFound,
-            message: "there is no running hold with this token".to_owned(),
+            message: "there is no hold with this token".to_owned(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `confirmHold`.
 
+use crate::domain::access::HoldUnusable;
 use crate::domain::confirm_hold::{self, ConfirmHold, ConfirmRefused};
 use crate::graphql::errors::ApiResult;
 use crate::graphql::input::FeedCursor;
@@ -77,10 +78,10 @@ impl ConfirmHoldMutation {
                     cursor: FeedCursor(cursor),
                 })
             }
-            Err(ConfirmRefused::HoldNotFound) => {
+            Err(ConfirmRefused::Hold(HoldUnusable::NotFound)) => {
                 ConfirmHoldResult::HoldNotFound(HoldNotFound::new())
             }
-            Err(ConfirmRefused::HoldEnded(status)) => {
+            Err(ConfirmRefused::Hold(HoldUnusable::Ended(status))) => {
                 ConfirmHoldResult::HoldEnded(HoldEnded::new(status))
             }
             Err(ConfirmRefused::HoldLapsed { event, lost }) => {

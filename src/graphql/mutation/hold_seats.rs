@@ -1,11 +1,12 @@
 //! `holdSeats`.
 
 use crate::db::seats::ExpectedSeat;
+use crate::domain::access::HoldUnusable;
 use crate::domain::hold_seats::{self, HoldRefused, HoldSeats};
 use crate::domain::transaction::Settled;
 use crate::graphql::errors::{ApiError, ApiResult};
 use crate::graphql::input::{FeedCursor, event_id, seat_id};
-use crate::graphql::refusal::{HoldNotFound, LimitExceeded, SaleNotOpen, SeatConflict};
+use crate::graphql::refusal::{HoldEnded, HoldNotFound, LimitExceeded, SaleNotOpen, SeatConflict};
 use crate::graphql::services::{caller, connection, services};
 use crate::graphql::types::hold::Hold;
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
@@ -42,8 +43,10 @@ enum HoldSeatsResult {
     LimitExceeded(LimitExceeded),
     /// Nothing can be held at this time.
     SaleNotOpen(SaleNotOpen),
-    /// There is no running hold of this event with that token.
+    /// There is no hold of this event with that token.
     HoldNotFound(HoldNotFound),
+    /// The hold of that token is over.
+    HoldEnded(HoldEnded),
 }
 
 /// The seats are held for the caller.
@@ -109,7 +112,12 @@ impl HoldSeatsMutation {
             Err(HoldRefused::SaleNotOpen(refusal)) => {
                 HoldSeatsResult::SaleNotOpen(SaleNotOpen::new(&refusal))
             }
-            Err(HoldRefused::HoldNotFound) => HoldSeatsResult::HoldNotFound(HoldNotFound::new()),
+            Err(HoldRefused::Hold(HoldUnusable::NotFound)) => {
+                HoldSeatsResult::HoldNotFound(HoldNotFound::new())
+            }
+            Err(HoldRefused::Hold(HoldUnusable::Ended(status))) => {
+                HoldSeatsResult::HoldEnded(HoldEnded::new(status))
+            }
         })
     }
 }

@@ -1,6 +1,7 @@
 //! `releaseHold`.
 
-use crate::domain::release_hold::{self, ReleaseHold, ReleaseRefused};
+use crate::domain::access::HoldUnusable;
+use crate::domain::release_hold::{self, ReleaseHold};
 use crate::graphql::errors::ApiResult;
 use crate::graphql::input::{FeedCursor, seat_id};
 use crate::graphql::refusal::{HoldEnded, HoldNotFound};
@@ -80,10 +81,8 @@ impl ReleaseHoldMutation {
                     cursor: FeedCursor(cursor),
                 })
             }
-            Err(ReleaseRefused::HoldNotFound) => {
-                ReleaseHoldResult::HoldNotFound(HoldNotFound::new())
-            }
-            Err(ReleaseRefused::HoldEnded(status)) => {
+            Err(HoldUnusable::NotFound) => ReleaseHoldResult::HoldNotFound(HoldNotFound::new()),
+            Err(HoldUnusable::Ended(status)) => {
                 ReleaseHoldResult::HoldEnded(HoldEnded::new(status))
             }
         })

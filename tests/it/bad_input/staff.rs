@@ -64,7 +64,7 @@ async fn a_venue_has_a_name_and_a_time_zone_that_there_is() {
     ] {
         let answer = staff.try_create_venue(name, "Europe/Berlin").await;
         assert_error(&answer, "BAD_USER_INPUT");
-        assert!(answer.error_message().starts_with("name: "));
+        assert!(answer.error_message().starts_with("input.name: "));
         before.assert_unchanged("a bad name").await;
     }
     for zone in [
@@ -81,7 +81,7 @@ async fn a_venue_has_a_name_and_a_time_zone_that_there_is() {
     ] {
         let answer = staff.try_create_venue("A House", zone).await;
         assert_error(&answer, "BAD_USER_INPUT");
-        assert!(answer.error_message().starts_with("timeZone: "));
+        assert!(answer.error_message().starts_with("input.timeZone: "));
         before.assert_unchanged("a bad time zone").await;
     }
     let longest = "ä".repeat(200);

@@ -309,7 +309,11 @@ async fn a_payment_reference_is_short_and_printable() {
         let input = json!({"token": token, "paymentReference": bad});
         let answer = buyer.confirm_input(&input).await;
         assert_error(&answer, "BAD_USER_INPUT");
-        assert!(answer.error_message().starts_with("paymentReference"));
+        assert!(
+            answer
+                .error_message()
+                .starts_with("input.paymentReference: ")
+        );
         before.assert_unchanged("a bad payment reference").await;
     }
     let longest = "'; -- 💳".to_owned() + &"x".repeat(245);

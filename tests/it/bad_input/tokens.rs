@@ -142,7 +142,7 @@ async fn a_hold_that_is_over_takes_no_more_seats() {
         let answer = buyer
             .hold_into(&event.id, &event.seats[2..], Some(token))
             .await;
-        assert_refusal(&answer, "HoldNotFound", "HOLD_NOT_FOUND");
+        assert_refusal(&answer, "HoldEnded", "HOLD_ENDED");
         before.assert_unchanged("a hold that is over").await;
     }
 }

@@ -4,6 +4,7 @@ use super::{event_of_two_categories, states, token_of};
 use crate::support::checks::{self, assert_sound};
 use crate::support::digest::Digest;
 use crate::support::{Answer, House};
+use diesel_async::SimpleAsyncConnection;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -226,4 +227,36 @@ async fn a_price_is_that_of_the_moment_when_the_seat_was_held() {
     let confirmed = buyer.confirm(&token).await;
     let total = &confirmed.data()["booking"]["total"];
     assert_eq!(*total, json!({"amountMinor": 6_000, "currency": "EUR"}));
+}
+
+/// References are drawn at random: one that another booking of the event has is
+/// drawn again, and nobody notices.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reference_that_is_taken_is_drawn_again() {
+    let house = House::open().await;
+    let event = house.event(1, 2).await;
+    let buyer = house.buyer("anna");
+    let booked = async |place: usize| {
+        let seat = &event.seats[place..=place];
+        let token = token_of(&buyer.hold(&event.id, seat).await);
+        buyer.confirm(&token).await.data()["booking"]["reference"].clone()
+    };
+    let first = booked(0).await;
+    // The next booking draws the reference of the first one.
+    let draw_the_same = "CREATE SEQUENCE drawn; \
+        CREATE FUNCTION draw() RETURNS trigger LANGUAGE plpgsql AS \
+            'BEGIN IF nextval(''drawn'') = 1 THEN \
+                 NEW.reference := (SELECT reference FROM bookings); \
+             END IF; RETURN NEW; END'; \
+        CREATE TRIGGER draw BEFORE INSERT ON bookings \
+            FOR EACH ROW EXECUTE FUNCTION draw()";
+    let mut sql = house.sql().await;
+    sql.batch_execute(draw_the_same).await.unwrap();
+    let second = booked(1).await;
+    assert!(second.is_string() && second != first, "{second}");
+    assert_eq!(
+        checks::count(&mut sql, "drawn WHERE last_value = 2").await,
+        1
+    );
+    assert_sound(&house).await;
 }

@@ -155,7 +155,7 @@ async fn a_lapsed_hold_takes_no_more_seats_whether_it_is_published_or_not() {
         let seats = &stage.event.seats[2..];
         let token = Some(stage.token.as_str());
         let answer = stage.anna.hold_into(&stage.event.id, seats, token).await;
-        assert_eq!(answer.data()["code"], "HOLD_NOT_FOUND");
+        assert_eq!(answer.data()["code"], "HOLD_ENDED");
     };
     let before = Digest::of(&stage.house).await;
     grow().await;

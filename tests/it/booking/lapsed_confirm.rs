@@ -6,6 +6,7 @@ use super::{BusySweeper, event_key, lapse, published, states, token_of};
 use crate::support::actor::Actor;
 use crate::support::checks::{self, assert_sound};
 use crate::support::digest::Digest;
+use crate::support::lock::Lock;
 use crate::support::{Answer, Event, House, Seat};
 use diesel_async::SimpleAsyncConnection;
 
@@ -245,4 +246,31 @@ async fn of_a_late_confirm_and_others_who_want_the_seats_one_side_wins() {
         assert_eq!(count, i64::from(booked));
         stage.end().await;
     }
+}
+
+/// Between the reading of the seats and the UPDATE somebody has one of them and
+/// gives it back: nobody else has a claim to it, so the confirm is run again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_seat_that_was_taken_and_given_back_meanwhile_is_booked() {
+    let stage = Stage::new(Asked::After).await;
+    let key = event_key(&stage.event);
+    let passing = format!(
+        "BEGIN; \
+         UPDATE seats SET version = version + 1, status = 'BLOCKED', cause = 'BLOCKED' \
+             WHERE event_id = {key} AND seat_no = 0; \
+         UPDATE seats SET version = version + 1, status = 'AVAILABLE', cause = 'UNBLOCKED' \
+             WHERE event_id = {key} AND seat_no = 0"
+    );
+    let mut other = Lock::by(&stage.house.database_url, &passing).await;
+    let confirming = tokio::spawn({
+        let (anna, token) = (stage.anna.clone(), stage.token.clone());
+        async move { anna.confirm(&token).await }
+    });
+    other.is_wanted_by(1).await;
+    other.let_go().await;
+    let confirmed = confirming.await.unwrap();
+    assert_eq!(confirmed.data()["__typename"], "HoldConfirmed");
+    let seats = &confirmed.data()["booking"]["seats"];
+    assert_eq!(states(seats), [("BOOKED", 6), ("BOOKED", 4), ("BOOKED", 4)]);
+    stage.end().await;
 }

@@ -13,19 +13,19 @@ pub struct Lock {
 impl Lock {
     /// On the first seat of the first event: holding it waits.
     pub async fn on_first_seat(database_url: &str) -> Self {
-        let seat = "SELECT 1 FROM seats WHERE event_id = 1 AND seat_no = 0 FOR UPDATE";
-        Self::take(database_url, seat).await
+        let seat = "BEGIN; SELECT 1 FROM seats WHERE event_id = 1 AND seat_no = 0 FOR UPDATE";
+        Self::by(database_url, seat).await
     }
 
     /// On all venues: asking for them waits.
     pub async fn on_venues(database_url: &str) -> Self {
-        Self::take(database_url, "LOCK TABLE venues").await
+        Self::by(database_url, "BEGIN; LOCK TABLE venues").await
     }
 
-    async fn take(database_url: &str, statement: &str) -> Self {
+    /// On what these statements lock; they begin a transaction and leave it open.
+    pub async fn by(database_url: &str, statements: &str) -> Self {
         let mut lock = cluster::connect(database_url).await;
-        lock.batch_execute("BEGIN").await.unwrap();
-        lock.batch_execute(statement).await.unwrap();
+        lock.batch_execute(statements).await.unwrap();
         let watch = cluster::connect(database_url).await;
         Self { lock, watch }
     }

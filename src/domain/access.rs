@@ -4,15 +4,26 @@ use crate::db::bookings::{self, Booking};
 use crate::db::holds::{self, Hold};
 use crate::db::seats::{self, SeatState};
 use crate::domain::DomainError;
+use crate::domain::transaction::Abort;
 use crate::model::Caller;
 use crate::model::ids::{BookingId, EventId, HoldId};
 use crate::model::reference::BookingReference;
+use crate::model::status::HoldStatus;
 use crate::model::token::HoldToken;
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 
 /// A token, as it came; what is no token belongs to no hold.
 pub type PresentedToken = Option<HoldToken>;
+
+/// Why nothing can be done with the hold of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HoldUnusable {
+    /// There is none, or it is somebody else's.
+    NotFound,
+    /// It is over: released, confirmed or lapsed before.
+    Ended(HoldStatus),
+}
 
 /// A hold that is still running, with its seats as they are.
 #[derive(Clone, Debug)]
@@ -35,18 +46,45 @@ fn owns(buyer: Option<&str>, caller: &Caller) -> bool {
     buyer.is_some() && buyer == caller.subject()
 }
 
-/// The hold of this token, locked, and the database's clock; `None` when there
-/// is none that this caller may use.
+/// The hold of this token, locked, and the database's clock.
 ///
 /// # Errors
-/// When the database fails.
-pub async fn lock(
+/// A refusal when there is none that this caller may use; a failure of the
+/// database.
+pub async fn lock<R: From<HoldUnusable>>(
     connection: &mut AsyncPgConnection,
-    token: &HoldToken,
+    token: &PresentedToken,
     caller: &Caller,
-) -> Result<Option<(Hold, DateTime<Utc>)>, DomainError> {
+) -> Result<(Hold, DateTime<Utc>), Abort<R>> {
+    let not_found = || Abort::Refused(HoldUnusable::NotFound.into());
+    let token = token.as_ref().ok_or_else(not_found)?;
     let found = holds::lock(connection, token.event, token.hold).await?;
-    Ok(found.filter(|(hold, _)| may_use(hold, token, caller)))
+    found
+        .filter(|(hold, _)| may_use(hold, token, caller))
+        .ok_or_else(not_found)
+}
+
+/// The running hold of this token, locked. A hold that ran out has lapsed,
+/// whether the sweeper has been there or not.
+///
+/// # Errors
+/// A refusal when there is none that this caller may use, or it is over; a
+/// failure of the database.
+pub async fn lock_running<R: From<HoldUnusable>>(
+    connection: &mut AsyncPgConnection,
+    token: &PresentedToken,
+    caller: &Caller,
+) -> Result<Hold, Abort<R>> {
+    let (hold, now) = lock(connection, token, caller).await?;
+    let status = match hold.status {
+        HoldStatus::Active if hold.expires_at <= now => HoldStatus::Lapsed,
+        status => status,
+    };
+    if status == HoldStatus::Active {
+        Ok(hold)
+    } else {
+        Err(Abort::Refused(HoldUnusable::Ended(status).into()))
+    }
 }
 
 /// The hold of this token while it is running.
