@@ -40,7 +40,7 @@ impl EventView {
 }
 
 /// The event as this caller may see it, and the database's clock at the start
-/// of the transaction. A draft is seen by staff only.
+/// of the transaction.
 ///
 /// # Errors
 /// When there is no such event for this caller, or the database fails.
@@ -50,11 +50,23 @@ pub async fn find(
     caller: &Caller,
     id: EventId,
 ) -> Result<(EventView, DateTime<Utc>), DomainError> {
-    let found = events::find_now(connection, id).await?;
-    let (event, now) = found
-        .filter(|(event, _)| event.status != EventStatus::Draft || caller.is_staff())
-        .ok_or(DomainError::NotFound { what: "event" })?;
+    let (event, now) = find_event(connection, caller, id).await?;
     Ok((complete(connection, plans, event).await?, now))
+}
+
+/// As [`find`], but without prices and plan. A draft is seen by staff only.
+///
+/// # Errors
+/// When there is no such event for this caller, or the database fails.
+pub async fn find_event(
+    connection: &mut AsyncPgConnection,
+    caller: &Caller,
+    id: EventId,
+) -> Result<(Event, DateTime<Utc>), DomainError> {
+    let found = events::find_now(connection, id).await?;
+    found
+        .filter(|(event, _)| event.status != EventStatus::Draft || caller.is_staff())
+        .ok_or(DomainError::NotFound { what: "event" })
 }
 
 /// Adds prices and plan to an event.

@@ -1,8 +1,7 @@
 //! Relay's `Node`: any object by its global id.
 
-use crate::db::seats;
-use crate::db::venues;
 use crate::db::{Connection, Database};
+use crate::db::{events, seats, venues};
 use crate::domain::event_view::{self, EventView};
 use crate::domain::{DomainError, access};
 use crate::graphql::errors::{ApiError, ApiResult};
@@ -71,20 +70,22 @@ pub(super) async fn find(context: &Context<'_>, id: GlobalId) -> ApiResult<Optio
             Err(diesel::result::Error::NotFound) => None,
             Err(error) => return Err(error.into()),
         },
-        GlobalId::Event(id) => event(context, &mut connection, caller, id)
+        GlobalId::Event(id) => event(&mut connection, caller, id)
             .await?
-            .map(Event)
+            .map(Event::from)
             .map(Node::Event),
-        GlobalId::Seat(id, seat_no) => match event(context, &mut connection, caller, id).await? {
-            Some(event) => {
-                let states = seats::load(&mut connection, id, &[seat_no]).await?;
-                Seat::all(&event, states).pop().map(Node::Seat)
+        GlobalId::Seat(id, seat_no) => {
+            match event_view(context, &mut connection, caller, id).await? {
+                Some(event) => {
+                    let states = seats::load(&mut connection, id, &[seat_no]).await?;
+                    Seat::all(&event, states).pop().map(Node::Seat)
+                }
+                None => None,
             }
-            None => None,
-        },
+        }
         GlobalId::Hold(event_id, id) => {
             match access::find_by_id(&mut connection, (event_id, id), caller).await? {
-                Some(found) => event(context, &mut connection, caller, event_id)
+                Some(found) => event_view(context, &mut connection, caller, event_id)
                     .await?
                     .map(|event| Node::Hold(Hold::new(&event, found.hold, found.seats))),
                 None => None,
@@ -104,16 +105,30 @@ pub(super) async fn find(context: &Context<'_>, id: GlobalId) -> ApiResult<Optio
 
 /// The event with this id, if there is one that the caller may see.
 pub(super) async fn event(
+    connection: &mut Connection,
+    caller: &Caller,
+    id: EventId,
+) -> ApiResult<Option<events::Event>> {
+    match event_view::find_event(connection, caller, id).await {
+        Ok((event, _)) => Ok(Some(event)),
+        Err(DomainError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The same with its prices and its plan.
+pub(super) async fn event_view(
     context: &Context<'_>,
     connection: &mut Connection,
     caller: &Caller,
     id: EventId,
 ) -> ApiResult<Option<Arc<EventView>>> {
-    match event_view::find(connection, &services(context)?.plans, caller, id).await {
-        Ok((event, _)) => Ok(Some(Arc::new(event))),
-        Err(DomainError::NotFound { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+    let Some(event) = event(connection, caller, id).await? else {
+        return Ok(None);
+    };
+    let plans = &services(context)?.plans;
+    let event = event_view::complete(connection, plans, event).await?;
+    Ok(Some(Arc::new(event)))
 }
 
 /// A booking that the caller may see, with its event and its seats.
@@ -123,7 +138,7 @@ pub(super) async fn booking(
     caller: &Caller,
     booking: crate::db::bookings::Booking,
 ) -> ApiResult<Option<Booking>> {
-    let Some(event) = event(context, connection, caller, booking.event_id).await? else {
+    let Some(event) = event_view(context, connection, caller, booking.event_id).await? else {
         return Ok(None);
     };
     let seats = seats::load(connection, booking.event_id, &booking.seat_nos).await?;

@@ -3,12 +3,11 @@
 use crate::db::events::{self, EventSelection};
 use crate::db::venues;
 use crate::domain::access;
-use crate::domain::event_view;
 use crate::graphql::errors::{ApiError, ApiResult};
 use crate::graphql::input::{event_id, global_id, time, venue_id};
 use crate::graphql::node::{self, Node};
 use crate::graphql::pagination::{Connection, PageRequest};
-use crate::graphql::services::{caller, connection, services};
+use crate::graphql::services::{caller, connection};
 use crate::graphql::types::booking::Booking;
 use crate::graphql::types::event::{Event, EventStatus};
 use crate::graphql::types::hold::Hold;
@@ -18,7 +17,6 @@ use crate::model::ids::{EventId, VenueId};
 use crate::model::reference::BookingReference;
 use async_graphql::{Context, ID, InputObject, Object};
 use chrono::{DateTime, Utc};
-use std::sync::Arc;
 
 /// Venues or events on one page at most.
 const MAX_PAGE: usize = 100;
@@ -91,17 +89,10 @@ impl Query {
                 .transpose()?
                 .unwrap_or_default()
         };
-        let plans = &services(context)?.plans;
         let mut connection = connection(context).await?;
         let after = page.after.map(EventId);
         let rows = events::page(&mut connection, &selection, after, page.limit()).await?;
-        let mut found = Vec::with_capacity(rows.len());
-        for event in rows {
-            found.push(Arc::new(
-                event_view::complete(&mut connection, plans, event).await?,
-            ));
-        }
-        Ok(page.connection(found, |event| event.event.id.0, Event))
+        Ok(page.connection(rows, |event| event.id.0, Event::from))
     }
 
     /// The event with this id; null when there is none that the viewer may see.
@@ -112,9 +103,8 @@ impl Query {
     ) -> ApiResult<Option<Event>> {
         let id = event_id("id", &id)?;
         let mut connection = connection(context).await?;
-        Ok(node::event(context, &mut connection, caller(context), id)
-            .await?
-            .map(Event))
+        let event = node::event(&mut connection, caller(context), id).await?;
+        Ok(event.map(Event::from))
     }
 
     /// The hold of this token; null when there is none, or it is over: released,
@@ -132,7 +122,7 @@ impl Query {
         let Some(found) = access::find_by_token(&mut connection, &token, caller).await? else {
             return Ok(None);
         };
-        let event = node::event(context, &mut connection, caller, found.hold.event_id).await?;
+        let event = node::event_view(context, &mut connection, caller, found.hold.event_id).await?;
         Ok(event.map(|event| Hold::new(&event, found.hold, found.seats)))
     }
 

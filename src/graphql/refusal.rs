@@ -289,7 +289,7 @@ impl EventVersionConflict {
                 event.event.version
             ),
             expected_version,
-            event: Event(Arc::new(event)),
+            event: Event::from(Arc::new(event)),
         }
     }
 }
@@ -302,7 +302,7 @@ impl EventStatusConflict {
                 "an event that is {} does not allow this",
                 event.event.status
             ),
-            event: Event(Arc::new(event)),
+            event: Event::from(Arc::new(event)),
         }
     }
 }

@@ -27,7 +27,7 @@ impl Subscription {
         let id = self::event_id("eventId", &event_id)?;
         let feed = services(context)?.feed.clone();
         let mut connection = connection(context).await?;
-        let event = node::event(context, &mut connection, caller(context), id)
+        let event = node::event_view(context, &mut connection, caller(context), id)
             .await?
             .ok_or_else(|| ApiError::new(code::NOT_FOUND, "there is no such event"))?;
         drop(connection);

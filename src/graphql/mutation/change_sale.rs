@@ -127,5 +127,5 @@ fn command(id: &ID, version: i32) -> Result<ChangeSale, ApiError> {
 }
 
 fn shown(event: EventView) -> Event {
-    Event(Arc::new(event))
+    Event::from(Arc::new(event))
 }

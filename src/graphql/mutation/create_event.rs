@@ -78,7 +78,7 @@ impl CreateEventMutation {
         let event =
             create_event::create_event(&mut connection, plans, caller(context), command).await?;
         Ok(CreateEventResult::EventCreated(EventCreated {
-            event: Event(Arc::new(event)),
+            event: Event::from(Arc::new(event)),
         }))
     }
 }

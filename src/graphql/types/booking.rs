@@ -53,7 +53,7 @@ impl Booking {
 
     /// The event that was booked.
     async fn event(&self) -> Event {
-        Event(Arc::clone(&self.event))
+        Event::from(Arc::clone(&self.event))
     }
 
     /// Its seats, in the plan's order.

@@ -1,7 +1,8 @@
 //! Events.
 
+use crate::db::events;
 use crate::db::seats::{self, SeatState};
-use crate::domain::event_view::EventView;
+use crate::domain::event_view::{self, EventView};
 use crate::graphql::errors::{ApiError, ApiResult, code};
 use crate::graphql::input::FeedCursor;
 use crate::graphql::node::VenueLoader;
@@ -20,96 +21,124 @@ use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
+use tokio::sync::OnceCell;
 
 /// Seats on one page at most.
 const MAX_SEATS_PER_PAGE: usize = 1_000;
 
 /// One performance on one seating plan.
 #[derive(Clone)]
-pub struct Event(pub Arc<EventView>);
+pub struct Event {
+    row: events::Event,
+    // Empty until a field needs it: a list of names must not load every plan.
+    // All clones share it.
+    view: Arc<OnceCell<Arc<EventView>>>,
+}
+
+impl From<events::Event> for Event {
+    fn from(row: events::Event) -> Self {
+        Self {
+            row,
+            view: Arc::default(),
+        }
+    }
+}
+
+impl From<Arc<EventView>> for Event {
+    fn from(view: Arc<EventView>) -> Self {
+        Self {
+            row: view.event.clone(),
+            view: Arc::new(OnceCell::from(view)),
+        }
+    }
+}
 
 /// One performance on one seating plan.
 #[Object]
 impl Event {
     /// Global id.
     pub(in crate::graphql) async fn id(&self) -> ID {
-        GlobalId::Event(self.0.event.id).to_string().into()
+        GlobalId::Event(self.row.id).to_string().into()
     }
 
     /// Goes up by 1 with every update.
     async fn version(&self) -> i32 {
-        self.0.event.version
+        self.row.version
     }
 
     /// What it is called.
     async fn name(&self) -> &str {
-        &self.0.event.name
+        &self.row.name
     }
 
     /// Where it takes place.
     async fn venue(&self, context: &Context<'_>) -> ApiResult<Venue> {
         let venues = context.data::<DataLoader<VenueLoader>>()?;
-        let venue = venues.load_one(self.0.event.venue_id).await?;
+        let venue = venues.load_one(self.row.venue_id).await?;
         venue
             .map(Venue)
             .ok_or_else(|| ApiError::new(code::INTERNAL, "the venue is missing"))
     }
 
     /// The drawing that its seats are on.
-    async fn plan(&self) -> SeatingPlan {
-        SeatingPlan(Arc::clone(&self.0.plan))
+    async fn plan(&self, context: &Context<'_>) -> ApiResult<SeatingPlan> {
+        let event = self.view(context).await?;
+        Ok(SeatingPlan(Arc::clone(&event.plan)))
     }
 
     /// Where it stands.
     async fn status(&self) -> EventStatus {
-        self.0.event.status.into()
+        self.row.status.into()
     }
 
     /// When the performance starts.
     async fn starts_at(&self) -> DateTime<Utc> {
-        self.0.event.starts_at
+        self.row.starts_at
     }
 
     /// Before this nothing can be held, even while it is on sale; null when
     /// opening the sale alone decides.
     async fn sale_starts_at(&self) -> Option<DateTime<Utc>> {
-        self.0.event.sale_starts_at
+        self.row.sale_starts_at
     }
 
     /// From this on nothing can be held; null when closing the sale alone decides.
     async fn sale_ends_at(&self) -> Option<DateTime<Utc>> {
-        self.0.event.sale_ends_at
+        self.row.sale_ends_at
     }
 
     /// How long a hold lasts, in seconds.
     async fn hold_seconds(&self) -> i32 {
-        self.0.event.hold_seconds
+        self.row.hold_seconds
     }
 
     /// How many seats one hold may have.
     async fn max_seats_per_hold(&self) -> i32 {
-        self.0.event.max_seats_per_hold
+        self.row.max_seats_per_hold
     }
 
     /// What a seat of each category costs, in the plan's order.
-    async fn prices(&self) -> Vec<CategoryPrice> {
-        let categories = self.0.plan.categories.iter().enumerate();
-        categories
+    async fn prices(&self, context: &Context<'_>) -> ApiResult<Vec<CategoryPrice>> {
+        let event = self.view(context).await?;
+        let categories = event.plan.categories.iter().enumerate();
+        let prices = categories
             .filter_map(|(index, category)| {
-                let price = self.0.price(index)?.into();
+                let price = event.price(index)?.into();
                 Some(CategoryPrice {
                     category: category.name.clone(),
                     price,
                 })
             })
-            .collect()
+            .collect();
+        Ok(prices)
     }
 
     /// How many seats are in each status, by category and by zone.
     async fn availability(&self, context: &Context<'_>) -> ApiResult<Availability> {
+        let event = self.view(context).await?;
         let mut connection = connection(context).await?;
-        let states = seats::load_all(&mut connection, self.0.event.id).await?;
-        Ok(Availability::count(&self.0, &states))
+        let states = seats::load_all(&mut connection, self.row.id).await?;
+        Ok(Availability::count(event, &states))
     }
 
     /// Every seat at one cursor.
@@ -123,11 +152,12 @@ impl Event {
         )]
         at_least: Option<FeedCursor>,
     ) -> ApiResult<SeatMap> {
+        let event = self.view(context).await?;
         let feed = &services(context)?.feed;
         let map = feed
-            .seat_map(self.0.event.id, at_least.map(|cursor| cursor.0))
+            .seat_map(self.row.id, at_least.map(|cursor| cursor.0))
             .await?;
-        Ok(SeatMap::new(&self.0, map))
+        Ok(SeatMap::new(event, map))
     }
 
     /// Its seats, a page at a time, in the plan's order.
@@ -140,51 +170,62 @@ impl Event {
         >,
         #[graphql(desc = "Which seats; all when left out.")] filter: Option<SeatFilter>,
     ) -> ApiResult<Connection<Seat>> {
-        let list = format!("seats:{}", self.0.event.id);
+        let list = format!("seats:{}", self.row.id);
         let page = PageRequest::new(&list, first, after.as_deref(), MAX_SEATS_PER_PAGE)?;
-        let states = self
-            .select(context, page, &filter.unwrap_or_default())
-            .await?;
-        let seats = Seat::all(&self.0, states);
+        let event = self.view(context).await?;
+        let states = select(context, event, page, &filter.unwrap_or_default()).await?;
+        let seats = Seat::all(event, states);
         Ok(page.connection(seats, |seat| seat.seat_no().into(), |seat| seat))
     }
 }
 
 impl Event {
-    /// The seats of a page and one more if there is one. What the plan decides
-    /// is decided in memory; only the states of candidates are read, in bounded
-    /// steps.
-    async fn select(
-        &self,
-        context: &Context<'_>,
-        page: PageRequest<'_>,
-        filter: &SeatFilter,
-    ) -> ApiResult<Vec<SeatState>> {
-        let wanted = page.first + 1;
-        let candidates: Vec<SeatNo> = (0..)
-            .zip(&self.0.plan.seats)
-            .filter(|(seat_no, seat)| {
-                page.after.is_none_or(|after| i64::from(*seat_no) > after)
-                    && filter.matches_place(&self.0, seat)
-            })
-            .map(|(seat_no, _)| seat_no)
-            .collect();
-        let mut connection = connection(context).await?;
-        let mut selected = Vec::new();
-        for step in candidates.chunks(MAX_SEATS_PER_PAGE + 1) {
-            let states = seats::load(&mut connection, self.0.event.id, step).await?;
-            selected.extend(states.into_iter().filter(|state| {
-                filter
-                    .status
-                    .is_none_or(|status| status == state.status.into())
-            }));
-            if selected.len() >= wanted {
-                break;
-            }
-        }
-        selected.truncate(wanted);
-        Ok(selected)
+    /// The event with its prices and its plan. Never call it with a connection in
+    /// hand: it takes one, or waits for another field that is about to.
+    async fn view(&self, context: &Context<'_>) -> ApiResult<&Arc<EventView>> {
+        let load = async || {
+            let plans = &services(context)?.plans;
+            let mut connection = connection(context).await?;
+            let view = event_view::complete(&mut connection, plans, self.row.clone()).await?;
+            Ok(Arc::new(view))
+        };
+        self.view.get_or_try_init(load).await
     }
+}
+
+/// The seats of a page and one more if there is one. What the plan decides
+/// is decided in memory; only the states of candidates are read, in bounded
+/// steps.
+async fn select(
+    context: &Context<'_>,
+    event: &EventView,
+    page: PageRequest<'_>,
+    filter: &SeatFilter,
+) -> ApiResult<Vec<SeatState>> {
+    let wanted = page.first + 1;
+    let candidates: Vec<SeatNo> = (0..)
+        .zip(&event.plan.seats)
+        .filter(|(seat_no, seat)| {
+            page.after.is_none_or(|after| i64::from(*seat_no) > after)
+                && filter.matches_place(event, seat)
+        })
+        .map(|(seat_no, _)| seat_no)
+        .collect();
+    let mut connection = connection(context).await?;
+    let mut selected = Vec::new();
+    for step in candidates.chunks(MAX_SEATS_PER_PAGE + 1) {
+        let states = seats::load(&mut connection, event.event.id, step).await?;
+        selected.extend(states.into_iter().filter(|state| {
+            filter
+                .status
+                .is_none_or(|status| status == state.status.into())
+        }));
+        if selected.len() >= wanted {
+            break;
+        }
+    }
+    selected.truncate(wanted);
+    Ok(selected)
 }
 
 /// What a seat of a category costs.

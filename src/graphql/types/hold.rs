@@ -42,7 +42,7 @@ impl Hold {
 
     /// The event whose seats it has.
     async fn event(&self) -> Event {
-        Event(Arc::clone(&self.event))
+        Event::from(Arc::clone(&self.event))
     }
 
     /// Its seats, in the plan's order.

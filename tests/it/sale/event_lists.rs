@@ -3,7 +3,8 @@
 use super::{ids, walk};
 use crate::support::House;
 use crate::support::actor::Actor;
-use crate::support::house::plan;
+use crate::support::house::{plan, settings};
+use diesel_async::SimpleAsyncConnection;
 use serde_json::{Value, json};
 
 /// Two venues in turn with an event a day on sale, the first on 1 January 2030.
@@ -123,6 +124,84 @@ async fn events_are_filtered_by_status_venue_and_time() {
         ),
     ] {
         assert_eq!(listed(&visitor, &filter).await, expected, "{filter}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_is_read_only_when_a_field_needs_it() {
+    let house = House::open().await;
+    let (_, events) = season(&house, 3).await;
+    // The house has the plan in its cache since it created the events.
+    let replica = house.replica().await;
+    let visitor = replica.visitor();
+    let mut sql = house.sql().await;
+    let hide = "ALTER TABLE plan_seats RENAME TO hidden_seats; \
+                ALTER TABLE event_prices RENAME TO hidden_prices";
+    sql.batch_execute(hide).await.unwrap();
+
+    let row = "id version name status startsAt holdSeconds venue { name }";
+    let listed = walk(&visitor, "events(", None, row, 2).await;
+    assert_eq!(ids(&listed), events);
+    assert_eq!(listed[2]["name"], "Day 2");
+    let node = "query($id: ID!) { node(id: $id) { ... on Event { name } } \
+                event(id: $id) { name } }";
+    let answer = visitor.ask(node, json!({"id": events[0]})).await;
+    let name = json!({"name": "Day 0"});
+    assert_eq!(*answer.data(), json!({"node": name, "event": name}));
+    for field in [
+        "plan { name }",
+        "prices { category }",
+        "availability { total { all } }",
+        "seatMap { cursor }",
+        "seats { nodes { id } }",
+    ] {
+        let query = format!("{{ events {{ nodes {{ {field} }} }} }}");
+        let answer = visitor.ask(&query, json!({})).await;
+        assert_eq!(answer.error_code(), "INTERNAL_SERVER_ERROR", "{field}");
+    }
+
+    let show = "ALTER TABLE hidden_seats RENAME TO plan_seats; \
+                ALTER TABLE hidden_prices RENAME TO event_prices";
+    sql.batch_execute(show).await.unwrap();
+    let query = "{ events { nodes { plan { seatCount } } } }";
+    let answer = visitor.ask(query, json!({})).await;
+    assert_eq!(answer.data()["events"]["nodes"][2]["plan"]["seatCount"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_events_than_connections_are_shown_whole() {
+    let house = House::open().await;
+    let (_, events) = season(&house, 25).await;
+    assert!(events.len() > settings().connections as usize);
+    // Each field alone: if one kept a connection while it waits for another one to
+    // load the plan with, all events would wait for one another.
+    let fields = [
+        ("plan { seatCount }", json!({"plan": {"seatCount": 1}})),
+        (
+            "prices { price { amountMinor } }",
+            json!({"prices": [{"price": {"amountMinor": 1_000}}]}),
+        ),
+        (
+            "availability { total { available } }",
+            json!({"availability": {"total": {"available": 1}}}),
+        ),
+        (
+            "seatMap { seats { status } }",
+            json!({"seatMap": {"seats": [{"status": "AVAILABLE"}]}}),
+        ),
+        (
+            "seats { nodes { label } }",
+            json!({"seats": {"nodes": [{"label": "Stalls, row 1, seat 1"}]}}),
+        ),
+    ];
+    for (field, mut expected) in fields {
+        let selection = format!("id {field}");
+        let nodes = walk(&house.visitor(), "events(", None, &selection, 100).await;
+        assert_eq!(ids(&nodes), events);
+        for (node, id) in nodes.iter().zip(&events) {
+            expected["id"] = json!(id);
+            assert_eq!(*node, expected);
+        }
     }
 }
 
