@@ -1,5 +1,6 @@
 //! Puts the floors together: what each command of the program does.
 
+pub mod background;
 pub mod cli;
 mod demo;
 pub mod import_plan;

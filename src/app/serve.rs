@@ -1,5 +1,6 @@
 //! `usher serve`: everything running together, from start to stop.
 
+use crate::app::background::{BackgroundTasks, TaskEnded};
 use crate::app::demo::{self, DemoError};
 use crate::app::stopping::StopSignals;
 use crate::app::storage::{self, Storage, StorageError};
@@ -14,6 +15,7 @@ use crate::domain::plan_cache::PlanCache;
 use crate::feed::{Feed, FeedError};
 use crate::graphql::{self, Services};
 use crate::http::{self, GraphqlState, SocketLimits};
+use crate::model::causes::in_full;
 use secrecy::SecretString;
 use std::io;
 use std::net::SocketAddr;
@@ -32,6 +34,9 @@ pub enum ServeError {
     /// The private PostgreSQL ended by itself or did not stop.
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
+    /// A background task panicked or returned.
+    #[error(transparent)]
+    Background(#[from] TaskEnded),
     /// The key cannot be had.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -63,6 +68,10 @@ pub enum ServeError {
 
 /// Serves until SIGINT, SIGTERM or SIGHUP, or until the private PostgreSQL ends.
 ///
+/// A background task that panics stops the server as gracefully as a signal, but
+/// is an error: the exit code is what makes an orchestrator start usher again.
+/// Going on without the task would look healthy and silently publish nothing.
+///
 /// # Errors
 /// When something that it needs is not to be had; see [`ServeError`].
 pub async fn run(
@@ -88,7 +97,7 @@ pub async fn run(
     };
     let Started {
         mut storage,
-        running,
+        mut running,
     } = started;
 
     let ended = tokio::select! {
@@ -97,6 +106,11 @@ pub async fn run(
             Ok(())
         }
         error = postgres_ended(&mut storage) => Err(error.into()),
+        error = running.failed() => {
+            // Said at once: a graceful stop may take its time.
+            tracing::error!(error = in_full(&error), "stopping");
+            Err(error.into())
+        }
     };
     running.stop(server.shutdown_timeout).await;
     storage.close().await?;
@@ -161,8 +175,9 @@ pub struct Running {
     pub services: Services,
     shutdown: CancellationToken,
     tasks: TaskTracker,
-    /// What ends last: changes of the last requests are still told to others.
-    background: CancellationToken,
+    /// The serving itself, which `tasks` waits for, and what ends last: changes of
+    /// the last requests are still told to others.
+    background: BackgroundTasks,
 }
 
 impl Running {
@@ -193,10 +208,10 @@ impl Running {
         }
         let shutdown = CancellationToken::new();
         let tasks = TaskTracker::new();
-        let background = CancellationToken::new();
-        services.feed.start(&background);
-        let sweeper = sweeper::run(services.clone());
-        tokio::spawn(background.clone().run_until_cancelled_owned(sweeper));
+        let mut background = BackgroundTasks::default();
+        background.spawn("feed's listener", services.feed.clone().listen());
+        background.spawn("feed's announcer", services.feed.clone().tell_others());
+        background.spawn("sweeper", sweeper::run(services.clone()));
         let state = GraphqlState {
             schema: graphql::schema(services.clone()),
             authenticator,
@@ -205,7 +220,8 @@ impl Running {
             tracker: tasks.clone(),
         };
         let router = http::router(state, database);
-        tasks.spawn(http::serve(listener, router, shutdown.clone()));
+        let serving = http::serve(listener, router, shutdown.clone());
+        background.spawn("HTTP server", tasks.track_future(serving));
         Ok(Self {
             address,
             services,
@@ -213,6 +229,11 @@ impl Running {
             tasks,
             background,
         })
+    }
+
+    /// Resolves when something that serves in the background ends by itself.
+    pub async fn failed(&mut self) -> TaskEnded {
+        self.background.ended().await
     }
 
     /// Takes no new requests, closes the sockets, and waits for what runs, but
@@ -229,7 +250,7 @@ impl Running {
                 "some requests did not end in time and are cut off"
             );
         }
-        self.background.cancel();
+        self.background.stop().await;
     }
 }
 

@@ -25,7 +25,6 @@ use crate::model::ids::EventId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::sync::{Notify, watch};
-use tokio_util::sync::CancellationToken;
 
 /// The feed, for any number of watchers; a clone is the same one.
 #[derive(Clone)]
@@ -74,13 +73,16 @@ impl Feed {
         })
     }
 
-    /// Starts the tasks that hear of changes in other processes and tell them
-    /// of those made here. They end when `stop` is cancelled.
-    pub fn start(&self, stop: &CancellationToken) {
-        let listener = listener::run(self.clone());
-        tokio::spawn(stop.clone().run_until_cancelled_owned(listener));
-        let announcer = announcer::run(self.clone());
-        tokio::spawn(stop.clone().run_until_cancelled_owned(announcer));
+    /// Hears of changes in other processes; never returns. Without it watchers
+    /// here see only what is announced here.
+    pub async fn listen(self) {
+        listener::run(self).await;
+    }
+
+    /// Tells other processes of changes made here; never returns. Without it
+    /// they find them when they poll.
+    pub async fn tell_others(self) {
+        announcer::run(self).await;
     }
 
     /// Says that a change was committed here: watchers in this process read at
