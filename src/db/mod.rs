@@ -7,6 +7,7 @@
 pub mod bookings;
 pub mod changes;
 pub mod embedded;
+mod encryption;
 pub mod events;
 pub mod failure;
 pub mod holds;

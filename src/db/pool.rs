@@ -1,6 +1,7 @@
 //! Connections: how one is opened, and the fair queue before the pool.
 
 use crate::config::DatabaseSettings;
+use crate::db::encryption;
 use crate::model::causes::in_full;
 use diesel::result::DatabaseErrorKind;
 use diesel::{ConnectionError, ConnectionResult};
@@ -16,6 +17,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_postgres::Config;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// The database, for any number of users; a clone is the same pool.
@@ -64,7 +66,7 @@ impl DerefMut for Connection {
 
 impl Database {
     /// A pool on `url`; opens its first connection, so that a wrong URL is
-    /// found out at once.
+    /// found out at once, and missing encryption is warned of once.
     ///
     /// # Errors
     /// When that connection cannot be opened.
@@ -90,8 +92,12 @@ impl Database {
             std::future::ready(answer).boxed()
         }));
         let manager = AsyncDieselConnectionManager::new_with_config("", manager);
+        let unreachable = |error: ConnectionError| DatabaseUnavailable::Unreachable(error.into());
+        let config = parse(&url).map_err(unreachable)?;
         let first = establish(&url, &tls, &settings).await;
-        drop(first.map_err(|error| DatabaseUnavailable::Unreachable(error.into()))?);
+        let mut first = first.map_err(unreachable)?;
+        encryption::warn_if_missing(&config, &mut first).await;
+        drop(first);
         let pool = Pool::builder()
             .max_size(settings.connections)
             .min_idle(1)
@@ -159,16 +165,7 @@ async fn establish(
     tls: &MakeRustlsConnect,
     settings: &DatabaseSettings,
 ) -> ConnectionResult<AsyncPgConnection> {
-    let mut config: tokio_postgres::Config =
-        url.expose_secret()
-            .parse()
-            .map_err(|error: tokio_postgres::Error| {
-                ConnectionError::InvalidConnectionUrl(format!(
-                    "DATABASE_URL must look like postgres://user@host/database?sslmode=require, with the \
-                     sslmode disable, prefer or require: {}",
-                    in_full(&error)
-                ))
-            })?;
+    let mut config = parse(url)?;
     if config.get_application_name().is_none() {
         config.application_name("usher");
     }
@@ -196,6 +193,17 @@ async fn establish(
     // has the server's language, where deadlocks are then reported, not retried.
     let _ = connection.batch_execute("SET lc_messages = 'C'").await;
     Ok(connection)
+}
+
+fn parse(url: &SecretString) -> ConnectionResult<Config> {
+    let config = url.expose_secret().parse();
+    config.map_err(|error: tokio_postgres::Error| {
+        ConnectionError::InvalidConnectionUrl(format!(
+            "DATABASE_URL must look like postgres://user@host/database?sslmode=require, with the \
+             sslmode disable, prefer or require: {}",
+            in_full(&error)
+        ))
+    })
 }
 
 /// What to do about a certificate that is not trusted: the message alone has

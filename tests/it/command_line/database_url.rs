@@ -5,9 +5,10 @@ use crate::support::cluster::{self, Cluster};
 use crate::support::program::{Server, run, usher};
 use crate::support::{House, checks, house};
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::process::Command;
+use tokio_postgres::config::Host;
 use usher::model::Role;
 
 fn with_url(url: &str, arguments: &[&str]) -> Command {
@@ -92,6 +93,64 @@ async fn read_message(client: &mut TcpStream, has_type: bool) {
     }
     let length = client.read_u32().await.unwrap() as usize;
     client.read_exact(&mut vec![0; length - 4]).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_unencrypted_connection_is_warned_of_once() {
+    let house = House::open().await;
+    // What comes to 0.0.0.0 comes to this machine, but no rule knows it as that.
+    let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let config: tokio_postgres::Config = house.database_url.parse().unwrap();
+    let database = config.get_dbname().unwrap();
+    let user = config.get_user().unwrap();
+    let url = |host: &str, mode: &str| {
+        format!("postgres://{user}:hunter2@{host}:{port}/{database}?sslmode={mode}")
+    };
+    tokio::spawn(forward(listener, config.clone()));
+
+    let serve = ["--listen", "127.0.0.1:0"];
+    let server = Server::start(with_url(&url("0.0.0.0", "prefer"), &serve)).await;
+    server.signal(nix::sys::signal::Signal::SIGTERM);
+    let (code, log) = server.ended().await;
+    assert_eq!(code, Some(0), "{log:#?}");
+    let warnings: Vec<_> = log.iter().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(warnings.len(), 1, "{log:#?}");
+    for part in ["not encrypted", "sslmode=require"] {
+        assert!(warnings[0].contains(part), "{log:#?}");
+    }
+    assert!(!log.join("\n").contains("hunter2"), "{log:#?}");
+
+    for silent in [
+        &house.database_url,
+        &url("127.0.0.1", "prefer"),
+        &url("0.0.0.0", "disable"),
+    ] {
+        let migrated = run(with_url(silent, &["migrate"])).await;
+        assert_eq!(migrated.printed(), "the database is up to date");
+        assert_eq!(migrated.errors, "", "{silent}");
+    }
+    let refused = run(with_url(&url("0.0.0.0", "require"), &["migrate"])).await;
+    let complaint = refused.complaint();
+    assert!(
+        complaint.contains("server does not support TLS"),
+        "{complaint}"
+    );
+}
+
+/// Makes a PostgreSQL that listens on a Unix socket be there over TCP.
+async fn forward(listener: TcpListener, config: tokio_postgres::Config) {
+    let (Host::Unix(folder), port) = (&config.get_hosts()[0], config.get_ports()[0]) else {
+        panic!("{config:?} names no folder");
+    };
+    let socket = folder.join(format!(".s.PGSQL.{port}"));
+    while let Ok((mut client, _)) = listener.accept().await {
+        let mut server = UnixStream::connect(&socket).await.unwrap();
+        tokio::spawn(async move {
+            // Whoever hangs up ends it.
+            let _ = copy_bidirectional(&mut client, &mut server).await;
+        });
+    }
 }
 
 #[tokio::test]
