@@ -143,12 +143,12 @@ async fn load(
         hold_seconds: 600,
         max_seats_per_hold: 10,
     };
-    let event = create_event(connection, plans, &staff, event).await?.event;
+    let event = create_event(connection, plans, &staff, event).await?;
     let sale = ChangeSale {
         event: event.id,
         version: event.version,
     };
-    if open_sale(connection, plans, &staff, sale).await?.is_err() {
+    if open_sale(connection, &staff, sale).await?.is_err() {
         tracing::warn!(event = event.name, "somebody else has changed a demo event");
     }
     Ok(())

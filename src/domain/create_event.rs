@@ -1,9 +1,8 @@
 //! Creating events.
 
-use crate::db::events::{self, NewEvent};
+use crate::db::events::{self, Event, NewEvent};
 use crate::db::{seats, venues};
 use crate::domain::error::require_staff;
-use crate::domain::event_view::EventView;
 use crate::domain::plan_cache::PlanCache;
 use crate::domain::{DomainError, text};
 use crate::model::Caller;
@@ -56,7 +55,7 @@ pub async fn create_event(
     plans: &PlanCache,
     caller: &Caller,
     command: CreateEvent,
-) -> Result<EventView, DomainError> {
+) -> Result<Event, DomainError> {
     require_staff(caller)?;
     check(&command)?;
     let plan = plans
@@ -94,11 +93,7 @@ pub async fn create_event(
             Ok(event)
         })
         .await?;
-    Ok(EventView {
-        event,
-        prices: prices.clone(),
-        plan,
-    })
+    Ok(event)
 }
 
 fn check(command: &CreateEvent) -> Result<(), DomainError> {

@@ -3,8 +3,7 @@
 use crate::db::events::{self, Event};
 use crate::domain::DomainError;
 use crate::domain::error::require_staff;
-use crate::domain::event_view::{self, EventView};
-use crate::domain::plan_cache::PlanCache;
+use crate::domain::event_view;
 use crate::model::Caller;
 use crate::model::ids::EventId;
 use crate::model::status::EventStatus;
@@ -52,9 +51,9 @@ pub struct ChangeSale {
 #[derive(Debug)]
 pub enum ChangeSaleRefused {
     /// Somebody else has changed the event since: here it is.
-    VersionConflict(EventView),
+    VersionConflict(Event),
     /// An event in this status cannot be changed so.
-    WrongStatus(EventView),
+    WrongStatus(Event),
 }
 
 /// Opens the sale of a draft, or again of a closed event.
@@ -63,20 +62,11 @@ pub enum ChangeSaleRefused {
 /// When the caller is not staff, there is no such event, or the database fails.
 pub async fn open_sale(
     connection: &mut AsyncPgConnection,
-    plans: &PlanCache,
     caller: &Caller,
     command: ChangeSale,
-) -> Result<Result<EventView, ChangeSaleRefused>, DomainError> {
+) -> Result<Result<Event, ChangeSaleRefused>, DomainError> {
     let from = [EventStatus::Draft, EventStatus::Closed];
-    change(
-        connection,
-        plans,
-        caller,
-        command,
-        &from,
-        EventStatus::OnSale,
-    )
-    .await
+    change(connection, caller, command, &from, EventStatus::OnSale).await
 }
 
 /// Closes the sale of an event that is on sale. Holds that are running can
@@ -86,37 +76,27 @@ pub async fn open_sale(
 /// When the caller is not staff, there is no such event, or the database fails.
 pub async fn close_sale(
     connection: &mut AsyncPgConnection,
-    plans: &PlanCache,
     caller: &Caller,
     command: ChangeSale,
-) -> Result<Result<EventView, ChangeSaleRefused>, DomainError> {
+) -> Result<Result<Event, ChangeSaleRefused>, DomainError> {
     let from = [EventStatus::OnSale];
-    change(
-        connection,
-        plans,
-        caller,
-        command,
-        &from,
-        EventStatus::Closed,
-    )
-    .await
+    change(connection, caller, command, &from, EventStatus::Closed).await
 }
 
 async fn change(
     connection: &mut AsyncPgConnection,
-    plans: &PlanCache,
     caller: &Caller,
     ChangeSale { event, version }: ChangeSale,
     from: &[EventStatus],
     to: EventStatus,
-) -> Result<Result<EventView, ChangeSaleRefused>, DomainError> {
+) -> Result<Result<Event, ChangeSaleRefused>, DomainError> {
     require_staff(caller)?;
     if let Some(event) = events::update_status(connection, event, version, from, to).await? {
-        return Ok(Ok(event_view::complete(connection, plans, event).await?));
+        return Ok(Ok(event));
     }
     // Not updated: the row as it is says why.
-    let (event, _) = event_view::find(connection, plans, caller, event).await?;
-    Ok(Err(if event.event.version == version {
+    let (event, _) = event_view::find_event(connection, caller, event).await?;
+    Ok(Err(if event.version == version {
         ChangeSaleRefused::WrongStatus(event)
     } else {
         ChangeSaleRefused::VersionConflict(event)

@@ -1,7 +1,7 @@
 //! Refusals: the domain's normal "no", as data. Each has a code for programs, a
 //! message for people, and what a client needs to go on.
 
-use crate::domain::event_view::EventView;
+use crate::db::events;
 use crate::domain::hold_seats::SeatConflict as Conflict;
 use crate::domain::plan_document::PlanRefused;
 use crate::domain::sale::SaleNotOpen as NotOpen;
@@ -10,7 +10,6 @@ use crate::graphql::types::seat::Seat;
 use crate::model::status::{EventStatus as Status, HoldStatus};
 use async_graphql::{Enum, Interface, SimpleObject};
 use chrono::{DateTime, Utc};
-use std::sync::Arc;
 
 /// A normal "no": nothing was changed.
 #[derive(Interface)]
@@ -281,28 +280,25 @@ impl HoldLapsed {
 }
 
 impl EventVersionConflict {
-    pub(super) fn new(expected_version: i32, event: EventView) -> Self {
+    pub(super) fn new(expected_version: i32, event: events::Event) -> Self {
         Self {
             code: RefusalCode::VersionConflict,
             message: format!(
                 "the event is at version {}, not {expected_version}: look at it again",
-                event.event.version
+                event.version
             ),
             expected_version,
-            event: Event::from(Arc::new(event)),
+            event: event.into(),
         }
     }
 }
 
 impl EventStatusConflict {
-    pub(super) fn new(event: EventView) -> Self {
+    pub(super) fn new(event: events::Event) -> Self {
         Self {
             code: RefusalCode::StatusConflict,
-            message: format!(
-                "an event that is {} does not allow this",
-                event.event.status
-            ),
-            event: Event::from(Arc::new(event)),
+            message: format!("an event that is {} does not allow this", event.status),
+            event: event.into(),
         }
     }
 }

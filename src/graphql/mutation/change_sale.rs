@@ -1,14 +1,12 @@
 //! `openSale` and `closeSale`.
 
-use crate::domain::event_view::EventView;
 use crate::domain::sale::{self, ChangeSale, ChangeSaleRefused};
 use crate::graphql::errors::{ApiError, ApiResult};
 use crate::graphql::input::event_id;
 use crate::graphql::refusal::{EventStatusConflict, EventVersionConflict};
-use crate::graphql::services::{caller, connection, services};
+use crate::graphql::services::{caller, connection};
 use crate::graphql::types::event::Event;
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
-use std::sync::Arc;
 
 /// The sale of which event to open.
 #[derive(InputObject)]
@@ -76,12 +74,11 @@ impl ChangeSaleMutation {
         #[graphql(desc = "Which event.")] input: OpenSaleInput,
     ) -> ApiResult<OpenSaleResult> {
         let command = command(&input.event_id, input.version)?;
-        let plans = &services(context)?.plans;
         let mut connection = connection(context).await?;
-        let result = sale::open_sale(&mut connection, plans, caller(context), command).await?;
+        let result = sale::open_sale(&mut connection, caller(context), command).await?;
         Ok(match result {
             Ok(event) => OpenSaleResult::SaleOpened(SaleOpened {
-                event: shown(event),
+                event: event.into(),
             }),
             Err(ChangeSaleRefused::VersionConflict(event)) => {
                 let refusal = EventVersionConflict::new(input.version, event);
@@ -101,12 +98,11 @@ impl ChangeSaleMutation {
         #[graphql(desc = "Which event.")] input: CloseSaleInput,
     ) -> ApiResult<CloseSaleResult> {
         let command = command(&input.event_id, input.version)?;
-        let plans = &services(context)?.plans;
         let mut connection = connection(context).await?;
-        let result = sale::close_sale(&mut connection, plans, caller(context), command).await?;
+        let result = sale::close_sale(&mut connection, caller(context), command).await?;
         Ok(match result {
             Ok(event) => CloseSaleResult::SaleClosed(SaleClosed {
-                event: shown(event),
+                event: event.into(),
             }),
             Err(ChangeSaleRefused::VersionConflict(event)) => {
                 let refusal = EventVersionConflict::new(input.version, event);
@@ -124,8 +120,4 @@ fn command(id: &ID, version: i32) -> Result<ChangeSale, ApiError> {
         event: event_id("input.eventId", id)?,
         version,
     })
-}
-
-fn shown(event: EventView) -> Event {
-    Event::from(Arc::new(event))
 }

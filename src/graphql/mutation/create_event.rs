@@ -8,7 +8,6 @@ use crate::graphql::types::event::Event;
 use crate::graphql::types::money::MinorUnits;
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
 use chrono::{DateTime, Utc};
-use std::sync::Arc;
 
 /// What a seat of a category costs.
 #[derive(InputObject)]
@@ -78,7 +77,7 @@ impl CreateEventMutation {
         let event =
             create_event::create_event(&mut connection, plans, caller(context), command).await?;
         Ok(CreateEventResult::EventCreated(EventCreated {
-            event: Event::from(Arc::new(event)),
+            event: event.into(),
         }))
     }
 }
