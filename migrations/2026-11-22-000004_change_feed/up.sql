@@ -27,7 +27,7 @@ $$
 BEGIN
     RAISE EXCEPTION USING
         ERRCODE = 'restrict_violation',
-        MESSAGE = 'seat_changes is append-only';
+        MESSAGE = 'seat_changes is append-only: what is old may be pruned, nothing is changed';
 END
 $$;
 
@@ -55,6 +55,16 @@ CREATE TRIGGER seats_publish
     FOR EACH STATEMENT
 EXECUTE FUNCTION publish_seat_changes();
 
+CREATE FUNCTION reject_end_of_feed() RETURNS trigger
+    LANGUAGE plpgsql AS
+$$
+BEGIN
+    RAISE EXCEPTION USING
+        ERRCODE = 'restrict_violation',
+        MESSAGE = 'the row of feed is never deleted: without it no cursor can be read';
+END
+$$;
+
 -- Which feed a cursor belongs to, and from where on it is whole.
 CREATE TABLE feed (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
@@ -65,3 +75,7 @@ CREATE TABLE feed (
 );
 
 INSERT INTO feed DEFAULT VALUES;
+
+CREATE TRIGGER feed_stays
+    BEFORE DELETE OR TRUNCATE ON feed
+EXECUTE FUNCTION reject_end_of_feed();

@@ -127,13 +127,18 @@ fn check(command: &CreateEvent) -> Result<(), DomainError> {
 /// The prices in the order of the plan's categories, each priced exactly once.
 fn prices_in_order(plan: &SeatingPlan, prices: &[(String, i64)]) -> Result<Vec<i64>, DomainError> {
     let mut by_category = HashMap::new();
-    for (category, amount) in prices {
+    for (index, (category, amount)) in prices.iter().enumerate() {
         if !(0..=MAX_AMOUNT_MINOR).contains(amount) {
-            let message = format!("an amount must be from 0 to {MAX_AMOUNT_MINOR} minor units");
-            return Err(DomainError::invalid("prices", message));
+            let message = format!("must be from 0 to {MAX_AMOUNT_MINOR} minor units");
+            let field = format!("prices[{index}].amountMinor");
+            return Err(DomainError::invalid(field, message));
         }
         if by_category.insert(category.as_str(), *amount).is_some() {
-            return Err(DomainError::invalid("prices", "a category is priced twice"));
+            let field = format!("prices[{index}].category");
+            return Err(DomainError::invalid(
+                field,
+                "this category is priced before",
+            ));
         }
     }
     let mut ordered = Vec::with_capacity(plan.categories.len());

@@ -20,6 +20,12 @@ pub enum DomainError {
         /// What was looked for.
         what: &'static str,
     },
+    /// The event has no such seat.
+    #[error("{field}: there is no such seat")]
+    SeatNotFound {
+        /// Which part of the input names it.
+        field: String,
+    },
     /// The caller must sign in first.
     #[error("this is for staff: send a token with the role STAFF")]
     Unauthenticated,

@@ -101,19 +101,18 @@ pub async fn hold_seats(
     caller: &Caller,
     command: HoldSeats,
 ) -> Result<Settled<SeatsHeld, HoldRefused>, DomainError> {
-    let seats = checked(command.seats)?;
+    check(&command.seats)?;
     let work = Work {
         plans,
         caller,
         event: command.event,
-        seats,
+        seats: command.seats,
         into_hold: command.into_hold,
     };
     transaction::run(connection, &work).await
 }
 
-/// The seats in the order in which rows are locked, each named once.
-fn checked(mut seats: Vec<ExpectedSeat>) -> Result<Vec<ExpectedSeat>, DomainError> {
+fn check(seats: &[ExpectedSeat]) -> Result<(), DomainError> {
     if seats.is_empty() {
         return Err(DomainError::invalid("seats", "name at least one seat"));
     }
@@ -121,22 +120,25 @@ fn checked(mut seats: Vec<ExpectedSeat>) -> Result<Vec<ExpectedSeat>, DomainErro
         let message = format!("name at most {MAX_SEATS_PER_CALL} seats in one call");
         return Err(DomainError::invalid("seats", message));
     }
-    if let Some(seat) = seats.iter().find(|seat| seat.version < 1) {
-        let message = format!(
-            "version {} cannot be: versions start at 1, pass on the one that you read",
-            seat.version
-        );
-        return Err(DomainError::invalid("seats", message));
-    }
     let mut named = HashSet::new();
-    if !seats.iter().all(|seat| named.insert(seat.seat_no)) {
-        return Err(DomainError::invalid(
-            "seats",
-            "a seat is named twice: name each once",
-        ));
+    for (index, ExpectedSeat { seat_no, version }) in seats.iter().enumerate() {
+        if *version < 1 {
+            let message =
+                format!("{version} cannot be: versions start at 1, pass on the one that you read");
+            return Err(DomainError::invalid(
+                format!("seats[{index}].version"),
+                message,
+            ));
+        }
+        if !named.insert(seat_no) {
+            let message = "this seat is named before: name each once";
+            return Err(DomainError::invalid(
+                format!("seats[{index}].seatId"),
+                message,
+            ));
+        }
     }
-    seats.sort_by_key(|seat| seat.seat_no);
-    Ok(seats)
+    Ok(())
 }
 
 struct Work<'a> {
@@ -157,12 +159,10 @@ impl UnitOfWork for Work<'_> {
     ) -> Result<SeatsHeld, Abort<HoldRefused>> {
         let (event, now) =
             event_view::find(connection, self.plans, self.caller, self.event).await?;
-        if self
-            .seats
-            .iter()
-            .any(|seat| event.seat(seat.seat_no).is_none())
-        {
-            return Err(DomainError::NotFound { what: "seat" }.into());
+        let is_missing = |seat: &ExpectedSeat| event.seat(seat.seat_no).is_none();
+        if let Some(index) = self.seats.iter().position(is_missing) {
+            let field = format!("seats[{index}].seatId");
+            return Err(DomainError::SeatNotFound { field }.into());
         }
         sale::require_open(&event.event, now)
             .map_err(|refusal| Abort::Refused(HoldRefused::SaleNotOpen(refusal)))?;
@@ -232,11 +232,10 @@ impl Work<'_> {
 
     /// The hold with the seats of this call and what they cost at this moment.
     fn with_seats(&self, event: &EventView, mut hold: Hold) -> Result<Hold, Abort<HoldRefused>> {
-        for seat in &self.seats {
-            if hold.seat_nos.contains(&seat.seat_no) {
-                let message = "a seat is in this hold already: leave it out";
-                return Err(DomainError::invalid("seats", message).into());
-            }
+        let is_in_it = |seat: &ExpectedSeat| hold.seat_nos.contains(&seat.seat_no);
+        if let Some(index) = self.seats.iter().position(is_in_it) {
+            let message = "this seat is in the hold already: leave it out";
+            return Err(DomainError::invalid(format!("seats[{index}].seatId"), message).into());
         }
         let mut priced: Vec<(SeatNo, i64)> = hold
             .seat_nos
@@ -298,12 +297,13 @@ impl Work<'_> {
         event: &Arc<EventView>,
         taken: &[SeatState],
     ) -> Result<SeatConflict, Abort<HoldRefused>> {
-        let lost: Vec<ExpectedSeat> = self
+        let mut lost: Vec<ExpectedSeat> = self
             .seats
             .iter()
             .filter(|seat| !taken.iter().any(|taken| taken.seat_no == seat.seat_no))
             .copied()
             .collect();
+        lost.sort_by_key(|seat| seat.seat_no);
         let lost_nos: Vec<SeatNo> = lost.iter().map(|seat| seat.seat_no).collect();
         let now = seats::load(connection, self.event, &lost_nos).await?;
         let alternatives =
@@ -333,25 +333,20 @@ mod tests {
     }
 
     #[test]
-    fn seats_are_put_in_locking_order() {
-        let seats = checked(vec![seat(3, 1), seat(1, 7), seat(2, 1)]).unwrap();
-        assert_eq!(seats, [seat(1, 7), seat(2, 1), seat(3, 1)]);
-    }
-
-    #[test]
     fn what_makes_no_sense_is_refused() {
         let many = (0..=1_000).map(|seat_no| seat(seat_no, 1)).collect();
-        for bad in [
-            Vec::new(),
-            many,
-            vec![seat(1, 0)],
-            vec![seat(1, -1)],
-            vec![seat(1, 1), seat(2, 1), seat(1, 2)],
+        for (bad, where_it_is) in [
+            (Vec::new(), "seats"),
+            (many, "seats"),
+            (vec![seat(1, 0)], "seats[0].version"),
+            (vec![seat(2, 1), seat(1, -1)], "seats[1].version"),
+            (vec![seat(1, 1), seat(2, 1), seat(1, 2)], "seats[2].seatId"),
         ] {
-            assert!(matches!(
-                checked(bad),
-                Err(DomainError::InvalidInput { .. })
-            ));
+            let Err(DomainError::InvalidInput { field, .. }) = check(&bad) else {
+                panic!("{bad:?} is not refused");
+            };
+            assert_eq!(field, where_it_is);
         }
+        assert!(check(&[seat(2, 1), seat(1, 7)]).is_ok());
     }
 }

@@ -128,12 +128,10 @@ impl Work<'_> {
             return Err(DomainError::invalid("seatIds", message));
         }
         let mut named = Vec::with_capacity(seats.len());
-        for (event, seat_no) in seats {
+        for (index, (event, seat_no)) in seats.iter().enumerate() {
             if *event != hold.event_id || !hold.seat_nos.contains(seat_no) {
-                return Err(DomainError::invalid(
-                    "seatIds",
-                    "a seat is not in this hold",
-                ));
+                let field = format!("seatIds[{index}]");
+                return Err(DomainError::invalid(field, "this seat is not in the hold"));
             }
             named.push(*seat_no);
         }

@@ -53,6 +53,10 @@ pub enum FeedError {
     /// The cursor that a map should be at least at was not reached in time.
     #[error("the feed has not come to this cursor: try again, or leave it out")]
     NotReached,
+    /// The cursor is of another event or of another database: no map of this
+    /// event will ever be there.
+    #[error("this cursor is of another event or another database: leave it out")]
+    ForeignCursor,
 }
 
 impl Feed {

@@ -110,7 +110,7 @@ impl Feed {
 
     async fn reach(&self, event: EventId, cursor: Cursor) -> Result<(), FeedError> {
         if cursor.event != event || cursor.epoch != self.epoch() {
-            return Err(FeedError::NotReached);
+            return Err(FeedError::ForeignCursor);
         }
         let deadline = Instant::now() + REACH_TIMEOUT;
         let mut news = self.shared.news.subscribe();

@@ -104,7 +104,7 @@ impl From<DomainError> for ApiError {
     fn from(error: DomainError) -> Self {
         let code = match &error {
             DomainError::InvalidInput { .. } => code::BAD_USER_INPUT,
-            DomainError::NotFound { .. } => code::NOT_FOUND,
+            DomainError::NotFound { .. } | DomainError::SeatNotFound { .. } => code::NOT_FOUND,
             DomainError::Unauthenticated => code::UNAUTHENTICATED,
             DomainError::Forbidden => code::FORBIDDEN,
             DomainError::Contended => code::CONTENDED,
@@ -112,7 +112,7 @@ impl From<DomainError> for ApiError {
         };
         // Commands come from the one argument of a mutation.
         let argument = match &error {
-            DomainError::InvalidInput { .. } => "input.",
+            DomainError::InvalidInput { .. } | DomainError::SeatNotFound { .. } => "input.",
             _ => "",
         };
         Self::new(code, format!("{argument}{error}"))
@@ -124,6 +124,7 @@ impl From<FeedError> for ApiError {
         match error {
             FeedError::Unavailable(cause) => cause.into(),
             FeedError::Database(cause) => cause.into(),
+            FeedError::ForeignCursor => Self::bad_input("atLeast", error),
             FeedError::NotReached => Self::new(code::CURSOR_NOT_REACHED, error.to_string()),
         }
     }

@@ -1,6 +1,7 @@
 //! Reading ids, times and cursors that clients send.
 
 use crate::graphql::errors::{ApiError, ApiResult};
+use crate::graphql::types::time::Time;
 use crate::model::cursor::Cursor;
 use crate::model::global_id::GlobalId;
 use crate::model::ids::{EventId, PlanId, SeatNo, VenueId};
@@ -46,7 +47,7 @@ pub(super) fn seat_id(field: &str, id: &ID) -> ApiResult<(EventId, SeatNo)> {
 }
 
 /// A time that RFC 3339 can write, and the database can store.
-pub(super) fn time(field: &str, time: DateTime<Utc>) -> ApiResult<DateTime<Utc>> {
+pub(super) fn time(field: &str, Time(time): Time) -> ApiResult<DateTime<Utc>> {
     if (0..=9_999).contains(&time.year()) {
         // As precise as the database.
         Ok(time.trunc_subsecs(6))

@@ -4,7 +4,6 @@ use crate::graphql::errors::{ApiError, ApiResult};
 use crate::graphql::types::event::Event;
 use crate::graphql::types::seat::Seat;
 use crate::graphql::types::venue::Venue;
-use async_graphql::connection::PageInfo;
 use async_graphql::{OutputType, SimpleObject};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -29,6 +28,20 @@ where
     nodes: Vec<Node>,
     /// Whether there is more, and where it goes on.
     page_info: PageInfo,
+}
+
+/// Where a page is in its list.
+#[derive(SimpleObject)]
+struct PageInfo {
+    /// Whether the list has more before this page.
+    has_previous_page: bool,
+    /// Whether the list has more after this page.
+    has_next_page: bool,
+    /// The place of the first object; null on an empty page.
+    start_cursor: Option<String>,
+    /// The place of the last object: pass it on as `after` for the next page;
+    /// null on an empty page.
+    end_cursor: Option<String>,
 }
 
 /// An object of a list, with its place.

@@ -11,12 +11,12 @@ use crate::graphql::services::{caller, connection};
 use crate::graphql::types::booking::Booking;
 use crate::graphql::types::event::{Event, EventStatus};
 use crate::graphql::types::hold::Hold;
+use crate::graphql::types::time::Time;
 use crate::graphql::types::venue::Venue;
 use crate::graphql::types::viewer::Viewer;
 use crate::model::ids::{EventId, VenueId};
 use crate::model::reference::BookingReference;
 use async_graphql::{Context, ID, InputObject, Object};
-use chrono::{DateTime, Utc};
 
 /// Venues or events on one page at most.
 const MAX_PAGE: usize = 100;
@@ -32,9 +32,9 @@ struct EventFilter {
     /// Only those at this venue.
     venue_id: Option<ID>,
     /// Only those that start at or after this time.
-    starts_from: Option<DateTime<Utc>>,
+    starts_from: Option<Time>,
     /// Only those that start before this time.
-    starts_before: Option<DateTime<Utc>>,
+    starts_before: Option<Time>,
 }
 
 /// What can be asked.

@@ -7,9 +7,9 @@ use crate::domain::plan_document::PlanRefused;
 use crate::domain::sale::SaleNotOpen as NotOpen;
 use crate::graphql::types::event::{Event, EventStatus};
 use crate::graphql::types::seat::Seat;
+use crate::graphql::types::time::Time;
 use crate::model::status::{EventStatus as Status, HoldStatus};
 use async_graphql::{Enum, Interface, SimpleObject};
-use chrono::{DateTime, Utc};
 
 /// A normal "no": nothing was changed.
 #[derive(Interface)]
@@ -111,9 +111,9 @@ pub struct SaleNotOpen {
     /// Where the event stands.
     status: EventStatus,
     /// When the sale starts; null when it is not the start that is awaited.
-    opens_at: Option<DateTime<Utc>>,
+    opens_at: Option<Time>,
     /// When the sale ended; null when it has not ended by itself.
-    closed_at: Option<DateTime<Utc>>,
+    closed_at: Option<Time>,
 }
 
 /// There is no hold with that token, or it is somebody else's.
@@ -240,8 +240,8 @@ impl SaleNotOpen {
             code: RefusalCode::SaleNotOpen,
             message: message.to_owned(),
             status: refusal.status.into(),
-            opens_at: refusal.opens_at,
-            closed_at: refusal.closed_at,
+            opens_at: refusal.opens_at.map(Time),
+            closed_at: refusal.closed_at.map(Time),
         }
     }
 }

@@ -6,8 +6,8 @@ use crate::graphql::input::{plan_id, time, venue_id};
 use crate::graphql::services::{caller, connection, services};
 use crate::graphql::types::event::Event;
 use crate::graphql::types::money::MinorUnits;
+use crate::graphql::types::time::Time;
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
-use chrono::{DateTime, Utc};
 
 /// What a seat of a category costs.
 #[derive(InputObject)]
@@ -28,11 +28,11 @@ struct CreateEventInput {
     /// What it is called, at most 200 characters.
     name: String,
     /// When the performance starts.
-    starts_at: DateTime<Utc>,
+    starts_at: Time,
     /// Before this nothing can be held, even while it is on sale.
-    sale_starts_at: Option<DateTime<Utc>>,
+    sale_starts_at: Option<Time>,
     /// From this on nothing can be held.
-    sale_ends_at: Option<DateTime<Utc>>,
+    sale_ends_at: Option<Time>,
     /// ISO 4217 code of the prices, such as `EUR`.
     currency: String,
     /// A price for each category of the plan.

@@ -127,14 +127,14 @@ impl TryFrom<HoldSeatsInput> for HoldSeats {
 
     fn try_from(input: HoldSeatsInput) -> Result<Self, Self::Error> {
         let event = event_id("input.eventId", &input.event_id)?;
-        let seats = input
-            .seats
-            .iter()
-            .map(|seat| {
-                let (of_event, seat_no) = seat_id("input.seats.seatId", &seat.seat_id)?;
+        let seats = (0..)
+            .zip(&input.seats)
+            .map(|(index, seat): (usize, _)| {
+                let field = format!("input.seats[{index}].seatId");
+                let (of_event, seat_no) = seat_id(&field, &seat.seat_id)?;
                 if of_event != event {
                     let message = "this is a seat of another event: name seats of one event";
-                    return Err(ApiError::bad_input("input.seats.seatId", message));
+                    return Err(ApiError::bad_input(&field, message));
                 }
                 Ok(ExpectedSeat {
                     seat_no,

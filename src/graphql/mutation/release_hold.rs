@@ -54,7 +54,12 @@ impl ReleaseHoldMutation {
     ) -> ApiResult<ReleaseHoldResult> {
         let seats = input
             .seat_ids
-            .map(|ids| ids.iter().map(|id| seat_id("input.seatIds", id)).collect())
+            .map(|ids| {
+                (0..)
+                    .zip(&ids)
+                    .map(|(index, id): (usize, _)| seat_id(&format!("input.seatIds[{index}]"), id))
+                    .collect()
+            })
             .transpose()?;
         let command = ReleaseHold {
             token: input.token.parse().ok(),

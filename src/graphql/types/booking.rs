@@ -6,10 +6,10 @@ use crate::domain::event_view::EventView;
 use crate::graphql::types::event::Event;
 use crate::graphql::types::money::Money;
 use crate::graphql::types::seat::Seat;
+use crate::graphql::types::time::Time;
 use crate::model::global_id::GlobalId;
 use crate::model::status;
 use async_graphql::{Enum, ID, Object};
-use chrono::{DateTime, Utc};
 use std::sync::Arc;
 
 /// A hold made final.
@@ -77,8 +77,8 @@ impl Booking {
     }
 
     /// When it was made.
-    async fn created_at(&self) -> DateTime<Utc> {
-        self.booking.created_at
+    async fn created_at(&self) -> Time {
+        Time(self.booking.created_at)
     }
 }
 

@@ -13,13 +13,13 @@ use crate::graphql::types::money::Money;
 use crate::graphql::types::seat::{Seat, SeatFilter};
 use crate::graphql::types::seat_map::SeatMap;
 use crate::graphql::types::seating_plan::SeatingPlan;
+use crate::graphql::types::time::Time;
 use crate::graphql::types::venue::Venue;
 use crate::model::global_id::GlobalId;
 use crate::model::ids::SeatNo;
 use crate::model::status;
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
-use chrono::{DateTime, Utc};
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
@@ -92,19 +92,19 @@ impl Event {
     }
 
     /// When the performance starts.
-    async fn starts_at(&self) -> DateTime<Utc> {
-        self.row.starts_at
+    async fn starts_at(&self) -> Time {
+        Time(self.row.starts_at)
     }
 
     /// Before this nothing can be held, even while it is on sale; null when
     /// opening the sale alone decides.
-    async fn sale_starts_at(&self) -> Option<DateTime<Utc>> {
-        self.row.sale_starts_at
+    async fn sale_starts_at(&self) -> Option<Time> {
+        self.row.sale_starts_at.map(Time)
     }
 
     /// From this on nothing can be held; null when closing the sale alone decides.
-    async fn sale_ends_at(&self) -> Option<DateTime<Utc>> {
-        self.row.sale_ends_at
+    async fn sale_ends_at(&self) -> Option<Time> {
+        self.row.sale_ends_at.map(Time)
     }
 
     /// How long a hold lasts, in seconds.

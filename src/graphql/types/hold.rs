@@ -6,9 +6,9 @@ use crate::domain::event_view::EventView;
 use crate::graphql::types::event::Event;
 use crate::graphql::types::money::Money;
 use crate::graphql::types::seat::Seat;
+use crate::graphql::types::time::Time;
 use crate::model::global_id::GlobalId;
 use async_graphql::{ID, Object};
-use chrono::{DateTime, Utc};
 use std::sync::Arc;
 
 /// Seats kept for one buyer until a time.
@@ -52,8 +52,8 @@ impl Hold {
 
     /// When it lapses, by the server's clock. From then on anybody may take its
     /// seats.
-    async fn expires_at(&self) -> DateTime<Utc> {
-        self.hold.expires_at
+    async fn expires_at(&self) -> Time {
+        Time(self.hold.expires_at)
     }
 
     /// What its seats cost together, fixed when they were held.

@@ -8,5 +8,6 @@ pub mod money;
 pub mod seat;
 pub mod seat_map;
 pub mod seating_plan;
+pub mod time;
 pub mod venue;
 pub mod viewer;

@@ -114,7 +114,7 @@ impl Seat {
         self.state.version
     }
 
-    /// What it costs.
+    /// What it costs; null only when its category has no price.
     async fn price(&self) -> ApiResult<Option<Money>> {
         let category = self.place()?.category;
         Ok(self.event.price(category).map(Money::from))

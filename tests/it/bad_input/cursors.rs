@@ -101,18 +101,23 @@ async fn a_cursor_that_no_map_comes_to_is_not_reached() {
             id: i64::MIN,
             ..real
         };
-        asked.extend(
-            [other_event, no_event, other_database, future, never]
-                .map(|forged| (event.id.clone(), forged.to_string())),
-        );
-        asked.push((other.id.clone(), real.to_string()));
+        let foreign = [other_event, no_event, other_database];
+        let unreached = [future, never];
+        for (cursors, code) in [
+            (&foreign[..], "BAD_USER_INPUT"),
+            (&unreached, "CURSOR_NOT_REACHED"),
+        ] {
+            let texts = cursors.iter().map(Cursor::to_string);
+            asked.extend(texts.map(|cursor| (event.id.clone(), cursor, code)));
+        }
+        asked.push((other.id.clone(), real.to_string(), "BAD_USER_INPUT"));
     }
     // Together, because the future is waited for.
     let answers = asked
         .iter()
-        .map(|(event, cursor)| map_at_least(&buyer, event, cursor));
+        .map(|(event, cursor, _)| map_at_least(&buyer, event, cursor));
     for (answer, asked) in join_all(answers).await.iter().zip(&asked) {
-        assert_error(answer, "CURSOR_NOT_REACHED");
+        assert_error(answer, asked.2);
         assert!(answer.0["data"]["event"].is_null(), "{asked:?}");
     }
     before.assert_unchanged("looking at maps").await;

@@ -103,7 +103,7 @@ fn bad_fields() -> Vec<(&'static str, Value)> {
         ("prices", json!({"prices": [price("Balcony", 1)]})),
         ("prices", json!({"prices": [price("stalls", 1)]})),
         (
-            "prices",
+            "prices[1].category",
             json!({"prices": [price("Stalls", 1), price("Stalls", 1)]}),
         ),
         (
@@ -124,7 +124,8 @@ fn bad_fields() -> Vec<(&'static str, Value)> {
         ),
     ];
     for amount in [-1, 1_000_000_000_001, (1 << 53) - 1] {
-        bad.push(("prices", json!({"prices": [price("Stalls", amount)]})));
+        let changes = json!({"prices": [price("Stalls", amount)]});
+        bad.push(("prices[0].amountMinor", changes));
     }
     for currency in ["", "eur", "EURO", "€", "ZZZ", "EU", " EUR", "EUR\0"] {
         bad.push(("currency", json!({"currency": currency})));
@@ -143,7 +144,7 @@ fn bad_fields() -> Vec<(&'static str, Value)> {
             "+10000-01-01T00:00:00Z",
             "+262000-01-01T00:00:00Z",
         ] {
-            bad.push((field, json!({field: time})));
+            bad.push(("\"DateTime\"", json!({field: time})));
         }
     }
     bad

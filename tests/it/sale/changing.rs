@@ -38,9 +38,9 @@ async fn a_new_event_is_a_draft_with_all_that_it_was_given() {
         event,
         json!({
             "version": 1, "status": "DRAFT", "name": "Hamlet",
-            "startsAt": "2030-01-01T10:30:00+00:00",
-            "saleStartsAt": "2029-06-01T00:00:00+00:00",
-            "saleEndsAt": "2030-01-01T10:00:00.500+00:00",
+            "startsAt": "2030-01-01T10:30:00Z",
+            "saleStartsAt": "2029-06-01T00:00:00Z",
+            "saleEndsAt": "2030-01-01T10:00:00.500Z",
             "holdSeconds": 90, "maxSeatsPerHold": 4,
             "venue": {
                 "id": venue, "version": 1, "name": "The Old Mill", "timeZone": "America/New_York",
