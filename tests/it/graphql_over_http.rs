@@ -1,8 +1,7 @@
 //! GraphQL over HTTP: the audits of the specification, the real client of its
 //! WebSocket sibling, and beyond them the limits, refusals and codes.
-
-use crate::support::lock::Lock;
-use crate::support::{Event, House, PATIENCE, eventually, house, node};
+use crate::support::slow_hold::SlowHold;
+use crate::support::{Event, House, PATIENCE, house, node};
 use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZstdDecoder};
 use diesel_async::SimpleAsyncConnection;
 use reqwest::{Client, Method, RequestBuilder, Response};
@@ -40,15 +39,6 @@ async fn expect_refusal(response: Response, status: u16, code: &str) {
     assert!(body.get("data").is_none(), "{body}");
 }
 
-/// Holds the event's first seat.
-fn mutation(event: &Event) -> String {
-    format!(
-        "mutation{{holdSeats(input:{{eventId:{:?},seats:[{{seatId:{:?},version:1}}]}})\
-           {{__typename}}}}",
-        event.id, event.seats[0].id
-    )
-}
-
 async fn expect_nothing_held(house: &House, event: &Event) {
     let map = house.visitor().seat_map(&event.id).await;
     assert_eq!(map["seats"][0]["status"], "AVAILABLE");
@@ -73,7 +63,7 @@ async fn the_graphql_ws_client_sees_a_change_made_meanwhile() {
         ... on SeatMapDelta { changes { status version seatId } } } }";
     let variables = json!({"event": event.id}).to_string();
     let token = house::token("anna", Role::Buyer);
-    let trigger = mutation(&event);
+    let trigger = event.holding_the_first_seat();
     let printed = node::run(
         "graphql_ws.mjs",
         &[&url, subscription, &variables],
@@ -140,12 +130,17 @@ async fn the_operation_is_the_one_that_is_named() {
 async fn a_mutation_runs_by_post_alone() {
     let house = House::open().await;
     let event = house.event(1, 1).await;
-    let refused = get(&house, &format!("query={}", mutation(&event))).await;
+    let refused = get(&house, &format!("query={}", event.holding_the_first_seat())).await;
     assert_eq!(refused.headers()["allow"], "POST");
     expect_refusal(refused, 405, "METHOD_NOT_ALLOWED").await;
     expect_nothing_held(&house, &event).await;
 
-    let answer = post(&house, JSON, json!({"query": mutation(&event)})).await;
+    let answer = post(
+        &house,
+        JSON,
+        json!({"query": event.holding_the_first_seat()}),
+    )
+    .await;
     let answer: Value = answer.json().await.unwrap();
     assert_eq!(
         answer,
@@ -191,7 +186,7 @@ async fn a_foreign_page_can_send_nothing() {
     ] {
         let refused = request(&house, Method::POST)
             .header("content-type", content_type)
-            .body(json!({"query": mutation(&event)}).to_string())
+            .body(json!({"query": event.holding_the_first_seat()}).to_string())
             .send();
         expect_refusal(refused.await.unwrap(), 415, "UNSUPPORTED_MEDIA_TYPE").await;
     }
@@ -334,9 +329,8 @@ async fn a_refused_document_is_not_echoed() {
 #[tokio::test]
 async fn a_mutation_outlives_its_client() {
     let house = House::open().await;
-    let event = house.event(1, 1).await;
-    let mut seat = Lock::on_first_seat(&house.database_url).await;
-    let body = json!({"query": mutation(&event)}).to_string();
+    let mut hold = SlowHold::at(&house).await;
+    let body = json!({"query": hold.mutation()}).to_string();
     let request = format!(
         "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n{body}",
@@ -344,18 +338,13 @@ async fn a_mutation_outlives_its_client() {
     );
     let mut client = TcpStream::connect(house.running.address).await.unwrap();
     client.write_all(request.as_bytes()).await.unwrap();
-    seat.is_wanted_by(1).await;
+    hold.has_begun().await;
     drop(client);
     // Enough for the server to notice that the client is gone.
     for _ in 0..20 {
         assert_eq!(get(&house, "query={__typename}").await.status(), 200);
     }
-    seat.let_go().await;
-    eventually("the mutation has taken effect", async || {
-        let map = house.visitor().seat_map(&event.id).await;
-        (map["seats"][0]["status"] == "HELD").then_some(())
-    })
-    .await;
+    hold.takes_effect(&house).await;
 }
 
 #[tokio::test]

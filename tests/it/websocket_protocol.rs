@@ -32,15 +32,6 @@ fn subscription(event: &Event) -> String {
     )
 }
 
-/// Holds the event's first seat.
-fn mutation(event: &Event) -> String {
-    format!(
-        "mutation {{ holdSeats(input: {{eventId: {:?}, seats: [{{seatId: {:?}, version: 1}}]}}) \
-           {{ __typename }} }}",
-        event.id, event.seats[0].id
-    )
-}
-
 #[tokio::test]
 async fn a_second_beginning_is_refused() {
     let house = House::open().await;

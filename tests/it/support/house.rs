@@ -41,6 +41,18 @@ pub struct Seat {
     pub version: i64,
 }
 
+impl Event {
+    /// A mutation without variables that holds the first seat as it was.
+    pub fn holding_the_first_seat(&self) -> String {
+        let Seat { id: seat, version } = &self.seats[0];
+        format!(
+            "mutation {{ holdSeats(input: {{eventId: {:?}, \
+               seats: [{{seatId: {seat:?}, version: {version}}}]}}) {{ __typename }} }}",
+            self.id
+        )
+    }
+}
+
 impl House {
     /// A house with nothing in it.
     pub async fn open() -> Self {

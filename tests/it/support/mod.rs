@@ -11,6 +11,7 @@ pub mod lock;
 pub mod node;
 pub mod peer;
 pub mod program;
+pub mod slow_hold;
 pub mod watcher;
 
 pub use actor::Answer;

@@ -1,8 +1,8 @@
 //! What a peer cannot do: keep the server waiting, or fill its memory.
 
-use super::{QUERY, mutation, subscription};
-use crate::support::lock::Lock;
+use super::{QUERY, subscription};
 use crate::support::peer::Peer;
+use crate::support::slow_hold::SlowHold;
 use crate::support::{House, eventually};
 use serde_json::json;
 use std::time::Duration;
@@ -88,11 +88,10 @@ async fn the_limit_cannot_be_passed_by_cancelling_mutations() {
         ..SocketLimits::default()
     })
     .await;
-    let event = house.event(1, 1).await;
-    let mut seat = Lock::on_first_seat(&house.database_url).await;
+    let mut hold = SlowHold::at(&house).await;
     let mut peer = Peer::ready(&house.url).await;
-    peer.subscribe("1", &mutation(&event)).await;
-    seat.is_wanted_by(1).await;
+    peer.subscribe("1", &hold.mutation()).await;
+    hold.has_begun().await;
     peer.send(json!({"type": "complete", "id": "1"})).await;
     peer.subscribe("2", QUERY).await;
     let error = peer.next().await;
@@ -100,7 +99,7 @@ async fn the_limit_cannot_be_passed_by_cancelling_mutations() {
         error["payload"][0]["extensions"]["code"], "TOO_MANY_SUBSCRIPTIONS",
         "{error}"
     );
-    seat.let_go().await;
+    hold.goes_on().await;
     eventually("the place is free", async || {
         peer.subscribe("2", QUERY).await;
         (peer.next().await["type"] == "next").then_some(())

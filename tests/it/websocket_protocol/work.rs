@@ -1,49 +1,38 @@
 //! What becomes of work that runs when a peer leaves, and when the server stops.
 
-use super::{QUERY, mutation, subscription};
+use super::{QUERY, subscription};
 use crate::support::lock::Lock;
 use crate::support::peer::{Peer, Received};
-use crate::support::{House, PATIENCE, eventually};
+use crate::support::slow_hold::SlowHold;
+use crate::support::{House, PATIENCE};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 #[tokio::test]
 async fn a_mutation_outlives_its_connection() {
     let house = House::open().await;
-    let event = house.event(1, 1).await;
-    let mut seat = Lock::on_first_seat(&house.database_url).await;
+    let mut hold = SlowHold::at(&house).await;
     let mut peer = Peer::ready(&house.url).await;
-    peer.subscribe("1", &mutation(&event)).await;
-    seat.is_wanted_by(1).await;
+    peer.subscribe("1", &hold.mutation()).await;
+    hold.has_begun().await;
     drop(peer);
     // Enough for the server to notice that the peer is gone.
     for _ in 0..20 {
         Peer::ready(&house.url).await;
     }
-    seat.let_go().await;
-    eventually("the mutation has taken effect", async || {
-        let map = house.visitor().seat_map(&event.id).await;
-        (map["seats"][0]["status"] == "HELD").then_some(())
-    })
-    .await;
+    hold.takes_effect(&house).await;
 }
 
 #[tokio::test]
 async fn a_mutation_that_its_peer_cancels_runs_to_its_end_and_says_nothing() {
     let house = House::open().await;
-    let event = house.event(1, 1).await;
-    let mut seat = Lock::on_first_seat(&house.database_url).await;
+    let mut hold = SlowHold::at(&house).await;
     let mut peer = Peer::ready(&house.url).await;
-    peer.subscribe("1", &mutation(&event)).await;
-    seat.is_wanted_by(1).await;
+    peer.subscribe("1", &hold.mutation()).await;
+    hold.has_begun().await;
     peer.send(json!({"type": "complete", "id": "1"})).await;
     assert_eq!(peer.messages_until_pong().await.len(), 0);
-    seat.let_go().await;
-    eventually("the mutation has taken effect", async || {
-        let map = house.visitor().seat_map(&event.id).await;
-        (map["seats"][0]["status"] == "HELD").then_some(())
-    })
-    .await;
+    hold.takes_effect(&house).await;
     peer.expect_alive().await;
 }
 
@@ -59,7 +48,8 @@ async fn a_stopping_server_lets_answers_out_and_says_goodbye() {
     let mut seat = Lock::on_first_seat(&house.database_url).await;
     peer.subscribe("query", "{ venues { nodes { name } } }")
         .await;
-    peer.subscribe("mutation", &mutation(&event)).await;
+    peer.subscribe("mutation", &event.holding_the_first_seat())
+        .await;
     seat.is_wanted_by(2).await;
     assert_eq!(peer.messages_until_pong().await.len(), 0);
 
