@@ -93,14 +93,8 @@ impl PlanDocument {
     pub fn parse(json: &[u8]) -> Result<PlanDocument, PlanRefused> {
         // Editors on Windows put a byte order mark before the JSON.
         let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
-        let document: Value = serde_json::from_slice(json).map_err(|error| {
-            let mut problems = Problems::default();
-            problems.add(
-                &Place::Document,
-                format_args!("is not JSON ({error}): send the plan's document as UTF-8"),
-            );
-            problems.into_refusal()
-        })?;
+        let document: Value =
+            serde_json::from_slice(json).map_err(|error| not_json(json, &error))?;
         Self::check(&document)
     }
 
@@ -132,6 +126,33 @@ impl PlanDocument {
             seats,
         })
     }
+}
+
+fn not_json(json: &[u8], error: &serde_json::Error) -> PlanRefused {
+    let mut problems = Problems::default();
+    let place = &Place::Document;
+    if let Err(not_utf8) = std::str::from_utf8(json) {
+        // The parser calls it an invalid code point, or whatever it takes the bytes
+        // for, and the cure is another one than for a comma that is missing.
+        let before = json.get(..not_utf8.valid_up_to()).unwrap_or_default();
+        let line = before.split(|byte| *byte == b'\n').count();
+        problems.add(
+            place,
+            format_args!("is not UTF-8 in line {line}: save the plan's document as UTF-8"),
+        );
+    } else if error.is_eof() {
+        problems.add(
+            place,
+            format_args!(
+                "is not JSON: it ends too early, at line {} column {}",
+                error.line(),
+                error.column()
+            ),
+        );
+    } else {
+        problems.add(place, format_args!("is not JSON: {error}"));
+    }
+    problems.into_refusal()
 }
 
 fn read_size(document: &Fields<'_, '_>, problems: &mut Problems) -> Option<(f64, f64)> {

@@ -16,17 +16,47 @@ fn only_message(json: &[u8]) -> String {
 fn what_is_not_json_is_named_by_line_and_column() {
     assert_eq!(
         only_message(b"{\n  \"name\": oops\n}"),
-        "is not JSON (expected value at line 2 column 11): send the plan's document as UTF-8"
+        "is not JSON: expected value at line 2 column 11"
     );
     for broken in [
-        &b""[..],
-        b"PK\x03\x04",
-        b"{\"name\": \"\xff\"}",
+        &b"PK\x03\x04"[..],
         b"{\"name\": \"\\ud800\"}",
         b"[1e999]",
         b"{} {}",
     ] {
-        assert!(only_message(broken).starts_with("is not JSON ("));
+        let message = only_message(broken);
+        assert!(message.starts_with("is not JSON: "), "{message}");
+        assert!(message.contains(" at line 1 column "), "{message}");
+    }
+}
+
+#[test]
+fn a_document_that_was_cut_off_says_where_it_ends() {
+    for (cut_off, place) in [
+        (&b""[..], "line 1 column 0"),
+        (b"{\n  \"name\": \"Pocket", "line 2 column 17"),
+        (b"{\n  \"zones\": [\n", "line 3 column 0"),
+    ] {
+        assert_eq!(
+            only_message(cut_off),
+            format!("is not JSON: it ends too early, at {place}")
+        );
+    }
+}
+
+#[test]
+fn only_what_is_not_utf_8_is_told_so() {
+    for (broken, line) in [
+        (&b"{\"name\": \"\xff\"}"[..], 1),
+        (b"{\n\n  \"name\": \"Caf\xe9\"\n}", 3),
+        (b"\xff\xfe{\0}\0", 1),
+        // A character that was cut in two by the end.
+        (b"{\n  \"name\": \"Caf\xc3", 2),
+    ] {
+        assert_eq!(
+            only_message(broken),
+            format!("is not UTF-8 in line {line}: save the plan's document as UTF-8")
+        );
     }
 }
 
