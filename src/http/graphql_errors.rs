@@ -140,8 +140,8 @@ fn parse_message(cause: &parser::Error) -> String {
         .next_back()
         .and_then(|line| line.trim_start().strip_prefix("= "));
     match wanted {
-        Some(wanted) => format!("Syntax error: {wanted}"),
-        None => "Syntax error".to_owned(),
+        Some(wanted) => format!("syntax error: {wanted}"),
+        None => "syntax error".to_owned(),
     }
 }
 
@@ -169,7 +169,7 @@ mod tests {
         let document = format!("{{ {} (", "secret ".repeat(500));
         let error = parse_failed(&parse_query(document).unwrap_err());
         assert!(!error.message.contains("secret"), "{}", error.message);
-        assert!(error.message.starts_with("Syntax error: expected "));
+        assert!(error.message.starts_with("syntax error: expected "));
         assert_eq!(error.locations.len(), 1);
         assert_eq!(code(&error), "\"GRAPHQL_PARSE_FAILED\"");
     }

@@ -38,7 +38,7 @@ pub async fn respond(state: GraphqlState, request: Request) -> Response {
         let refusal = Refusal::new(
             StatusCode::NOT_ACCEPTABLE,
             ErrorCode::NotAcceptable,
-            "This path answers with application/graphql-response+json or application/json.",
+            "this path answers with application/graphql-response+json or application/json",
         );
         return refusal.into_response(MediaType::Json);
     };
@@ -72,7 +72,7 @@ async fn answer(state: &GraphqlState, request: Request) -> Result<Answer, Refusa
             return Err(Refusal::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 ErrorCode::UnsupportedMediaType,
-                "The body must be JSON, with `Content-Type: application/json`.",
+                "the body must be JSON, with `Content-Type: application/json`",
             ));
         }
         let largest = if caller.is_staff() {
@@ -82,7 +82,7 @@ async fn answer(state: &GraphqlState, request: Request) -> Result<Answer, Refusa
         };
         parameters_of_body(&read_body(&parts.headers, body, largest).await?)?
     } else {
-        return Err(Refusal::method("GET, POST", "Use GET or POST."));
+        return Err(Refusal::method("GET, POST", "use GET or POST"));
     };
     let operation = match Operation::prepare(parameters, caller) {
         Ok(operation) => operation,
@@ -92,11 +92,11 @@ async fn answer(state: &GraphqlState, request: Request) -> Result<Answer, Refusa
         OperationType::Subscription => Err(Refusal::new(
             StatusCode::BAD_REQUEST,
             ErrorCode::SubscriptionNotSupported,
-            "A subscription needs a connection that stays open: open a WebSocket on this \
-             path with the subprotocol graphql-transport-ws.",
+            "a subscription needs a connection that stays open: open a WebSocket on this \
+             path with the subprotocol graphql-transport-ws",
         )),
         OperationType::Mutation if parts.method == Method::GET => {
-            Err(Refusal::method("POST", "A mutation must be sent by POST."))
+            Err(Refusal::method("POST", "a mutation must be sent by POST"))
         }
         OperationType::Mutation | OperationType::Query => execute(state, operation).await,
     }
@@ -165,14 +165,14 @@ fn parameters_of_body(body: &[u8]) -> Result<Parameters, Refusal> {
             Parameters::from_object(object).map_err(|error| Refusal::bad_request(error.to_string()))
         }
         Ok(Value::Array(_)) => Err(Refusal::bad_request(
-            "Batches are not served: send each operation in a request of its own.",
+            "batches are not served: send each operation in a request of its own",
         )),
         Ok(other) => Err(Refusal::bad_request(format!(
-            "The body must be an object, not {}",
+            "the body must be an object, not {}",
             kind_of(&other)
         ))),
         Err(error) => Err(Refusal::bad_request(format!(
-            "The body is not JSON: {error}"
+            "the body is not JSON: {error}"
         ))),
     }
 }
@@ -194,7 +194,7 @@ async fn read_body(headers: &HeaderMap, body: Body, largest: usize) -> Result<By
     let mut read = Vec::with_capacity(announced.unwrap_or_default());
     while let Some(chunk) = chunks.next().await {
         let chunk =
-            chunk.map_err(|_| Refusal::bad_request("The body could not be read to its end."))?;
+            chunk.map_err(|_| Refusal::bad_request("the body could not be read to its end"))?;
         if read.len() + chunk.len() > largest {
             discard(chunks).await;
             return Err(Refusal::too_large(largest));
@@ -280,7 +280,7 @@ impl Refusal {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             ErrorCode::PayloadTooLarge,
-            format!("The body is larger than {largest} bytes."),
+            format!("the body is larger than {largest} bytes"),
         )
     }
 
@@ -288,7 +288,7 @@ impl Refusal {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             ErrorCode::InternalServerError,
-            "The server failed to run the operation.",
+            "the server failed to run the operation",
         )
     }
 

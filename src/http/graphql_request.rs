@@ -155,7 +155,7 @@ fn find_operation<'document>(
         (DocumentOperations::Multiple(operations), None) if operations.len() > 1 => {
             return Err(coded(
                 ErrorCode::OperationNotFound,
-                "The document has several operations: say which one in `operationName`.",
+                "the document has several operations: say which one in `operationName`",
             ));
         }
         (DocumentOperations::Multiple(operations), None) => operations.values().next(),
@@ -164,7 +164,7 @@ fn find_operation<'document>(
         Some(operation) => Ok(&operation.node),
         None => Err(coded(
             ErrorCode::OperationNotFound,
-            "The document has no operation of the name in `operationName`.",
+            "the document has no operation of the name in `operationName`",
         )),
     }
 }
@@ -176,8 +176,8 @@ fn check_single_root_field(operation: &OperationDefinition) -> Result<(), Server
         [only] if matches!(only.node, Selection::Field(_)) => Ok(()),
         _ => Err(coded(
             ErrorCode::GraphqlValidationFailed,
-            "A subscription must select exactly one field of `Subscription`, and not in a \
-             fragment.",
+            "a subscription must select exactly one field of `Subscription`, and not in a \
+             fragment",
         )),
     }
 }

@@ -94,17 +94,17 @@ async fn what_is_no_message_closes_and_says_why() {
     let house = House::open().await;
     let long_type = format!(r#"{{"type":"{}"}}"#, "x".repeat(500));
     for (message, reason) in [
-        ("{", "The message is not JSON"),
-        ("[]", "The message must be an object, not an array"),
+        ("{", "the message is not JSON"),
+        ("[]", "the message must be an object, not an array"),
         (
             r#"{"type":"start"}"#,
-            "A client sends no message of type `start`",
+            "a client sends no message of type `start`",
         ),
         (
             r#"{"type":"subscribe","id":"1","payload":{"query":1}}"#,
-            "In the payload of `subscribe`, `query` must be a string, not a number",
+            "in the payload of `subscribe`, `query` must be a string, not a number",
         ),
-        (&long_type, "A client sends no message of type `xxx"),
+        (&long_type, "a client sends no message of type `xxx"),
     ] {
         let mut peer = Peer::ready(&house.url).await;
         peer.send_raw(Message::text(message)).await;
@@ -112,7 +112,7 @@ async fn what_is_no_message_closes_and_says_why() {
     }
     let mut peer = Peer::ready(&house.url).await;
     peer.send_raw(Message::binary(QUERY)).await;
-    peer.expect_close(4400, "Binary messages are not part of ")
+    peer.expect_close(4400, "binary messages are not part of ")
         .await;
 }
 
@@ -166,7 +166,7 @@ async fn bytes_that_break_websocket_itself_have_their_codes() {
     assert_eq!(peer.next().await["type"], "pong");
     peer.send(json!({"type": "ping", "payload": {"fill": "x".repeat(1_000)}}))
         .await;
-    peer.expect_close(1009, "Message too large").await;
+    peer.expect_close(1009, "the message is too large").await;
 
     // Unmasked, as a client must not: a violation of the framing.
     let mut peer = Peer::ready(&house.url).await;
@@ -177,7 +177,7 @@ async fn bytes_that_break_websocket_itself_have_their_codes() {
     let mut peer = Peer::ready(&house.url).await;
     peer.write_bytes(&[0x81, 0x82, 0, 0, 0, 0, 0xff, 0xfe])
         .await;
-    peer.expect_close(1007, "Text must be UTF-8").await;
+    peer.expect_close(1007, "text must be UTF-8").await;
 }
 
 #[tokio::test]

@@ -259,10 +259,7 @@ impl Reader {
             return Err(Ending::Close(CloseReason::SubscriberExists(id)));
         }
         let error = if self.is_stopping {
-            coded(
-                ErrorCode::ServiceUnavailable,
-                "The server is shutting down.",
-            )
+            coded(ErrorCode::ServiceUnavailable, "the server is shutting down")
         } else {
             match Operation::prepare(parameters, caller) {
                 Err(error) => error,

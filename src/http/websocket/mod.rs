@@ -88,7 +88,7 @@ pub async fn upgrade(state: GraphqlState, request: Request) -> Response {
         return refuse(
             StatusCode::SERVICE_UNAVAILABLE,
             ErrorCode::ServiceUnavailable,
-            "The server is shutting down.",
+            "the server is shutting down",
         );
     }
     let (mut parts, _) = request.into_parts();

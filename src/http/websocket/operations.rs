@@ -285,7 +285,7 @@ impl OperationTask {
     async fn finish_broken(&mut self) -> Result<(), ConnectionGone> {
         let error = coded(
             ErrorCode::InternalServerError,
-            "The server failed to run the operation.",
+            "the server failed to run the operation",
         );
         self.finish(|id| protocol::error(id, &[error])).await
     }

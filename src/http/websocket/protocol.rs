@@ -48,28 +48,28 @@ pub enum ClientMessage {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidMessage {
     /// A binary frame.
-    #[error("Binary messages are not part of {SUBPROTOCOL}")]
+    #[error("binary messages are not part of {SUBPROTOCOL}")]
     Binary,
     /// Not JSON at all.
-    #[error("The message is not JSON")]
+    #[error("the message is not JSON")]
     NotJson,
     /// JSON of another kind than an object.
-    #[error("The message must be an object, not {0}")]
+    #[error("the message must be an object, not {0}")]
     NotAnObject(&'static str),
     /// No `type`, or not a string.
-    #[error("The message has no `type`")]
+    #[error("the message has no `type`")]
     TypeMissing,
     /// A type that only a server sends, or that nobody does.
-    #[error("A client sends no message of type `{0}`")]
+    #[error("a client sends no message of type `{0}`")]
     TypeUnknown(String),
     /// No `id`, or not a string, or empty.
-    #[error("A message of type `{0}` must have a non-empty `id`")]
+    #[error("a message of type `{0}` must have a non-empty `id`")]
     IdMissing(&'static str),
     /// An id that is too long to be repeated.
     #[error("`id` is longer than {LONGEST_ID} bytes")]
     IdTooLong,
     /// A payload of the wrong kind.
-    #[error("The `payload` of `{kind}` must be an object, not {found}")]
+    #[error("the `payload` of `{kind}` must be an object, not {found}")]
     PayloadType {
         /// The message's type.
         kind: &'static str,
@@ -77,7 +77,7 @@ pub enum InvalidMessage {
         found: &'static str,
     },
     /// A payload of `subscribe` that is no GraphQL request.
-    #[error("In the payload of `subscribe`, {0}")]
+    #[error("in the payload of `subscribe`, {0}")]
     Parameters(#[from] ParameterError),
 }
 
@@ -247,11 +247,13 @@ impl CloseReason {
 
     /// The close frame.
     pub fn frame(&self) -> CloseFrame {
+        // Those of the protocol are spelt as its specification has them, so that a
+        // client finds what it looks for.
         let reason = match self {
-            Self::ShuttingDown => "server is shutting down".into(),
+            Self::ShuttingDown => "the server is shutting down".into(),
             Self::ProtocolViolation => "WebSocket protocol error".into(),
-            Self::NotUtf8 => "Text must be UTF-8".into(),
-            Self::MessageTooLarge => "Message too large".into(),
+            Self::NotUtf8 => "text must be UTF-8".into(),
+            Self::MessageTooLarge => "the message is too large".into(),
             Self::InvalidMessage(why) => cut_to(why, LONGEST_REASON).into(),
             Self::Unauthorized => "Unauthorized".into(),
             Self::Forbidden => "Forbidden".into(),
@@ -310,24 +312,24 @@ mod tests {
 
     #[test]
     fn what_is_no_message_says_why() {
-        assert_eq!(refusal("{"), "The message is not JSON");
-        assert_eq!(refusal("[]"), "The message must be an object, not an array");
-        assert_eq!(refusal("{}"), "The message has no `type`");
+        assert_eq!(refusal("{"), "the message is not JSON");
+        assert_eq!(refusal("[]"), "the message must be an object, not an array");
+        assert_eq!(refusal("{}"), "the message has no `type`");
         assert_eq!(
             refusal(r#"{"type":"next"}"#),
-            "A client sends no message of type `next`"
+            "a client sends no message of type `next`"
         );
         assert_eq!(
             refusal(r#"{"type":"complete","id":""}"#),
-            "A message of type `complete` must have a non-empty `id`"
+            "a message of type `complete` must have a non-empty `id`"
         );
         assert_eq!(
             refusal(r#"{"type":"pong","payload":[]}"#),
-            "The `payload` of `pong` must be an object, not an array"
+            "the `payload` of `pong` must be an object, not an array"
         );
         assert_eq!(
             refusal(r#"{"id":"1","type":"subscribe","payload":{"query":1}}"#),
-            "In the payload of `subscribe`, `query` must be a string, not a number"
+            "in the payload of `subscribe`, `query` must be a string, not a number"
         );
         assert_eq!(
             refusal(&format!(

@@ -56,7 +56,7 @@ async fn a_stopping_server_lets_answers_out_and_says_goodbye() {
     let began = Instant::now();
     let stopping = tokio::spawn(house.running.stop(PATIENCE));
     // Who runs nothing is sent away at once, and the others start nothing more.
-    idle.expect_close(1001, "server is shutting down").await;
+    idle.expect_close(1001, "the server is shutting down").await;
     peer.subscribe("late", QUERY).await;
     let late = peer.next().await;
     assert_eq!(late["id"], "late", "{late}");
@@ -76,7 +76,7 @@ async fn a_stopping_server_lets_answers_out_and_says_goodbye() {
             Received::Close(code, reason) => break (code, reason),
         }
     };
-    assert_eq!(close, (1001, "server is shutting down".to_owned()));
+    assert_eq!(close, (1001, "the server is shutting down".to_owned()));
     let of = |id: &str| -> Vec<&Value> {
         let of_operation = seen.iter().filter(|message| message["id"] == id);
         of_operation.collect()
