@@ -45,6 +45,14 @@ impl Answer {
         &self.response.errors
     }
 
+    /// The code of the first error: what the log says of an answer with errors.
+    pub fn first_error_code(&self) -> Option<&str> {
+        match self.errors().first()?.extensions.as_ref()?.get("code")? {
+            Value::String(code) => Some(code),
+            _ => None,
+        }
+    }
+
     /// The HTTP headers that resolvers asked for.
     pub fn http_headers(&self) -> &HeaderMap {
         &self.response.http_headers
@@ -90,6 +98,7 @@ mod tests {
     fn a_refused_request_has_no_data() {
         let answer = Answer::new(Response::from_errors(vec![ServerError::new("no", None)]));
         assert!(!answer.was_executed());
+        assert_eq!(answer.first_error_code(), Some("GRAPHQL_VALIDATION_FAILED"));
         assert_eq!(
             written(&answer),
             r#"{"errors":[{"message":"no","extensions":{"code":"GRAPHQL_VALIDATION_FAILED"}}]}"#
@@ -109,5 +118,6 @@ mod tests {
     fn a_success_has_no_errors() {
         let answer = Answer::new(Response::new(Value::from(1)));
         assert_eq!(written(&answer), r#"{"data":1}"#);
+        assert_eq!(answer.first_error_code(), None);
     }
 }

@@ -21,6 +21,7 @@ use super::graphql_endpoint::GraphqlState;
 use super::graphql_errors::{ErrorCode, coded};
 use super::graphql_request::{Operation, Parameters, kind_of, run_to_the_end};
 use super::media_type::{MediaType, is_json_body};
+use super::observe::{note_error, note_operation};
 use crate::model::Caller;
 
 /// Largest body that is read from anybody.
@@ -88,6 +89,7 @@ async fn answer(state: &GraphqlState, request: Request) -> Result<Answer, Refusa
         Ok(operation) => operation,
         Err(error) => return Ok(Answer::refused(error)),
     };
+    note_operation(operation.kind, operation.name.as_deref());
     match operation.kind {
         OperationType::Subscription => Err(Refusal::new(
             StatusCode::BAD_REQUEST,
@@ -231,6 +233,9 @@ fn status_of(answer: &Answer, media_type: MediaType) -> StatusCode {
 }
 
 fn write_answer(status: StatusCode, media_type: MediaType, answer: &Answer) -> Response {
+    if let Some(code) = answer.first_error_code() {
+        note_error(code);
+    }
     let (status, body) = match serde_json::to_vec(answer) {
         Ok(body) => (status, Body::from(body)),
         Err(error) => {

@@ -116,6 +116,8 @@ pub fn kind_of(value: &Value) -> &'static str {
 pub struct Operation {
     /// Query, mutation or subscription.
     pub kind: OperationType,
+    /// What the document calls it.
+    pub name: Option<Name>,
     /// The request, with the parsed document and the caller in it.
     pub request: Request,
 }
@@ -130,8 +132,8 @@ impl Operation {
             extensions,
         } = parameters;
         let document = parse_query(&query).map_err(|cause| parse_failed(&cause))?;
-        let definition = find_operation(&document, operation_name.as_deref())?;
-        let kind = definition.ty;
+        let (name, definition) = find_operation(&document, operation_name.as_deref())?;
+        let (name, kind) = (name.cloned(), definition.ty);
         if kind == OperationType::Subscription {
             check_single_root_field(definition)?;
         }
@@ -140,28 +142,37 @@ impl Operation {
         request.operation_name = operation_name;
         request.extensions = extensions;
         request.set_parsed_query(document);
-        Ok(Self { kind, request })
+        Ok(Self {
+            kind,
+            name,
+            request,
+        })
     }
 }
 
 fn find_operation<'document>(
     document: &'document ExecutableDocument,
     name: Option<&str>,
-) -> Result<&'document OperationDefinition, ServerError> {
+) -> Result<(Option<&'document Name>, &'document OperationDefinition), ServerError> {
     let found = match (&document.operations, name) {
-        (DocumentOperations::Single(operation), None) => Some(operation),
+        (DocumentOperations::Single(operation), None) => Some((None, operation)),
         (DocumentOperations::Single(_), Some(_)) => None,
-        (DocumentOperations::Multiple(operations), Some(name)) => operations.get(&Name::new(name)),
+        (DocumentOperations::Multiple(operations), Some(name)) => operations
+            .get_key_value(&Name::new(name))
+            .map(|(name, operation)| (Some(name), operation)),
         (DocumentOperations::Multiple(operations), None) if operations.len() > 1 => {
             return Err(coded(
                 ErrorCode::OperationNotFound,
                 "the document has several operations: say which one in `operationName`",
             ));
         }
-        (DocumentOperations::Multiple(operations), None) => operations.values().next(),
+        (DocumentOperations::Multiple(operations), None) => operations
+            .iter()
+            .next()
+            .map(|(name, operation)| (Some(name), operation)),
     };
     match found {
-        Some(operation) => Ok(&operation.node),
+        Some((name, operation)) => Ok((name, &operation.node)),
         None => Err(coded(
             ErrorCode::OperationNotFound,
             "the document has no operation of the name in `operationName`",

@@ -8,19 +8,9 @@ use axum::response::IntoResponse;
 use diesel_async::RunQueryDsl;
 use serde::Serialize;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 /// How long the database may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// What readiness depends on.
-#[derive(Clone)]
-pub struct Readiness {
-    /// The database that must answer.
-    pub database: Database,
-    /// Cancelled when the server stops: load balancers should look elsewhere.
-    pub shutdown: CancellationToken,
-}
 
 #[derive(Serialize)]
 struct Answer {
@@ -34,12 +24,15 @@ pub async fn healthz() -> impl IntoResponse {
 }
 
 /// `/readyz`: 200 when requests can be served, otherwise 503 and why.
-pub async fn readyz(State(readiness): State<Readiness>) -> impl IntoResponse {
+///
+/// A server that stops says nothing here: it refuses new connections from that moment
+/// on, which every load balancer takes for an answer, and sooner than the next check.
+/// One that needs time to send requests elsewhere must do so before it has usher
+/// stopped (Kubernetes: a pause in `preStop`). Waiting here in its stead would cost
+/// every stop those seconds, and usher cannot know how many they are.
+pub async fn readyz(State(database): State<Database>) -> impl IntoResponse {
     let answer = |code, status| (code, Json(Answer { status }));
-    if readiness.shutdown.is_cancelled() {
-        return answer(StatusCode::SERVICE_UNAVAILABLE, "shutting down");
-    }
-    match tokio::time::timeout(PATIENCE, ping(&readiness.database)).await {
+    match tokio::time::timeout(PATIENCE, ping(&database)).await {
         Ok(true) => answer(StatusCode::OK, "ready"),
         Ok(false) | Err(_) => answer(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -11,6 +11,7 @@ mod health;
 mod media_type;
 pub mod metrics;
 mod observe;
+mod request_id;
 mod websocket;
 
 pub use graphql_endpoint::GraphqlState;
@@ -22,9 +23,9 @@ use axum::http::header::{
     CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderName, HeaderValue};
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, map_request};
 use axum::routing::get;
-use health::Readiness;
+use request_id::REQUEST_ID;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
@@ -39,15 +40,10 @@ const CONTENT_SECURITY: &str = "default-src 'none'; script-src 'self'; \
      style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
 /// Everything that usher answers on.
 pub fn router(graphql: GraphqlState, database: Database) -> Router {
-    let readiness = Readiness {
-        database: database.clone(),
-        shutdown: graphql.shutdown.clone(),
-    };
     let layers = ServiceBuilder::new()
+        .layer(map_request(request_id::forget_unusable))
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(from_fn(observe::observe))
@@ -63,8 +59,9 @@ pub fn router(graphql: GraphqlState, database: Database) -> Router {
         .route("/graphiql/{*path}", get(assets::graphiql_asset))
         .route("/{*path}", get(assets::asset))
         .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz).with_state(readiness))
-        .route("/metrics", get(metrics::render).with_state(database))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(metrics::render))
+        .with_state(database)
         .merge(graphql_endpoint::routes(graphql))
         .layer(layers)
 }

@@ -1,5 +1,9 @@
 //! GraphQL over HTTP: the audits of the specification, the real client of its
-//! WebSocket sibling, and beyond them the limits, refusals and codes.
+//! WebSocket sibling, and beyond them the limits, refusals and codes. Its folder has
+//! what the log says of it.
+
+mod log;
+
 use crate::support::slow_hold::SlowHold;
 use crate::support::{Event, House, PATIENCE, house, node};
 use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZstdDecoder};

@@ -25,6 +25,7 @@ use crate::http::graphql_answer::Answer;
 use crate::http::graphql_endpoint::GraphqlState;
 use crate::http::graphql_errors::{ErrorCode, coded};
 use crate::http::graphql_request::{Operation, run_to_the_end};
+use crate::http::observe::{milliseconds, shortened};
 
 /// A message that waits to be sent, as the text it will be on the wire.
 pub struct Frame {
@@ -109,6 +110,7 @@ impl Operations {
             running: Arc::clone(&self.running),
             queue: self.queue.clone(),
             slot: Some(slot),
+            first_error: None,
         };
         let state = self.state.clone();
         let work = async move {
@@ -202,11 +204,13 @@ struct OperationTask {
     queue: mpsc::Sender<Frame>,
     /// Empty while the work of a query or mutation holds it, and after the last frame.
     slot: Option<Slot>,
+    /// The code of the first error that the peer was told.
+    first_error: Option<String>,
 }
 
 impl OperationTask {
     async fn run(&mut self, state: &GraphqlState, operation: Operation) {
-        let (started, kind) = (Instant::now(), operation.kind);
+        let (started, kind, name) = (Instant::now(), operation.kind, operation.name.clone());
         // A resolver that panics must cost its operation, not leave the peer waiting.
         let outcome = AssertUnwindSafe(self.execute(state, operation))
             .catch_unwind()
@@ -216,7 +220,15 @@ impl OperationTask {
             Ok(outcome) => outcome,
             Err(_) => self.finish_broken().await,
         };
-        tracing::info!(operation = ?self.id, %kind, elapsed = ?started.elapsed(), "ended");
+        // The words of the request's own line, so that one search finds both.
+        tracing::info!(
+            operation_id = shortened(&self.id),
+            operation = %kind,
+            operation_name = name.as_deref().map(shortened),
+            error_code = self.first_error.as_deref().map(shortened),
+            elapsed_ms = milliseconds(started.elapsed()),
+            "ended"
+        );
     }
 
     async fn execute(
@@ -246,6 +258,7 @@ impl OperationTask {
         match run_to_the_end(&state.tracker, work).await {
             Some((answer, slot)) => {
                 self.slot = slot;
+                self.note_error(&answer);
                 self.finish_with(&answer).await
             }
             None => self.finish_broken().await,
@@ -260,6 +273,7 @@ impl OperationTask {
         let mut responses = state.schema.execute_stream(operation.request);
         while let Some(response) = responses.next().await {
             let answer = Answer::new(response);
+            self.note_error(&answer);
             if !answer.was_executed() {
                 return self.finish(|id| protocol::error(id, answer.errors())).await;
             }
@@ -283,11 +297,16 @@ impl OperationTask {
     }
 
     async fn finish_broken(&mut self) -> Result<(), ConnectionGone> {
-        let error = coded(
-            ErrorCode::InternalServerError,
-            "the server failed to run the operation",
-        );
+        let code = ErrorCode::InternalServerError;
+        let error = coded(code, "the server failed to run the operation");
+        self.first_error = Some(code.name().to_owned());
         self.finish(|id| protocol::error(id, &[error])).await
+    }
+
+    fn note_error(&mut self, answer: &Answer) {
+        if self.first_error.is_none() {
+            self.first_error = answer.first_error_code().map(str::to_owned);
+        }
     }
 
     // Waits for space first and writes the JSON then: what waits is one value, and

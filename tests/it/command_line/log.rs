@@ -53,7 +53,7 @@ async fn each_request_has_one_line_with_its_id() {
         "method=GET",
         "path=\"/\"",
         "status=200",
-        "elapsed=",
+        "elapsed_ms=",
     ] {
         assert!(page.contains(part), "{part} is missing in {page}");
     }

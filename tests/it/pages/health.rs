@@ -3,17 +3,12 @@
 
 use super::{CONTENT_SECURITY, get, header};
 use crate::support::program::Server;
-use crate::support::{House, cluster, eventually};
-use axum::body::Body;
-use axum::http::Request;
+use crate::support::slow_hold::SlowHold;
+use crate::support::{House, PATIENCE, cluster, eventually};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
-use reqwest::Client;
+use reqwest::{Client, Response};
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use tower::ServiceExt;
-use usher::auth::Authenticator;
-use usher::http::{self, GraphqlState, SocketLimits};
+use tokio::net::TcpStream;
 use uuid::Uuid;
 
 /// The status of what a server answers, and what it says.
@@ -61,28 +56,27 @@ async fn without_its_database_a_server_is_healthy_but_not_ready() {
     server.stop().await;
 }
 
+/// What a load balancer takes for "not ready", and it need not wait for its next check.
 #[tokio::test]
-async fn a_server_that_stops_is_not_ready() {
+async fn a_server_that_stops_refuses_connections_while_it_finishes() {
     let house = House::open().await;
-    let services = house.running.services.clone();
-    let database = services.database.clone();
-    let shutdown = CancellationToken::new();
-    let state = GraphqlState {
-        schema: usher::graphql::schema(services),
-        authenticator: Authenticator::without_key(),
-        sockets: SocketLimits::default(),
-        shutdown: shutdown.clone(),
-        tracker: TaskTracker::new(),
-    };
-    let router = http::router(state, database);
-    let status = async || {
-        let request = Request::get("/readyz").body(Body::empty()).unwrap();
-        let response = router.clone().oneshot(request).await.unwrap();
-        response.status().as_u16()
-    };
-    assert_eq!(status().await, 200);
-    shutdown.cancel();
-    assert_eq!(status().await, 503);
+    let mut hold = SlowHold::at(&house).await;
+    let visitor = house.visitor();
+    let mutation = hold.mutation();
+    let holding = tokio::spawn(async move { visitor.ask(&mutation, json!({})).await });
+    hold.has_begun().await;
+
+    let address = house.running.address;
+    let stopping = tokio::spawn(house.running.stop(PATIENCE));
+    eventually("connections are refused", async || {
+        TcpStream::connect(address).await.err()
+    })
+    .await;
+    assert!(!stopping.is_finished());
+    hold.goes_on().await;
+    let answer = holding.await.unwrap();
+    assert_eq!(answer.data()["holdSeats"]["__typename"], "SeatsHeld");
+    stopping.await.unwrap();
 }
 
 #[tokio::test]
@@ -95,12 +89,41 @@ async fn every_answer_carries_the_id_of_its_request() {
         assert!(Uuid::try_parse(id).is_ok(), "{path}: {id}");
         assert_ne!(header(&second, "x-request-id"), id);
         // One that a proxy has given stays.
-        let request = Client::new()
-            .get(format!("{}{path}", house.url))
-            .header("x-request-id", "of-the-proxy-7");
-        let given = request.send().await.unwrap();
-        assert_eq!(header(&given, "x-request-id"), "of-the-proxy-7");
+        let longest = "x".repeat(128);
+        for chosen in ["of-the-proxy-7", &longest] {
+            let given = get_as(&house, path, &[chosen]).await;
+            assert_eq!(header(&given, "x-request-id"), chosen);
+        }
     }
+}
+
+#[tokio::test]
+async fn an_id_that_does_not_belong_in_a_log_is_replaced() {
+    let house = House::open().await;
+    let (long, endless) = ("x".repeat(129), "x".repeat(4_000));
+    for chosen in [
+        &[""][..],
+        &["two words"],
+        &["caf\u{e9}"],
+        &[&long],
+        &[&endless],
+        &["one", "another"],
+    ] {
+        let answer = get_as(&house, "/healthz", chosen).await;
+        let ids: Vec<_> = answer.headers().get_all("x-request-id").iter().collect();
+        assert_eq!(ids.len(), 1, "{ids:?}");
+        let id = header(&answer, "x-request-id");
+        assert!(Uuid::try_parse(id).is_ok(), "{chosen:?} became {id}");
+    }
+}
+
+/// Asks with these ids of the request.
+async fn get_as(house: &House, path: &str, ids: &[&str]) -> Response {
+    let mut request = Client::new().get(format!("{}{path}", house.url));
+    for id in ids {
+        request = request.header("x-request-id", *id);
+    }
+    request.send().await.unwrap()
 }
 
 /// The database of a house, seen from another one.

@@ -101,6 +101,34 @@ async fn holds_and_requests_are_counted() {
 }
 
 #[tokio::test]
+async fn paths_that_lead_nowhere_share_a_route() {
+    let house = House::open().await;
+    let server = Server::beside(&house, &[]).await;
+    for path in [
+        "/wp-login.php",
+        "/a/b/c",
+        "/graphiql/nothing.js",
+        "/home.css",
+    ] {
+        reqwest::get(format!("{}{path}", server.url)).await.unwrap();
+    }
+    let after = metrics(&server).await;
+    let count = |route: &str, status: u16| {
+        let labels = format!("method=\"GET\",route=\"{route}\",status=\"{status}\"");
+        after[&format!("usher_http_requests_total{{{labels}}}")]
+    };
+    assert_eq!(count("other", 404), 3.0);
+    assert_eq!(count("/{*path}", 200), 1.0);
+    assert_eq!(
+        after["usher_http_request_seconds_count{route=\"other\"}"],
+        3.0
+    );
+    let missing: Vec<_> = after.keys().filter(|key| key.contains("404")).collect();
+    assert_eq!(missing.len(), 1, "{missing:?}");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn sockets_and_what_runs_on_them_are_counted_up_and_down() {
     let house = House::open().await;
     let event = house.event(1, 1).await;

@@ -1,0 +1,131 @@
+//! What a line of the log says of an operation: which one it was and what went
+//! wrong, and of its document nothing else.
+
+use crate::support::House;
+use crate::support::peer::Peer;
+use crate::support::program::Server;
+use reqwest::Client;
+use serde_json::{Value, json};
+
+/// A server on the house's database that logs JSON.
+async fn logging(house: &House) -> Server {
+    Server::beside(house, &["--log-format", "json"]).await
+}
+
+/// Stops the server; answers the lines in which it says that something was done.
+async fn lines_of(server: Server, message: &str) -> Vec<Value> {
+    server.signal(nix::sys::signal::Signal::SIGTERM);
+    let (code, log) = server.ended().await;
+    assert_eq!(code, Some(0), "{log:#?}");
+    let lines = log.iter().map(|line| serde_json::from_str(line).unwrap());
+    let wanted = |line: &Value| line["fields"]["message"] == message;
+    lines.filter(wanted).collect()
+}
+
+#[tokio::test]
+async fn a_request_says_its_operation_and_its_first_error() {
+    let house = House::open().await;
+    let server = logging(&house).await;
+    let long = "x".repeat(4_000);
+    let long_query = format!("query {long} {{ __typename }}");
+    let create = "mutation Found { createVenue(input: {name: \"A\", timeZone: \"UTC\"}) \
+                  { __typename } }";
+    let cases = [
+        ("{ __typename }", json!("query"), json!(null), json!(null)),
+        (
+            "query Who { viewer { role } }",
+            json!("query"),
+            json!("Who"),
+            json!(null),
+        ),
+        (
+            create,
+            json!("mutation"),
+            json!("Found"),
+            json!("UNAUTHENTICATED"),
+        ),
+        (
+            "query Bad { hunter2 }",
+            json!("query"),
+            json!("Bad"),
+            json!("GRAPHQL_VALIDATION_FAILED"),
+        ),
+        (
+            "{ hunter2 (",
+            json!(null),
+            json!(null),
+            json!("GRAPHQL_PARSE_FAILED"),
+        ),
+        (
+            "subscription S { seatMap(eventId: \"x\") { __typename } }",
+            json!("subscription"),
+            json!("S"),
+            json!("SUBSCRIPTION_NOT_SUPPORTED"),
+        ),
+        (
+            &long_query,
+            json!("query"),
+            json!("x".repeat(100)),
+            json!(null),
+        ),
+    ];
+    for (index, (query, ..)) in cases.iter().enumerate() {
+        let request = Client::new()
+            .post(format!("{}/graphql", server.url))
+            .header("x-request-id", format!("of-case-{index}"))
+            .json(&json!({"query": query}));
+        request.send().await.unwrap();
+    }
+    let lines = lines_of(server, "answered").await;
+    for (index, (query, operation, name, code)) in cases.iter().enumerate() {
+        let id = format!("of-case-{index}");
+        let line = lines.iter().find(|line| line["span"]["id"] == id).unwrap();
+        assert_eq!(&line["span"]["operation"], operation, "{query}: {line}");
+        assert_eq!(&line["span"]["operation_name"], name, "{query}: {line}");
+        assert_eq!(&line["span"]["error_code"], code, "{query}: {line}");
+        assert!(line["fields"]["elapsed_ms"].is_f64(), "{line}");
+        assert!(!line.to_string().contains("hunter2"), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn an_operation_on_a_websocket_says_the_same() {
+    let house = House::open().await;
+    let server = logging(&house).await;
+    let mut peer = Peer::ready(&server.url).await;
+    for (id, document) in [
+        ("1", "query Who { viewer { role } }"),
+        ("2", "{ node(id: \"nonsense\") { id } }"),
+        (
+            "3",
+            "subscription S { seatMap(eventId: \"x\") { nothing } }",
+        ),
+    ] {
+        peer.subscribe(id, document).await;
+        while !matches!(
+            peer.next_of(id).await["type"].as_str(),
+            Some("complete" | "error")
+        ) {}
+    }
+    drop(peer);
+    let lines = lines_of(server, "ended").await;
+    assert_eq!(lines.len(), 3, "{lines:#?}");
+    for (id, operation, name, code) in [
+        ("1", "query", json!("Who"), json!(null)),
+        ("2", "query", json!(null), json!("BAD_USER_INPUT")),
+        (
+            "3",
+            "subscription",
+            json!("S"),
+            json!("GRAPHQL_VALIDATION_FAILED"),
+        ),
+    ] {
+        let of_operation = |line: &&Value| line["fields"]["operation_id"] == id;
+        let line = lines.iter().find(of_operation).unwrap();
+        let fields = &line["fields"];
+        assert_eq!(fields["operation"], operation, "{line}");
+        assert_eq!(fields["operation_name"], name, "{line}");
+        assert_eq!(fields["error_code"], code, "{line}");
+        assert!(fields["elapsed_ms"].is_f64(), "{line}");
+    }
+}
