@@ -18,6 +18,11 @@ pub async fn home(headers: HeaderMap) -> Response {
     serve("index.html", &headers)
 }
 
+/// The icon, where browsers look for it when no page names one: they do for `/metrics`.
+pub async fn icon(headers: HeaderMap) -> Response {
+    serve("graphiql/favicon.svg", &headers)
+}
+
 /// GraphiQL.
 pub async fn graphiql(headers: HeaderMap) -> Response {
     serve("graphiql/index.html", &headers)

@@ -55,6 +55,7 @@ pub fn router(graphql: GraphqlState, database: Database) -> Router {
         .layer(CompressionLayer::new());
     Router::new()
         .route("/", get(assets::home))
+        .route("/favicon.ico", get(assets::icon))
         .route("/graphiql", get(assets::graphiql))
         .route("/graphiql/{*path}", get(assets::graphiql_asset))
         .route("/{*path}", get(assets::asset))

@@ -91,6 +91,8 @@ async fn every_file_that_a_page_names_is_there() {
     let house = House::open().await;
     let files = files_of_pages(&house).await;
     for known in [
+        "/home.js",
+        "/home.css",
         "/graphiql/graphiql-page.js",
         "/graphiql/graphiql-page.css",
         "/graphiql/vendor/graphiql.min.js",
@@ -114,6 +116,35 @@ async fn every_file_that_a_page_names_is_there() {
         assert_eq!(header(&file, "x-content-type-options"), "nosniff");
         assert_eq!(header(&file, "content-security-policy"), CONTENT_SECURITY);
         assert!(!file.bytes().await.unwrap().is_empty(), "{path} is empty");
+    }
+}
+
+#[tokio::test]
+async fn both_pages_have_the_icon_and_so_has_what_is_no_page() {
+    let house = House::open().await;
+    for path in PAGES {
+        let page = get(&house, path).await.text().await.unwrap();
+        let link = r#"<link rel="icon" href="/graphiql/favicon.svg" type="image/svg+xml">"#;
+        assert!(page.contains(link), "{path}");
+    }
+    // What browsers ask for when they show `/healthz` or `/metrics`.
+    let icon = get(&house, "/favicon.ico").await;
+    assert_eq!(icon.status(), 200);
+    assert_eq!(header(&icon, "content-type"), "image/svg+xml");
+}
+
+/// At 1280 pixels, GraphiQL cuts off what is longer, and people read comments.
+#[test]
+fn comments_of_the_examples_are_short() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("web/graphiql/examples");
+    for example in std::fs::read_dir(examples).unwrap() {
+        let path = example.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("# "), "{} says nothing", path.display());
+        for line in text.lines().filter(|line| line.starts_with('#')) {
+            let length = line.chars().count();
+            assert!(length <= 46, "{length}: {line:?} in {}", path.display());
+        }
     }
 }
 

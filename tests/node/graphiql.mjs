@@ -20,6 +20,8 @@ const staffToken = process.env.USHER_STAFF_TOKEN;
 const TABS = ["LookAtAMap", "HoldTwoSeats", "ProvokeAConflict", "Subscribe", "BookIt"];
 // Far longer than anything takes: a test machine is slow and full.
 const WAIT_MS = 60_000;
+const WIDE = { width: 1440, height: 860 };
+const NARROW = { width: 1280, height: 720 };
 
 const problems = [];
 const requests = new Set();
@@ -40,14 +42,15 @@ const browser = await chromium.launch({
 });
 
 try {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 860 } });
+  const context = await browser.newContext({ viewport: WIDE });
   context.setDefaultTimeout(WAIT_MS);
   const page = await watchedPage(context);
 
+  await step("the first page says how to ask this server", () => showsItsOwnAddress(page));
   await step("the page opens with its examples", () => opens(page));
   await step("every example is valid for the schema", () => examplesAreValid(page));
+  await step("no comment is cut off on a small screen", () => commentsAreWhole(page));
   await step("a map is shown", () => showsMap(page));
-  if (screenshot) await page.screenshot({ path: screenshot });
   await step("a subscription shows a snapshot, then another's hold", () => followsMap(page));
   await step("a conflict is provoked", () => provokesConflict(page));
   await step("two seats are held and booked", () => holdsAndBooks(page));
@@ -77,6 +80,16 @@ async function step(title, run) {
 
 // --- The steps ---------------------------------------------------------------
 
+// What is shown is run: the command must be one that this server understands.
+async function showsItsOwnAddress(page) {
+  await page.goto(base.href);
+  const origin = page.locator("#origin");
+  await origin.filter({ hasText: base.origin }).waitFor();
+  const command = await page.locator("pre").innerText();
+  assert.ok(command.startsWith(`curl ${base.origin}/graphql `), command);
+  return command.split("\n")[0];
+}
+
 async function opens(page) {
   const response = await page.goto(new URL("/graphiql", base).href);
   assert.equal(response.status(), 200);
@@ -101,6 +114,23 @@ async function examplesAreValid(page) {
     const errors = validate(schema, parse(await queryText(page)));
     assert.deepEqual(errors.map(({ message }) => `${title}: ${message}`), []);
   }
+}
+
+async function commentsAreWhole(page) {
+  await page.setViewportSize(NARROW);
+  for (const title of TABS) {
+    await openTab(page, title);
+    const cutOff = await page.locator(".graphiql-query-editor .CodeMirror").evaluate((editor) => {
+      const { right } = editor.getBoundingClientRect();
+      const lines = editor.CodeMirror.getValue().split("\n");
+      return lines.filter((text, line) => {
+        const end = editor.CodeMirror.charCoords({ line, ch: text.length }, "window");
+        return text.startsWith("#") && end.left > right;
+      });
+    });
+    assert.deepEqual(cutOff, [], title);
+  }
+  await page.setViewportSize(WIDE);
 }
 
 async function showsMap(page) {
@@ -148,6 +178,8 @@ async function provokesConflict(page) {
   assert.equal(data.slowBuyer.__typename, "SeatConflict", data.slowBuyer.message);
   assert.equal(data.slowBuyer.conflicts.length, 2, "a conflict names every seat that was lost");
   await page.locator(".result-window .CodeMirror-code", { hasText: "SeatConflict" }).waitFor();
+  // The picture of the README.
+  if (screenshot) await page.screenshot({ path: screenshot });
   await release(data.quickBuyer.token);
   return data.slowBuyer.message;
 }
