@@ -80,7 +80,7 @@ async function step(title, run) {
 
 // --- The steps ---------------------------------------------------------------
 
-// What is shown is run: the command must be one that this server understands.
+// The command is there to be pasted, so that it must name this server, whatever its port.
 async function showsItsOwnAddress(page) {
   await page.goto(base.href);
   const origin = page.locator("#origin");
