@@ -1,6 +1,7 @@
 //! Many buyers, the same seats, the same moment.
 
 use crate::support::checks::{self, assert_sound};
+use crate::support::lock::Lock;
 use crate::support::{Event, House, Seat, cluster};
 use diesel::QueryableByName;
 use diesel::sql_types::{Integer, Text};
@@ -256,31 +257,33 @@ async fn a_deadlock_is_run_again_and_counted() {
     let house = House::open().await;
     let event = house.event(1, 2).await;
     let mut other = house.sql().await;
-    // Takes the second seat, waits until usher has the first and wants the
-    // second, then wants the first.
-    other
-        .batch_execute("SET deadlock_timeout = '10s'; BEGIN")
-        .await
-        .unwrap();
+    // A transaction looks for a deadlock once, when it has waited for a while. So
+    // that it is usher's which finds this one, however slow the machine is, the
+    // other has to wait first: usher stops at a gate when it has the first seat.
+    let stop = "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS \
+                    'BEGIN PERFORM pg_advisory_xact_lock_shared(7); RETURN NEW; END'; \
+                CREATE TRIGGER wait BEFORE UPDATE ON seats FOR EACH ROW \
+                    WHEN (NEW.seat_no = 0) EXECUTE FUNCTION wait()";
+    other.batch_execute(stop).await.unwrap();
+    let closed = "BEGIN; SELECT pg_advisory_xact_lock(7)";
+    let mut gate = Lock::by(&house.database_url, closed).await;
     let lock = |seat_no: i32| {
         format!("SELECT 1 FROM seats WHERE event_id = 1 AND seat_no = {seat_no} FOR UPDATE")
     };
-    other.batch_execute(&lock(1)).await.unwrap();
+    let second = format!("SET deadlock_timeout = '1h'; BEGIN; {}", lock(1));
+    other.batch_execute(&second).await.unwrap();
     let buyer = house.buyer("anna");
     let holding = tokio::spawn({
         let event = event.clone();
         async move { buyer.hold(&event.id, &event.seats).await }
     });
-    let mut watching = house.sql().await;
-    crate::support::eventually("usher waits for the second seat", async || {
-        let waiting = "pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'UPDATE%' \
-                       AND datname = current_database()";
-        (checks::count(&mut watching, waiting).await == 1).then_some(())
-    })
-    .await;
-    // usher's statement looks for deadlocks first and is the one to be ended.
-    other.batch_execute(&lock(0)).await.unwrap();
-    other.batch_execute("COMMIT").await.unwrap();
+    gate.is_wanted_by(1).await;
+    let first = format!("{}; COMMIT", lock(0));
+    let waiting = tokio::spawn(async move { other.batch_execute(&first).await });
+    gate.is_wanted_by(2).await;
+    // Now usher wants the second seat as well.
+    gate.let_go().await;
+    waiting.await.unwrap().unwrap();
     let answer = holding.await.unwrap();
     assert_eq!(answer.data()["__typename"], "SeatsHeld");
     assert_eq!(answer.data()["attempts"], 2);
