@@ -4,7 +4,7 @@
 use super::{CONTENT_SECURITY, get, header};
 use crate::support::program::Server;
 use crate::support::slow_hold::SlowHold;
-use crate::support::{House, PATIENCE, cluster, eventually};
+use crate::support::{House, PATIENCE, checks, cluster, eventually};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
@@ -144,11 +144,16 @@ impl Database {
 
     async fn goes_away(mut self) {
         let Self { name, admin } = &mut self;
-        let statements = format!(
-            "ALTER DATABASE {name} ALLOW_CONNECTIONS false; \
-             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
-        );
-        admin.batch_execute(&statements).await.unwrap();
+        // Committed before anybody is sent away, who could come back otherwise.
+        let close = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false");
+        admin.batch_execute(&close).await.unwrap();
+        let connected = format!("pg_stat_activity WHERE datname = '{name}'");
+        let send_away = format!("SELECT pg_terminate_backend(pid) FROM {connected}");
+        eventually("nobody is connected", async || {
+            admin.batch_execute(&send_away).await.unwrap();
+            (checks::count(admin, &connected).await == 0).then_some(())
+        })
+        .await;
     }
 
     async fn comes_back(mut self) {
