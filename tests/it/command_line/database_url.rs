@@ -6,7 +6,7 @@ use crate::support::program::{Server, run, usher};
 use crate::support::{House, checks, house};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixStream};
 use tokio::process::Command;
 use tokio_postgres::config::Host;
 use usher::model::Role;
@@ -46,9 +46,10 @@ async fn a_url_that_is_none_is_refused() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_said_to_be_so() {
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    // Nobody listens there, and nobody else is given the port meanwhile.
+    let closed = TcpSocket::new_v4().unwrap();
+    closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = closed.local_addr().unwrap();
-    drop(closed);
     let url = format!("postgres://usher:hunter2@{address}/usher");
     expect_complaint(&url, "Connection refused").await;
 }
