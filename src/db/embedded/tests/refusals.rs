@@ -121,8 +121,13 @@ fn pretend_programs(folder: &Path, version: &str) -> PathBuf {
     for program in ["postgres", "initdb"] {
         let path = folder.join(program);
         let script = format!("#!/bin/sh\necho '{program} (PostgreSQL) {version}'\n");
-        fs::write(&path, script).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        // Another process writes it. A file that is open for writing cannot be run,
+        // and what another test starts meanwhile keeps open what is open here.
+        let write = Command::new("sh")
+            .args(["-c", r#"printf %s "$1" > "$0" && chmod 755 "$0""#])
+            .args([path.as_os_str(), script.as_ref()])
+            .status();
+        assert!(write.unwrap().success());
     }
     folder
 }
