@@ -83,7 +83,10 @@ async fn the_last_processes_of_a_killed_server_are_waited_for() {
         let title = fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap_or_default();
         title.contains("background writer")
     };
-    let helper = processes(&options).into_iter().find(is_helper).unwrap();
+    // It says what it is only once it has had its turn on the processor.
+    let helper = || processes(&options).into_iter().find(is_helper);
+    until("the helper is at work", || helper().is_some()).await;
+    let helper = helper().unwrap();
     // A helper that cannot notice that its server is gone.
     kill(helper, Signal::SIGSTOP).unwrap();
     victim.kill();
