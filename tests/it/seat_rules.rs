@@ -158,6 +158,8 @@ async fn a_transition_is_a_heap_only_update() {
         let token = held.data()["token"].as_str().unwrap();
         visitor.release(token, None).await;
     }
+    // Not open for longer: the feeds of all tests wait for it.
+    open.batch_execute("COMMIT").await.unwrap();
     let sql = &mut house.sql().await;
     // The statistics of other sessions come when they are idle.
     let updates = crate::support::eventually("the statistics are in", async || {
