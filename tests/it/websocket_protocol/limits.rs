@@ -115,9 +115,10 @@ async fn a_peer_that_answers_no_ping_is_cut_off() {
         ..SocketLimits::default()
     })
     .await;
-    // The library answers pings while it is read from, and only then.
-    let mut lively = Peer::ready(&house.url).await;
+    // The library answers pings while it is read from, and only then: the lively
+    // one comes last, so that it is read from without a pause.
     let mut silent = Peer::ready(&house.url).await;
+    let mut lively = Peer::ready(&house.url).await;
     tokio::join!(
         silent.expect_cut_off(),
         // Longer than twice the time that cuts off the other.
