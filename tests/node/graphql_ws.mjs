@@ -25,7 +25,8 @@ if (!url || !subscription) {
 const { QUERY = '{ __typename }', TRIGGER, TOKEN, BAD_TOKEN = 'not-a-token' } = process.env;
 const subscribePayload = { query: subscription, variables: JSON.parse(variables) };
 
-const PATIENCE_MILLISECONDS = 10_000;
+// Far longer than anything takes: a test machine is slow and full.
+const PATIENCE_MILLISECONDS = 30_000;
 const open = new Set();
 
 const checks = [

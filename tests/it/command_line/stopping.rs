@@ -7,7 +7,7 @@ use crate::support::program::{DataFolder, Server};
 use nix::sys::signal::Signal;
 
 /// A seat that is locked for as long as a slow machine needs.
-const PATIENT: [&str; 4] = ["--lock-timeout", "30s", "--statement-timeout", "30s"];
+const PATIENT: [&str; 4] = ["--lock-timeout", "1m", "--statement-timeout", "1m"];
 
 #[tokio::test]
 async fn a_signal_stops_usher_and_its_postgresql() {

@@ -1,5 +1,6 @@
 //! A house: a server on a database of its own, with events in it.
 
+use crate::support::PATIENCE;
 use crate::support::actor::Actor;
 use crate::support::cluster::{self, Cluster};
 use diesel_async::AsyncPgConnection;
@@ -162,10 +163,10 @@ impl House {
 pub fn settings() -> DatabaseSettings {
     DatabaseSettings {
         connections: 16,
-        acquire_timeout: Duration::from_secs(30),
-        statement_timeout: Duration::from_secs(30),
-        lock_timeout: Duration::from_secs(20),
-        idle_transaction_timeout: Duration::from_secs(30),
+        acquire_timeout: PATIENCE,
+        statement_timeout: PATIENCE,
+        lock_timeout: PATIENCE,
+        idle_transaction_timeout: PATIENCE,
     }
 }
 

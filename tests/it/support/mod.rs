@@ -21,7 +21,7 @@ use std::time::Duration;
 
 /// How long a condition may take to become true before a test gives up: far
 /// longer than it ever takes.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits until `condition` answers something, asking again and again, and not
 /// so often that the asking slows down what is waited for.
