@@ -3,7 +3,7 @@
 use crate::config::{NoDataDir, StorageSettings};
 use crate::db::embedded::{self, EmbeddedError, EmbeddedOptions, EmbeddedPostgres};
 use crate::db::migrations::{self, MigrationFailed};
-use crate::db::{Database, DatabaseUnavailable};
+use crate::db::{Database, DatabaseUnavailable, OpenError};
 use secrecy::SecretString;
 use std::path::PathBuf;
 
@@ -28,7 +28,10 @@ pub enum StorageError {
     /// The private PostgreSQL does not run.
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
-    /// The database cannot be reached.
+    /// The database cannot be connected to.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The database cannot be reached any more.
     #[error(transparent)]
     Unavailable(#[from] DatabaseUnavailable),
     /// The database cannot be used.
@@ -43,7 +46,10 @@ pub enum StorageError {
 /// When there is no database to be had.
 pub async fn open(settings: &StorageSettings) -> Result<Storage, StorageError> {
     if let Some(url) = settings.database_url() {
-        return connect(url.clone(), settings, None, None).await;
+        return match connect(url.clone(), settings, None, None).await {
+            Err(StorageError::Open(error)) => Err(error.named_by("DATABASE_URL").into()),
+            connected => connected,
+        };
     }
     let options = embedded_options(settings)?;
     let embedded = EmbeddedPostgres::start(&options).await?;

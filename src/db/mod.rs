@@ -6,6 +6,7 @@
 
 pub mod bookings;
 pub mod changes;
+mod database_url;
 pub mod embedded;
 mod encryption;
 pub mod events;
@@ -19,4 +20,5 @@ pub mod seats;
 pub mod transaction_id;
 pub mod venues;
 
+pub use database_url::OpenError;
 pub use pool::{Connection, Database, DatabaseUnavailable};

@@ -1,10 +1,10 @@
 //! Connections: how one is opened, and the fair queue before the pool.
 
 use crate::config::DatabaseSettings;
+use crate::db::database_url::{self, ConnectFailed, OpenError};
 use crate::db::encryption;
-use crate::model::causes::in_full;
+use diesel::ConnectionError;
 use diesel::result::DatabaseErrorKind;
-use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::pooled_connection::bb8::{Pool, PooledConnection, RunError};
 use diesel_async::pooled_connection::{
     AsyncDieselConnectionManager, ManagerConfig, PoolableConnection, RecyclingMethod,
@@ -12,12 +12,11 @@ use diesel_async::pooled_connection::{
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
 use rustls::{ClientConfig, RootCertStore};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_postgres::Config;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// The database, for any number of users; a clone is the same pool.
@@ -29,6 +28,7 @@ pub struct Database {
     turns: Arc<Semaphore>,
     settings: Arc<DatabaseSettings>,
     url: Arc<SecretString>,
+    place: String,
     tls: MakeRustlsConnect,
 }
 
@@ -69,12 +69,15 @@ impl Database {
     /// found out at once, and missing encryption is warned of once.
     ///
     /// # Errors
-    /// When that connection cannot be opened.
-    pub async fn open(
-        url: SecretString,
-        settings: DatabaseSettings,
-    ) -> Result<Self, DatabaseUnavailable> {
-        let tls = tls_connector()?;
+    /// When the URL cannot be read or that connection cannot be opened.
+    pub async fn open(url: SecretString, settings: DatabaseSettings) -> Result<Self, OpenError> {
+        let config = database_url::read(&url).map_err(OpenError::Url)?;
+        let place = database_url::place(&config);
+        let failed = |source| OpenError::Connect {
+            place: place.clone(),
+            source,
+        };
+        let tls = tls_connector().map_err(|error| failed(ConnectFailed::new(error)))?;
         let url = Arc::new(url);
         let mut manager = ManagerConfig::default();
         let shared = (tls.clone(), settings.clone(), Arc::clone(&url));
@@ -82,7 +85,12 @@ impl Database {
         // that does not go through its hands.
         manager.custom_setup = Box::new(move |_| {
             let (tls, settings, url) = shared.clone();
-            async move { establish(&url, &tls, &settings).await }.boxed()
+            let opened = async move { establish(&url, &tls, &settings).await };
+            opened
+                .map(|opened| {
+                    opened.map_err(|error| ConnectionError::BadConnection(error.to_string()))
+                })
+                .boxed()
         });
         // Whether the server has closed it is known without asking the server:
         // after a restart of it no request pays for a dead connection.
@@ -92,10 +100,7 @@ impl Database {
             std::future::ready(answer).boxed()
         }));
         let manager = AsyncDieselConnectionManager::new_with_config("", manager);
-        let unreachable = |error: ConnectionError| DatabaseUnavailable::Unreachable(error.into());
-        let config = parse(&url).map_err(unreachable)?;
-        let first = establish(&url, &tls, &settings).await;
-        let mut first = first.map_err(unreachable)?;
+        let mut first = establish(&url, &tls, &settings).await.map_err(failed)?;
         encryption::warn_if_missing(&config, &mut first).await;
         drop(first);
         let pool = Pool::builder()
@@ -104,13 +109,14 @@ impl Database {
             .connection_timeout(settings.acquire_timeout)
             .build(manager)
             .await
-            .map_err(|error| DatabaseUnavailable::Unreachable(error.into()))?;
+            .map_err(|error| failed(ConnectFailed::new(error)))?;
         let turns = Arc::new(Semaphore::new(settings.connections as usize));
         Ok(Self {
             pool,
             turns,
             settings: Arc::new(settings),
             url,
+            place,
             tls,
         })
     }
@@ -148,6 +154,11 @@ impl Database {
             .map_err(|error| DatabaseUnavailable::Unreachable(error.into()))
     }
 
+    /// Where it is: host, port and database, for people. Nothing in it is secret.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
     /// How many connections the pool has, and how many of them are idle.
     pub fn connections(&self) -> (u32, u32) {
         let state = self.pool.state();
@@ -164,8 +175,8 @@ async fn establish(
     url: &SecretString,
     tls: &MakeRustlsConnect,
     settings: &DatabaseSettings,
-) -> ConnectionResult<AsyncPgConnection> {
-    let mut config = parse(url)?;
+) -> Result<AsyncPgConnection, ConnectFailed> {
+    let mut config = database_url::read(url).map_err(ConnectFailed::new)?;
     if config.get_application_name().is_none() {
         config.application_name("usher");
     }
@@ -186,42 +197,19 @@ async fn establish(
     let (client, connection) = config
         .connect(tls.clone())
         .await
-        .map_err(|error| ConnectionError::BadConnection(with_hint(in_full(&error))))?;
-    let mut connection =
-        AsyncPgConnection::try_from_client_and_connection(client, connection).await?;
+        .map_err(ConnectFailed::new)?;
+    let mut connection = AsyncPgConnection::try_from_client_and_connection(client, connection)
+        .await
+        .map_err(ConnectFailed::new)?;
     // Lets `failure` know a deadlock by its message. A role that may not set it
     // has the server's language, where deadlocks are then reported, not retried.
     let _ = connection.batch_execute("SET lc_messages = 'C'").await;
     Ok(connection)
 }
 
-fn parse(url: &SecretString) -> ConnectionResult<Config> {
-    let config = url.expose_secret().parse();
-    config.map_err(|error: tokio_postgres::Error| {
-        ConnectionError::InvalidConnectionUrl(format!(
-            "DATABASE_URL must look like postgres://user@host/database?sslmode=require, with the \
-             sslmode disable, prefer or require: {}",
-            in_full(&error)
-        ))
-    })
-}
-
-/// What to do about a certificate that is not trusted: the message alone has
-/// left people guessing.
-fn with_hint(message: String) -> String {
-    if message.contains("certificate") {
-        format!(
-            "{message} (name the server's root certificate with SSL_CERT_FILE, or on a network \
-             that you trust set sslmode=disable)"
-        )
-    } else {
-        message
-    }
-}
-
 /// TLS by rustls with the system's root certificates: where the URL's `sslmode`
 /// leads to TLS, the server's certificate is always verified.
-fn tls_connector() -> Result<MakeRustlsConnect, DatabaseUnavailable> {
+fn tls_connector() -> Result<MakeRustlsConnect, rustls::Error> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     for error in found.errors {
@@ -230,8 +218,7 @@ fn tls_connector() -> Result<MakeRustlsConnect, DatabaseUnavailable> {
     roots.add_parsable_certificates(found.certs);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| DatabaseUnavailable::Unreachable(error.into()))?
+        .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(MakeRustlsConnect::new(config))

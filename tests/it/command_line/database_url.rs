@@ -40,8 +40,11 @@ async fn a_url_that_is_none_is_refused() {
         "postgres://usher:hunter2@localhost/usher?sslmode=hunter2",
         "host=localhost password=hunter2 port=many",
     ] {
+        expect_complaint(url, "DATABASE_URL cannot be read").await;
         expect_complaint(url, "invalid connection string").await;
     }
+    let stray = "postgres://usher:secret@hunter2@localhost/usher";
+    expect_complaint(stray, "write it as %40").await;
 }
 
 #[tokio::test]
@@ -51,7 +54,11 @@ async fn a_server_that_is_not_there_is_said_to_be_so() {
     closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = closed.local_addr().unwrap();
     let url = format!("postgres://usher:hunter2@{address}/usher");
-    expect_complaint(&url, "Connection refused").await;
+    let expected = format!("cannot connect to {address}/usher (DATABASE_URL): ");
+    expect_complaint(&url, &expected).await;
+    for part in ["Connection refused", " (is PostgreSQL running there"] {
+        expect_complaint(&url, part).await;
+    }
 }
 
 #[tokio::test]
@@ -60,7 +67,8 @@ async fn what_the_server_refuses_is_said_in_its_words() {
     let (_, rest) = house.database_url.split_once("@/").unwrap();
     let (_, parameters) = rest.split_once('?').unwrap();
     let no_database = format!("postgresql://usher:hunter2@/nothing?{parameters}");
-    expect_complaint(&no_database, "database \"nothing\" does not exist").await;
+    let expected = "database \"nothing\" does not exist (create it first";
+    expect_complaint(&no_database, expected).await;
     let no_user = format!("postgresql://nobody:hunter2@/usher?{parameters}");
     expect_complaint(&no_user, "role \"nobody\" does not exist").await;
 
@@ -68,7 +76,7 @@ async fn what_the_server_refuses_is_said_in_its_words() {
     let address = suspicious.local_addr().unwrap();
     tokio::spawn(believe_nobody(suspicious));
     let url = format!("postgres://usher:hunter2@{address}/usher");
-    expect_complaint(&url, "password authentication failed").await;
+    expect_complaint(&url, "password authentication failed for user (check").await;
 }
 
 /// A PostgreSQL that asks for a password and then does not take it.
@@ -134,7 +142,7 @@ async fn an_unencrypted_connection_is_warned_of_once() {
     let refused = run(with_url(&url("0.0.0.0", "require"), &["migrate"])).await;
     let complaint = refused.complaint();
     assert!(
-        complaint.contains("server does not support TLS"),
+        complaint.contains("server does not support TLS (switch TLS on there"),
         "{complaint}"
     );
 }
