@@ -4,6 +4,8 @@
 //! `db`, then `domain`, `feed` and `auth`, then `graphql`, `http`, and `app` on
 //! top. ARCHITECTURE.md says why and follows a request through them.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod config;
 pub mod model;
 

@@ -1,17 +1,34 @@
 //! The program: reads the command line and says in one line why it failed.
 
-use clap::Parser;
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
+use std::error::Error;
+use std::io::Write;
 use std::process::ExitCode;
+use tokio::runtime::Builder;
 use usher::app::cli::{self, CommandLine};
 use usher::model::causes::in_full;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match cli::run(CommandLine::parse()).await {
+fn main() -> ExitCode {
+    match run(CommandLine::read()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("usher: {}", in_full(error.as_ref()));
+            // Where nobody reads it there is nobody else to tell.
+            let _ = writeln!(std::io::stderr(), "usher: {}", in_full(error.as_ref()));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Requests and their database are the workers'. Signals, the time to stop and the
+/// private PostgreSQL are the main thread's, which nothing that a client asks for
+/// can keep busy: usher ends even when every worker is.
+fn run(command_line: CommandLine) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let control = Builder::new_current_thread().enable_all().build()?;
+    let workers = Builder::new_multi_thread().enable_all().build()?;
+    let done = control.block_on(cli::run(command_line, workers.handle()));
+    // Dropped, they would wait for threads that may never be done.
+    workers.shutdown_background();
+    control.shutdown_background();
+    done
 }

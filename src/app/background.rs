@@ -3,7 +3,11 @@
 //! news, again.
 
 use std::collections::HashMap;
+use std::time::Duration;
 use tokio::task::{Id, JoinError, JoinSet};
+
+/// How long a cancelled task may take to be gone. It needs no time, but a thread.
+const STOP_LIMIT: Duration = Duration::from_secs(1);
 
 /// The tasks, each with its name. They are ended when this is dropped.
 #[derive(Default)]
@@ -43,9 +47,13 @@ impl BackgroundTasks {
         std::future::pending().await
     }
 
-    /// Cancels all of them and waits until they are gone.
+    /// Cancels all of them and waits until they are gone; not for long, because
+    /// where every thread is busy for ever they never are.
     pub async fn stop(mut self) {
-        self.tasks.shutdown().await;
+        let stopped = tokio::time::timeout(STOP_LIMIT, self.tasks.shutdown());
+        if stopped.await.is_err() {
+            tracing::warn!("no thread is free to end what runs in the background");
+        }
     }
 }
 
@@ -55,6 +63,8 @@ mod tests {
     use crate::model::causes::in_full;
     use futures_util::FutureExt;
     use std::future::pending;
+    use std::sync::mpsc;
+    use tokio::runtime::Builder;
     use tokio::sync::oneshot;
 
     #[tokio::test]
@@ -70,6 +80,26 @@ mod tests {
         let ended = in_full(&tasks.ended().await);
         assert!(ended.starts_with("the lazy one ended"), "{ended}");
         assert!(tasks.ended().now_or_never().is_none());
+    }
+
+    #[test]
+    fn stopping_waits_for_no_thread_that_is_busy_for_ever() {
+        let workers = Builder::new_multi_thread().worker_threads(1).build();
+        let workers = workers.unwrap();
+        let mut tasks = BackgroundTasks::default();
+        let entered = workers.enter();
+        tasks.spawn("steady one", pending());
+        drop(entered);
+        let (now_busy, busy) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        workers.spawn(async move {
+            now_busy.send(()).unwrap();
+            let _ = released.recv();
+        });
+        busy.recv().unwrap();
+        let control = Builder::new_current_thread().enable_time().build();
+        control.unwrap().block_on(tasks.stop());
+        drop(release);
     }
 
     #[tokio::test]

@@ -2,16 +2,22 @@
 
 use crate::app::stopping::{StopSignals, Stopped};
 use crate::app::token::TokenRequest;
-use crate::app::{import_plan, migrate, serve, token};
+use crate::app::{import_plan, migrate, output, serve, token};
 use crate::config::{
     AuthenticationSettings, LogFormat, LogSettings, ServerSettings, StorageSettings,
 };
 use crate::graphql;
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
 use std::error::Error;
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use tokio::runtime::Handle;
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// A seat-booking API that never sells a seat twice.
 ///
@@ -51,16 +57,35 @@ enum Command {
 enum PlanCommand {
     /// Import a seating plan from a JSON file and print its id.
     Import {
-        /// The file, as pretix publishes the format and its plan editor exports it.
+        /// The file, as pretix publishes the format and its plan editor exports it;
+        /// - is standard input.
         file: PathBuf,
     },
 }
 
-/// Does what the command line says.
+impl CommandLine {
+    /// Reads it, and the variables; what makes no sense ends the program.
+    pub fn read() -> Self {
+        let command_line = Self::parse();
+        // Not by clap's conflicts_with, to which a variable that says false is one
+        // that was given.
+        if command_line.server.demo && command_line.server.no_demo {
+            let conflict = "the argument '--demo' cannot be used with '--no-demo'";
+            let error = Self::command().error(ErrorKind::ArgumentConflict, conflict);
+            error.exit();
+        }
+        command_line
+    }
+}
+
+/// Does what the command line says; what serves does so on the workers.
 ///
 /// # Errors
 /// Whatever the command fails with.
-pub async fn run(command_line: CommandLine) -> Result<(), Box<dyn Error + Send + Sync>> {
+pub async fn run(
+    command_line: CommandLine,
+    workers: &Handle,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
     let CommandLine {
         command,
         server,
@@ -70,12 +95,12 @@ pub async fn run(command_line: CommandLine) -> Result<(), Box<dyn Error + Send +
     } = command_line;
     start_log(&log)?;
     match command.unwrap_or(Command::Serve) {
-        Command::Serve => serve::run(&server, &storage, &authentication).await?,
-        Command::Migrate => unless_stopped(migrate::run(&storage)).await?,
-        Command::Schema => print!("{}", graphql::sdl()),
+        Command::Serve => serve::run(&server, &storage, &authentication, workers).await?,
+        Command::Migrate => unless_stopped(migrate::run(&storage, workers)).await?,
+        Command::Schema => output::write(graphql::sdl())?,
         Command::Token(request) => token::run(&storage, &authentication, &request)?,
         Command::Plan(PlanCommand::Import { file }) => {
-            unless_stopped(import_plan::run(&storage, &file)).await?;
+            unless_stopped(import_plan::run(&storage, workers, &file)).await?;
         }
     }
     Ok(())
@@ -98,20 +123,33 @@ async fn unless_stopped<E: Error + Send + Sync + 'static>(
 #[error("{0:?} is no log filter: give one such as info or info,usher=debug")]
 struct BadLogFilter(String);
 
+/// What logs for PostgreSQL's driver, and the name by which a filter asks for it.
+const DRIVER: &str = "tokio_postgres";
+
 /// Logs go to standard error: standard output is for what a command answers.
 fn start_log(settings: &LogSettings) -> Result<(), BadLogFilter> {
     let filter =
         EnvFilter::try_new(&settings.filter).map_err(|_| BadLogFilter(settings.filter.clone()))?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // When standard error is closed, it would panic over what it cannot say.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
+    // At debug the driver writes what is bound to every statement: names, tokens.
+    // Nobody who asks for more of usher means that.
+    let is_wanted = settings.filter.contains(DRIVER);
+    let without_parameters = filter_fn(move |metadata| {
+        is_wanted || *metadata.level() <= Level::INFO || !metadata.target().starts_with(DRIVER)
+    });
     match settings.format {
         LogFormat::Text => {
             log.with_target(false)
                 .with_ansi(std::io::stderr().is_terminal())
+                .finish()
+                .with(without_parameters)
                 .init();
         }
-        LogFormat::Json => log.json().init(),
+        LogFormat::Json => log.json().finish().with(without_parameters).init(),
     }
     Ok(())
 }

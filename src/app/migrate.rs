@@ -1,19 +1,38 @@
 //! `usher migrate`.
 
+use crate::app::output::{self, OutputError};
 use crate::app::storage::{self, StorageError};
 use crate::config::StorageSettings;
+use crate::db::embedded::EmbeddedError;
+use tokio::runtime::Handle;
+
+/// Why migrations did not run, or nobody learnt which.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// There is no database, or it refused a migration.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The private PostgreSQL did not stop.
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
+    /// They ran, but could not be printed.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
 
 /// Runs pending migrations and says which.
 ///
 /// # Errors
 /// When there is no database, or it refuses a migration.
-pub async fn run(settings: &StorageSettings) -> Result<(), StorageError> {
-    let storage = storage::open_shared(settings).await?;
-    if storage.migrated.is_empty() {
-        println!("the database is up to date");
+pub async fn run(settings: &StorageSettings, workers: &Handle) -> Result<(), MigrateError> {
+    let mut storage = storage::open_shared(settings, workers).await?;
+    let migrated = std::mem::take(&mut storage.migrated);
+    storage.close().await?;
+    if migrated.is_empty() {
+        output::write("the database is up to date\n")?;
     }
-    for migration in &storage.migrated {
-        println!("migrated: {migration}");
+    for migration in migrated {
+        output::write(format_args!("migrated: {migration}\n"))?;
     }
-    Ok(storage.close().await?)
+    Ok(())
 }

@@ -1,12 +1,15 @@
 //! Puts the floors together: what each command of the program does.
 
 pub mod background;
+pub mod banner;
 pub mod cli;
 mod demo;
 pub mod import_plan;
 pub mod migrate;
+pub mod output;
 pub mod serve;
 pub mod stopping;
 pub mod storage;
 pub mod sweeper;
 pub mod token;
+pub mod workers;

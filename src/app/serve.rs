@@ -1,16 +1,18 @@
 //! `usher serve`: everything running together, from start to stop.
 
 use crate::app::background::{BackgroundTasks, TaskEnded};
+use crate::app::banner::Banner;
 use crate::app::demo::{self, DemoError};
 use crate::app::stopping::StopSignals;
 use crate::app::storage::{self, Storage, StorageError};
 use crate::app::sweeper;
 use crate::app::token::{self, TokenError};
+use crate::app::{output, workers};
 use crate::auth::keys::{self, StaffTokenError};
 use crate::auth::{Authenticator, SecretTooShort};
 use crate::config::{AuthenticationSettings, ServerSettings, StorageSettings};
-use crate::db::Database;
 use crate::db::embedded::EmbeddedError;
+use crate::db::{Database, events};
 use crate::domain::plan_cache::PlanCache;
 use crate::feed::{Feed, FeedError};
 use crate::graphql::{self, Services};
@@ -19,9 +21,9 @@ use crate::model::causes::in_full;
 use secrecy::SecretString;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -72,15 +74,20 @@ pub enum ServeError {
 /// is an error: the exit code is what makes an orchestrator start usher again.
 /// Going on without the task would look healthy and silently publish nothing.
 ///
+/// Everything that serves is on the workers; what starts and stops it is not, so
+/// that it stops also when all of them are busy for ever. A second signal ends the
+/// waiting for what still runs.
+///
 /// # Errors
 /// When something that it needs is not to be had; see [`ServeError`].
 pub async fn run(
     server: &ServerSettings,
     storage_settings: &StorageSettings,
     authentication: &AuthenticationSettings,
+    workers: &Handle,
 ) -> Result<(), ServeError> {
     // Before anything is started for it.
-    let listener = TcpListener::bind(server.listen)
+    let listener = workers::run(workers, TcpListener::bind(server.listen))
         .await
         .map_err(|source| ServeError::Listen {
             address: server.listen,
@@ -89,7 +96,7 @@ pub async fn run(
     let mut signals = StopSignals::new()?;
     // Dropped half-way, what was started is stopped again.
     let started = tokio::select! {
-        started = start(listener, server, storage_settings, authentication) => started?,
+        started = start(listener, server, storage_settings, authentication, workers) => started?,
         signal = signals.next() => {
             tracing::info!(signal, "stopping before the start was done");
             return Ok(());
@@ -112,7 +119,12 @@ pub async fn run(
             Err(error.into())
         }
     };
-    running.stop(server.shutdown_timeout).await;
+    tokio::select! {
+        () = running.stop(server.shutdown_timeout) => {}
+        signal = signals.next() => {
+            tracing::warn!(signal, "told to stop once more: what still runs is cut off");
+        }
+    }
     storage.close().await?;
     ended
 }
@@ -128,8 +140,9 @@ async fn start(
     server: &ServerSettings,
     storage_settings: &StorageSettings,
     authentication: &AuthenticationSettings,
+    workers: &Handle,
 ) -> Result<Started, ServeError> {
-    let storage = storage::open(storage_settings).await?;
+    let storage = storage::open(storage_settings, workers).await?;
     let secret = token::secret(storage_settings, authentication)?;
     let setup = Setup {
         database: storage.database.clone(),
@@ -137,13 +150,20 @@ async fn start(
         demo: !server.no_demo && (server.demo || storage.data_dir.is_some()),
         sockets: SocketLimits::default(),
     };
-    let running = Running::start(listener, setup).await?;
+    let running = workers::run(workers, Running::start(listener, setup)).await?;
     let staff_token = staff_token(&storage, secret.as_ref())?;
-    announce(
-        running.address,
-        storage.data_dir.as_deref(),
-        staff_token.as_deref(),
-    );
+    let banner = Banner {
+        address: running.address,
+        staff_token: staff_token.as_deref(),
+        data_dir: storage.data_dir.as_deref(),
+        database: storage.database.place(),
+        has_key: secret.is_some(),
+        has_event: workers::run(workers, has_event(storage.database.clone())).await,
+    };
+    if let Err(error) = output::write(banner) {
+        // No reason not to serve.
+        tracing::warn!(error = in_full(&error), address = %running.address, "usher is ready");
+    }
     Ok(Started { storage, running })
 }
 
@@ -161,7 +181,7 @@ pub struct Setup {
     pub database: Database,
     /// The key of the tokens it believes; without one it believes none.
     pub secret: Option<SecretString>,
-    /// Whether the demo is loaded into a database without events.
+    /// Whether the demo is loaded into an empty database.
     pub demo: bool,
     /// What one WebSocket may use.
     pub sockets: SocketLimits,
@@ -267,16 +287,10 @@ fn staff_token(
     }
 }
 
-/// Prints where to look, for people.
-fn announce(address: SocketAddr, data_dir: Option<&Path>, staff_token: Option<&str>) {
-    println!("\nusher is ready.\n");
-    println!("  Start here       http://{address}/");
-    println!("  GraphiQL         http://{address}/graphiql");
-    if let Some(token) = staff_token {
-        println!("  GraphiQL, staff  http://{address}/graphiql#token={token}");
-    }
-    match data_dir {
-        Some(data_dir) => println!("\nData in {}. Stop with Ctrl-C.\n", data_dir.display()),
-        None => println!("\nStop with Ctrl-C.\n"),
-    }
+/// Whether there is an event, or nobody can tell: then nothing is said about it.
+async fn has_event(database: Database) -> bool {
+    let Ok(mut connection) = database.connection().await else {
+        return true;
+    };
+    events::any(&mut connection).await.unwrap_or(true)
 }

@@ -1,11 +1,13 @@
 //! Opening the database: somebody's server, or usher's own.
 
+use crate::app::workers;
 use crate::config::{NoDataDir, StorageSettings};
 use crate::db::embedded::{self, EmbeddedError, EmbeddedOptions, EmbeddedPostgres};
 use crate::db::migrations::{self, MigrationFailed};
 use crate::db::{Database, DatabaseUnavailable, OpenError};
 use secrecy::SecretString;
 use std::path::PathBuf;
+use tokio::runtime::Handle;
 
 /// An open database, migrated.
 pub struct Storage {
@@ -40,13 +42,14 @@ pub enum StorageError {
 }
 
 /// Opens the database for a server. The private PostgreSQL is started, and must
-/// not be another usher's.
+/// not be another usher's. Its process is the caller's; what is connected to the
+/// database is the workers'.
 ///
 /// # Errors
 /// When there is no database to be had.
-pub async fn open(settings: &StorageSettings) -> Result<Storage, StorageError> {
+pub async fn open(settings: &StorageSettings, workers: &Handle) -> Result<Storage, StorageError> {
     if let Some(url) = settings.database_url() {
-        return match connect(url.clone(), settings, None, None).await {
+        return match connect(url.clone(), settings, workers, None, None).await {
             Err(StorageError::Open(error)) => Err(error.named_by("DATABASE_URL").into()),
             connected => connected,
         };
@@ -54,7 +57,8 @@ pub async fn open(settings: &StorageSettings) -> Result<Storage, StorageError> {
     let options = embedded_options(settings)?;
     let embedded = EmbeddedPostgres::start(&options).await?;
     let url = SecretString::from(embedded.database_url().to_owned());
-    connect(url, settings, Some(embedded), Some(options.data_dir)).await
+    let data_dir = Some(options.data_dir);
+    connect(url, settings, workers, Some(embedded), data_dir).await
 }
 
 /// Opens the database for a command: a private PostgreSQL that another usher is
@@ -62,24 +66,34 @@ pub async fn open(settings: &StorageSettings) -> Result<Storage, StorageError> {
 ///
 /// # Errors
 /// When there is no database to be had.
-pub async fn open_shared(settings: &StorageSettings) -> Result<Storage, StorageError> {
+pub async fn open_shared(
+    settings: &StorageSettings,
+    workers: &Handle,
+) -> Result<Storage, StorageError> {
     if settings.database_url().is_none() {
         let options = embedded_options(settings)?;
         if let Some(url) = embedded::running_url(&options).await? {
-            return connect(url.into(), settings, None, Some(options.data_dir)).await;
+            let data_dir = Some(options.data_dir);
+            return connect(url.into(), settings, workers, None, data_dir).await;
         }
     }
-    open(settings).await
+    open(settings, workers).await
 }
 
 async fn connect(
     url: SecretString,
     settings: &StorageSettings,
+    workers: &Handle,
     embedded: Option<EmbeddedPostgres>,
     data_dir: Option<PathBuf>,
 ) -> Result<Storage, StorageError> {
-    let database = Database::open(url, settings.database.clone()).await?;
-    let migrated = migrations::run_pending(database.dedicated_connection().await?).await?;
+    let settings = settings.database.clone();
+    let opening = async move {
+        let database = Database::open(url, settings).await?;
+        let migrated = migrations::run_pending(database.dedicated_connection().await?).await?;
+        Ok::<_, StorageError>((database, migrated))
+    };
+    let (database, migrated) = workers::run(workers, opening).await?;
     Ok(Storage {
         database,
         embedded,

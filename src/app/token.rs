@@ -1,7 +1,8 @@
 //! `usher token`.
 
+use crate::app::output::{self, OutputError};
 use crate::auth::keys::{self, KeyFileError};
-use crate::auth::{MintError, mint};
+use crate::auth::{MintError, is_subject, mint};
 use crate::config::{AuthenticationSettings, NoDataDir, StorageSettings, some_time};
 use crate::model::Role;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -39,6 +40,9 @@ pub enum TokenError {
     /// The token could not be made.
     #[error(transparent)]
     Mint(#[from] MintError),
+    /// The token could not be printed.
+    #[error(transparent)]
+    Output(#[from] OutputError),
 }
 
 /// Prints a token that a server with the same settings believes.
@@ -50,12 +54,13 @@ pub fn run(
     authentication: &AuthenticationSettings,
     request: &TokenRequest,
 ) -> Result<(), TokenError> {
+    // Before a key is made for it.
+    if !is_subject(&request.subject) {
+        return Err(MintError::Subject.into());
+    }
     let secret = secret(storage, authentication)?.ok_or(TokenError::NoSecret)?;
-    println!(
-        "{}",
-        mint(&secret, &request.subject, request.role, request.valid_for)?
-    );
-    Ok(())
+    let token = mint(&secret, &request.subject, request.role, request.valid_for)?;
+    Ok(output::write(format_args!("{token}\n"))?)
 }
 
 /// The key that bearer tokens are signed with: the one that was given; without

@@ -58,6 +58,8 @@ pub fn load_or_create_secret(data_dir: &Path) -> Result<SecretString, KeyFileErr
         })?;
     let random: [u8; 32] = rand::random();
     write_private(&path, &URL_SAFE_NO_PAD.encode(random))?;
+    // Whoever expected a key there learns that no server knows this one yet.
+    tracing::info!(file = %path.display(), "made a new key that tokens are signed with");
     // Read again: of two processes that made one at once, one file has won.
     match read(&path)? {
         Some(secret) => Ok(SecretString::from(secret)),

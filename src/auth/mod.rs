@@ -138,7 +138,7 @@ pub fn mint(
 }
 
 /// Whether a token may speak of somebody by this name.
-fn is_subject(name: &str) -> bool {
+pub fn is_subject(name: &str) -> bool {
     !name.is_empty() && name.len() <= 255 && !name.chars().any(char::is_control)
 }
 

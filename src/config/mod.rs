@@ -123,6 +123,7 @@ pub struct AuthenticationSettings {
 #[command(next_help_heading = "Log")]
 pub struct LogSettings {
     /// What is logged, in tracing's filter language, such as `info,usher=debug`.
+    /// What is bound to SQL statements only when it names `tokio_postgres`.
     #[arg(global = true, long = "log", env = "USHER_LOG", default_value = "info")]
     #[arg(value_name = "FILTER")]
     pub filter: String,

@@ -4,6 +4,7 @@
 mod database_url;
 mod folder;
 mod log;
+mod output;
 mod stopping;
 
 use crate::support::program::{Answered, DataFolder, run, usher};
@@ -160,7 +161,10 @@ async fn a_plan_that_cannot_be_read_starts_no_database() {
     let not_json = file("Cargo.toml");
     let refused = run(folder.usher(&["plan", "import", not_json.to_str().unwrap()])).await;
     assert_eq!((refused.code, refused.output.as_str()), (1, ""));
-    let expected = "usher: the plan was refused, nothing was stored:\n$: is not JSON";
-    assert!(refused.errors.starts_with(expected), "{}", refused.errors);
+    let expected = format!(
+        "usher: {} was refused, nothing was stored:\n$: is not JSON",
+        not_json.display()
+    );
+    assert!(refused.errors.starts_with(&expected), "{}", refused.errors);
     assert!(!folder.path().exists());
 }

@@ -174,7 +174,9 @@ async fn without_a_secret_no_token_is_accepted() {
     let answer = server.visitor().ask("{ viewer { role } }", json!({})).await;
     assert_eq!(answer.data()["viewer"]["role"], "VISITOR");
     let printed = server.printed().join("\n");
-    assert!(!printed.contains("token"), "{printed}");
+    for said in ["nobody is staff", "USHER_JWT_SECRET", "There is no event"] {
+        assert!(printed.contains(said), "{printed}");
+    }
     server.signal(nix::sys::signal::Signal::SIGTERM);
     let (code, _) = server.ended().await;
     assert_eq!(code, Some(0));
@@ -182,6 +184,38 @@ async fn without_a_secret_no_token_is_accepted() {
     let minted = run(with_url(&house.database_url, &["token", "--subject", "a"])).await;
     let complaint = minted.complaint();
     assert!(complaint.contains("USHER_JWT_SECRET"), "{complaint}");
+}
+
+#[tokio::test]
+async fn what_was_opened_is_said_without_secrets() {
+    let house = House::open().await;
+    house.event(1, 1).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let config: tokio_postgres::Config = house.database_url.parse().unwrap();
+    let (user, database) = (config.get_user().unwrap(), config.get_dbname().unwrap());
+    let url = format!("postgres://{user}:hunter2@{address}/{database}");
+    tokio::spawn(forward(listener, config.clone()));
+    let mut command = with_url(&url, &["--listen", "0.0.0.0:0"]);
+    command.env(
+        "USHER_JWT_SECRET",
+        "as long as a secret has to be: 32 bytes",
+    );
+    let server = Server::start(command).await;
+    let answer = server.visitor().ask("{ __typename }", json!({})).await;
+    assert_eq!(answer.data()["__typename"], "Query");
+    let printed = server.printed().join("\n");
+    for said in [
+        "http://127.0.0.1:",
+        "all addresses",
+        &format!("Database: {address}/{database}."),
+    ] {
+        assert!(printed.contains(said), "{printed}");
+    }
+    for unsaid in ["http://0.0.0.0", "hunter2", "no event", "USHER_JWT_SECRET"] {
+        assert!(!printed.contains(unsaid), "{printed}");
+    }
+    server.stop().await;
 }
 
 #[tokio::test]

@@ -8,7 +8,9 @@ use crate::support::program::{DataFolder, Server, run};
 use chrono::Utc;
 use jsonwebtoken::{DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde_json::{Value, json};
+use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 /// The names of the events that somebody sees, each with its status.
 async fn events(actor: &Actor) -> Vec<(String, String)> {
@@ -155,6 +157,22 @@ async fn a_token_is_believed_by_the_server_on_the_same_folder() {
 }
 
 #[tokio::test]
+async fn a_key_is_made_for_a_token_only_and_then_named() {
+    let folder = DataFolder::new();
+    let nobody = run(folder.usher(&["token", "--subject", ""])).await;
+    let complaint = nobody.complaint();
+    assert!(complaint.contains("subject"), "{complaint}");
+    assert!(!folder.path().exists());
+
+    let mint = async || run(folder.usher(&["token", "--subject", "anna"])).await;
+    let first = mint().await;
+    assert_eq!(first.printed().lines().count(), 1);
+    let key = folder.path().join("jwt-secret");
+    assert!(first.errors.contains(key.to_str().unwrap()), "{first:?}");
+    assert_eq!(mint().await.errors, "");
+}
+
+#[tokio::test]
 async fn a_plan_is_imported_with_a_server_and_without() {
     let folder = DataFolder::new();
     let import = async |path: &str| run(folder.usher(&["plan", "import", path])).await;
@@ -186,7 +204,10 @@ async fn a_plan_is_imported_with_a_server_and_without() {
     let mut lines = refused.errors.lines();
     assert_eq!(
         lines.next(),
-        Some("usher: the plan was refused, nothing was stored:")
+        Some(&*format!(
+            "usher: {} was refused, nothing was stored:",
+            bad_plan.display()
+        ))
     );
     for path in [
         "zones[0].rows[0].seats[0].category: ",
@@ -196,8 +217,20 @@ async fn a_plan_is_imported_with_a_server_and_without() {
         assert!(line.starts_with(path), "{line}");
     }
     assert_eq!(lines.next(), None);
+    let from_standard_input = async |path: &Path| {
+        let mut command = folder.usher(&["plan", "import", "-"]);
+        command.stdin(File::open(path).unwrap());
+        run(command).await
+    };
+    let refused = from_standard_input(&bad_plan).await;
+    let expected = "usher: standard input was refused, nothing was stored:\nzones[0]";
+    assert!(refused.errors.starts_with(expected), "{refused:?}");
     let mut sql = folder.sql().await;
     assert_eq!(checks::count(&mut sql, "seating_plans").await, 2);
+    let imported = from_standard_input(Path::new(theatre)).await;
+    let expected = "Lantern Theatre has 500 seats: ";
+    assert!(imported.printed().starts_with(expected), "{imported:?}");
+    assert_eq!(checks::count(&mut sql, "seating_plans").await, 3);
     server.stop().await;
 }
 

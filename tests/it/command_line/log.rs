@@ -96,6 +96,26 @@ async fn every_line_of_a_log_in_json_is_an_object() {
     assert_eq!(query["fields"]["status"], 200);
 }
 
+/// Parameters are names, and digests of tokens.
+#[tokio::test]
+async fn what_is_bound_to_statements_is_logged_only_by_name() {
+    let house = House::open().await;
+    for (filter, expected) in [("debug", false), ("debug,tokio_postgres=debug", true)] {
+        let server = Server::beside(&house, &["--log", filter]).await;
+        let visitor = server.visitor();
+        let answer = visitor.ask("{ events { nodes { id } } }", json!({})).await;
+        answer.data();
+        reqwest::get(format!("{}/healthz", server.url))
+            .await
+            .unwrap();
+        server.signal(nix::sys::signal::Signal::SIGTERM);
+        let (_, log) = server.ended().await;
+        let found = log.iter().any(|line| line.contains("with parameters"));
+        assert_eq!(found, expected, "{log:#?}");
+        assert!(log.iter().any(|line| line.contains("DEBUG")), "{log:#?}");
+    }
+}
+
 #[tokio::test]
 async fn the_filter_says_what_is_logged() {
     let house = House::open().await;

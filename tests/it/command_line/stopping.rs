@@ -2,9 +2,14 @@
 //! finished, and the next start finds what was committed.
 
 use super::folder::{expect_still_held, first_event, hold_first_seat};
+use crate::support::eventually;
 use crate::support::lock::Lock;
 use crate::support::program::{DataFolder, Server};
 use nix::sys::signal::Signal;
+use serde_json::json;
+use std::fmt::Write;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// A seat that is locked for as long as a slow machine needs.
 const PATIENT: [&str; 4] = ["--lock-timeout", "1m", "--statement-timeout", "1m"];
@@ -92,6 +97,70 @@ async fn a_request_that_runs_for_too_long_is_cut_off() {
     if let Ok(answer) = holding.await {
         assert_eq!(answer.error_code(), "UNAVAILABLE");
     }
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_the_waiting() {
+    let folder = DataFolder::new();
+    let flags = [&PATIENT[..], &["--shutdown-timeout", "1h"]].concat();
+    let mut server = folder.serve(&flags).await;
+    let mut seat = Lock::on_first_seat(&folder.database_url().await).await;
+    let visitor = server.visitor();
+    let event = first_event(&visitor).await;
+    let seats = visitor.seats(&event).await;
+    let holding = tokio::spawn(async move { visitor.hold(&event, &seats[..1]).await });
+    seat.is_wanted_by(1).await;
+    server.signal(Signal::SIGTERM);
+    server.logged(|line| line.contains("stopping")).await;
+    assert!(!holding.is_finished());
+    server.signal(Signal::SIGINT);
+    server
+        .logged(|line| line.contains("once more") && line.contains("SIGINT"))
+        .await;
+    let (code, log) = server.ended().await;
+    assert_eq!(code, Some(0), "{log:#?}");
+    assert_eq!(folder.postgres(), None);
+    holding.abort();
+}
+
+/// A query that doubles what is to be done with each of its fragments.
+fn bomb() -> String {
+    let mut query = "{ ...f0 }".to_owned();
+    for number in 0..30 {
+        let next = number + 1;
+        write!(
+            query,
+            " fragment f{number} on Query {{ ...f{next} ...f{next} }}"
+        )
+        .unwrap();
+    }
+    query + " fragment f30 on Query { __typename }"
+}
+
+#[tokio::test]
+async fn usher_ends_also_when_every_worker_is_busy_for_ever() {
+    let folder = DataFolder::new();
+    let mut command = folder.usher(&["--no-demo", "--shutdown-timeout", "100ms"]);
+    command
+        .args(["--listen", "127.0.0.1:0"])
+        .env("TOKIO_WORKER_THREADS", "1");
+    let server = Server::start(command).await;
+    let query = reqwest::Client::new()
+        .post(format!("{}/graphql", server.url))
+        .json(&json!({"query": bomb()}));
+    let asking = tokio::spawn(query.send());
+    // If the query should be refused, then it is a server like any other.
+    let health = format!("{}/healthz", server.url);
+    eventually("the worker is busy", async || {
+        let answer = timeout(Duration::from_secs(1), reqwest::get(&health)).await;
+        (answer.is_err() || asking.is_finished()).then_some(())
+    })
+    .await;
+    server.signal(Signal::SIGTERM);
+    let (code, log) = server.ended().await;
+    assert_eq!(code, Some(0), "{log:#?}");
+    assert_eq!(folder.postgres(), None);
+    asking.abort();
 }
 
 #[tokio::test]

@@ -1,0 +1,124 @@
+//! What is printed when the server is ready, for people: where to look, and what
+//! keeps it from being of use yet.
+
+use std::fmt::{self, Display, Formatter};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+
+/// A server that is ready.
+pub struct Banner<'a> {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The token of the link for staff.
+    pub staff_token: Option<&'a str>,
+    /// The data folder of the embedded default.
+    pub data_dir: Option<&'a Path>,
+    /// Where the database is, for one that somebody else runs.
+    pub database: &'a str,
+    /// Whether there is a key to know tokens by.
+    pub has_key: bool,
+    /// Whether there is anything to look at.
+    pub has_event: bool,
+}
+
+impl Display for Banner<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let address = reachable(self.address);
+        writeln!(f, "\nusher is ready.\n")?;
+        writeln!(f, "  Start here       http://{address}/")?;
+        writeln!(f, "  GraphiQL         http://{address}/graphiql")?;
+        if let Some(token) = self.staff_token {
+            writeln!(
+                f,
+                "  GraphiQL, staff  http://{address}/graphiql#token={token}"
+            )?;
+        }
+        writeln!(f)?;
+        if address != self.address {
+            let port = address.port();
+            writeln!(
+                f,
+                "Listening on all addresses of this machine, port {port}."
+            )?;
+        }
+        if !self.has_key {
+            writeln!(
+                f,
+                "No token is accepted, and so nobody is staff: USHER_JWT_SECRET is not set."
+            )?;
+        }
+        if !self.has_event {
+            writeln!(
+                f,
+                "There is no event yet: staff create one, or --demo loads three into an empty \
+                 database."
+            )?;
+        }
+        match self.data_dir {
+            Some(data_dir) => write!(f, "Data in {}.", data_dir.display())?,
+            None => write!(f, "Database: {}.", self.database)?,
+        }
+        writeln!(f, " Stop with Ctrl-C.\n")
+    }
+}
+
+/// An address that a browser on this machine can open: what stands for all of the
+/// machine's addresses is none.
+fn reachable(listening: SocketAddr) -> SocketAddr {
+    let loopback: IpAddr = match listening.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        _ => return listening,
+    };
+    SocketAddr::new(loopback, listening.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn banner(address: &str) -> Banner<'static> {
+        Banner {
+            address: address.parse().unwrap(),
+            staff_token: None,
+            data_dir: None,
+            database: "db.example.org:5432/usher",
+            has_key: true,
+            has_event: true,
+        }
+    }
+
+    #[test]
+    fn links_can_be_opened() {
+        for (listening, link) in [
+            ("0.0.0.0:8080", "http://127.0.0.1:8080/graphiql\n"),
+            ("[::]:8080", "http://[::1]:8080/graphiql\n"),
+        ] {
+            let text = banner(listening).to_string();
+            assert!(text.contains(link), "{text}");
+            assert!(text.contains("all addresses"), "{text}");
+            assert!(!text.contains(&format!("http://{listening}")), "{text}");
+        }
+        let text = banner("192.0.2.7:80").to_string();
+        assert!(text.contains("http://192.0.2.7:80/\n"), "{text}");
+        assert!(!text.contains("all addresses"), "{text}");
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        let complete = banner("127.0.0.1:80").to_string();
+        for missing in ["USHER_JWT_SECRET", "no event"] {
+            assert!(!complete.contains(missing), "{complete}");
+        }
+        assert!(complete.contains("Database: db.example.org:5432/usher."));
+        let bare = Banner {
+            has_key: false,
+            has_event: false,
+            ..banner("127.0.0.1:80")
+        };
+        let bare = bare.to_string();
+        for missing in ["nobody is staff", "USHER_JWT_SECRET", "There is no event"] {
+            assert!(bare.contains(missing), "{bare}");
+        }
+    }
+}
