@@ -2,7 +2,7 @@
 //! in small structs. Nothing below reads the environment.
 
 use clap::Args;
-use clap::builder::FalseyValueParser;
+use nix::unistd::{Uid, geteuid};
 use secrecy::{ExposeSecret, SecretString};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
@@ -16,14 +16,15 @@ pub struct ServerSettings {
     #[arg(global = true, long, env = "USHER_LISTEN", value_name = "ADDRESS")]
     #[arg(default_value = "127.0.0.1:8080", value_parser = listen_address)]
     pub listen: SocketAddr,
-    /// Load the demo halls into an empty database. The private PostgreSQL gets
-    /// them anyway; one that `DATABASE_URL` names gets them only when asked.
-    #[arg(global = true, long, env = "USHER_DEMO", conflicts_with = "no_demo")]
-    #[arg(value_parser = FalseyValueParser::new())]
+    /// Load the demo halls into an empty database, which has no venue, no plan and
+    /// no event. The private PostgreSQL gets them anyway; one that `DATABASE_URL`
+    /// names gets them only when asked.
+    #[arg(global = true, long, env = "USHER_DEMO")]
+    #[arg(value_parser = switch)]
     pub demo: bool,
     /// Leave an empty private PostgreSQL empty.
     #[arg(global = true, long, env = "USHER_NO_DEMO")]
-    #[arg(value_parser = FalseyValueParser::new())]
+    #[arg(value_parser = switch)]
     pub no_demo: bool,
     /// How long running work may take to finish when the server is stopped.
     #[arg(
@@ -51,7 +52,7 @@ pub struct StorageSettings {
     )]
     database_url: Option<SecretString>,
     /// Folder of the private PostgreSQL, of keys and of the staff token
-    /// [default: /var/lib/usher for root, else the user's data folder].
+    /// [default: /var/lib/usher for user id 0, else usher in the user's data folder].
     #[arg(global = true, long, env = "USHER_DATA_DIR", value_name = "FOLDER")]
     #[arg(value_parser = folder)]
     data_dir: Option<PathBuf>,
@@ -160,8 +161,7 @@ impl StorageSettings {
             .filter(|folder| !folder.as_os_str().is_empty())
     }
 
-    /// The data folder: the one that was given, or the default. Root's is one
-    /// that PostgreSQL's unprivileged user can reach, which root's home is not.
+    /// The data folder: the one that was given, or the default.
     ///
     /// # Errors
     /// When there is none by default because the user has no home.
@@ -173,10 +173,7 @@ impl StorageSettings {
         if let Some(given) = given {
             return std::path::absolute(given).map_err(|_| NoDataDir);
         }
-        if dirs::home_dir().as_deref() == Some(Path::new("/root")) {
-            return Ok(PathBuf::from("/var/lib/usher"));
-        }
-        Ok(dirs::data_dir().ok_or(NoDataDir)?.join("usher"))
+        default_data_dir(geteuid(), dirs::data_dir())
     }
 }
 
@@ -192,6 +189,15 @@ impl AuthenticationSettings {
 #[error("there is no home folder to keep data in: name one with USHER_DATA_DIR or --data-dir")]
 pub struct NoDataDir;
 
+/// Root's is one that PostgreSQL's unprivileged user can reach, which root's home is
+/// not. Whoever has root's rights is root, wherever the home is said to be.
+fn default_data_dir(user: Uid, data: Option<PathBuf>) -> Result<PathBuf, NoDataDir> {
+    if user.is_root() {
+        return Ok(PathBuf::from("/var/lib/usher"));
+    }
+    Ok(data.ok_or(NoDataDir)?.join("usher"))
+}
+
 fn named(secret: Option<&SecretString>) -> Option<&SecretString> {
     secret.filter(|secret| !secret.expose_secret().is_empty())
 }
@@ -200,6 +206,16 @@ fn named(secret: Option<&SecretString>) -> Option<&SecretString> {
 #[allow(clippy::unnecessary_wraps, reason = "clap asks for a Result")]
 fn folder(text: &str) -> Result<PathBuf, NoDataDir> {
     Ok(PathBuf::from(text))
+}
+
+/// Yes or no, in the words that clap knows. An empty variable is no, which clap's
+/// own parser refuses; what is no word is a mistake.
+fn switch(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "on" | "t" | "true" | "y" | "yes" => Ok(true),
+        "" | "0" | "f" | "false" | "n" | "no" | "off" => Ok(false),
+        _ => Err("give true or false".to_owned()),
+    }
 }
 
 /// A time of a millisecond to a year: none at all, or for ever, is a mistake.
@@ -242,6 +258,16 @@ mod tests {
         ] {
             assert!(some_time(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_default_folder_goes_by_the_user_and_not_by_the_home() {
+        let home = || Some(PathBuf::from("/root/.local/share"));
+        let folder = |user, data| default_data_dir(Uid::from_raw(user), data).unwrap();
+        assert_eq!(folder(0, home()), Path::new("/var/lib/usher"));
+        assert_eq!(folder(0, None), Path::new("/var/lib/usher"));
+        assert_eq!(folder(7, home()), Path::new("/root/.local/share/usher"));
+        assert!(default_data_dir(Uid::from_raw(7), None).is_err());
     }
 
     #[test]

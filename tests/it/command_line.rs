@@ -113,6 +113,14 @@ async fn what_is_no_command_line_is_explained() {
     assert_eq!(answered.code, 2, "{answered:?}");
     assert!(answered.errors.contains("'everywhere'"), "{answered:?}");
 
+    for variable in ["USHER_DEMO", "USHER_NO_DEMO"] {
+        let mut unsure = usher(&[]);
+        unsure.env(variable, "maybe");
+        let answered = run(unsure).await;
+        assert_eq!(answered.code, 2, "{answered:?}");
+        assert!(answered.errors.contains("'maybe'"), "{answered:?}");
+    }
+
     let answered = run(usher(&["--log", "usher=loud"])).await;
     assert!(
         answered.complaint().contains("filter"),

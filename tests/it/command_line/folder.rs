@@ -260,7 +260,7 @@ async fn an_empty_variable_is_as_none() {
     for variable in ["DATABASE_URL", "USHER_POSTGRES_BIN", "USHER_JWT_SECRET"] {
         command.env(variable, "");
     }
-    command.env("USHER_NO_DEMO", "");
+    command.env("USHER_NO_DEMO", "").env("USHER_DEMO", "off");
     let server = Server::start(command).await;
     assert_ne!(folder.postgres(), None, "it has its own PostgreSQL");
     assert_eq!(events(&server.visitor()).await.len(), 3);
