@@ -1,6 +1,6 @@
 //! The demo: three halls, with an event on sale in each.
 
-use crate::db::{Database, DatabaseUnavailable, events};
+use crate::db::{Database, DatabaseUnavailable, plans as seating_plans, venues};
 use crate::domain::DomainError;
 use crate::domain::create_event::{CreateEvent, create_event};
 use crate::domain::create_venue::create_venue;
@@ -94,7 +94,8 @@ pub enum DemoError {
     Plan(#[from] PlanRefused),
 }
 
-/// Loads the demo into a database without events; answers whether it did.
+/// Loads the demo into a database that has neither a venue nor a plan, and so no
+/// event; answers whether it did.
 ///
 /// # Errors
 /// When a part of it cannot be stored.
@@ -105,7 +106,7 @@ pub async fn load_into_empty(database: &Database, plans: &PlanCache) -> Result<b
         .transaction(async |connection| {
             let lock = "SELECT pg_advisory_xact_lock(hashtext('usher demo'))";
             diesel::sql_query(lock).execute(connection).await?;
-            if events::any(connection).await? {
+            if venues::any(connection).await? || seating_plans::any(connection).await? {
                 return Ok(false);
             }
             for show in &SHOWS {

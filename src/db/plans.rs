@@ -223,3 +223,12 @@ fn number(index: usize) -> i32 {
 fn index(number: i32) -> usize {
     usize::try_from(number).unwrap_or_default()
 }
+
+/// Whether there is any plan at all.
+///
+/// # Errors
+/// When the database fails.
+pub async fn any(connection: &mut AsyncPgConnection) -> QueryResult<bool> {
+    let any = diesel::dsl::exists(seating_plans::table.select(seating_plans::id));
+    diesel::select(any).get_result(connection).await
+}

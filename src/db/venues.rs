@@ -67,3 +67,12 @@ pub async fn page(
         .load(connection)
         .await
 }
+
+/// Whether there is any venue at all.
+///
+/// # Errors
+/// When the database fails.
+pub async fn any(connection: &mut AsyncPgConnection) -> QueryResult<bool> {
+    let any = diesel::dsl::exists(venues::table.select(venues::id));
+    diesel::select(any).get_result(connection).await
+}

@@ -81,6 +81,32 @@ async fn a_second_start_finds_everything_again() {
     server.stop().await;
 }
 
+#[tokio::test]
+async fn a_folder_with_a_plan_or_a_venue_is_not_empty() {
+    let of_plans = DataFolder::new();
+    let club = file("demo/plans/club.json");
+    let import = of_plans.usher(&["plan", "import", club.to_str().unwrap()]);
+    run(import).await.printed();
+
+    let of_venues = DataFolder::new();
+    let mut server = of_venues.serve(&["--no-demo"]).await;
+    let link = server.link("GraphiQL, staff").await;
+    let staff = server.bearer(link.split_once("#token=").unwrap().1);
+    let create =
+        "mutation($input: CreateVenueInput!) { createVenue(input: $input) { __typename } }";
+    let input = json!({"input": {"name": "Hall", "timeZone": "Europe/Berlin"}});
+    staff.ask(create, input).await.data();
+    server.stop().await;
+
+    for folder in [of_plans, of_venues] {
+        let server = folder.serve(&[]).await;
+        assert_eq!(events(&server.visitor()).await, []);
+        let printed = server.printed().join("\n");
+        assert!(printed.contains("There is no event yet"), "{printed}");
+        server.stop().await;
+    }
+}
+
 /// Holds the first seat of the demo's first event; answers the token of the hold.
 pub async fn hold_first_seat(server: &Server) -> String {
     let visitor = server.visitor();
