@@ -149,7 +149,11 @@ fn start_log(settings: &LogSettings) -> Result<(), BadLogFilter> {
                 .with(without_parameters)
                 .init();
         }
-        LogFormat::Json => log.json().finish().with(without_parameters).init(),
+        LogFormat::Json => {
+            // Every line is in one span at most: it needs no list of them.
+            let log = log.json().with_span_list(false);
+            log.finish().with(without_parameters).init();
+        }
     }
     Ok(())
 }
