@@ -17,6 +17,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_postgres::Config;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// The database, for any number of users; a clone is the same pool.
@@ -26,10 +27,15 @@ pub struct Database {
     // bb8 serves its waiters in no order, so that under overload some wait many
     // times longer than others; the semaphore is first come, first served.
     turns: Arc<Semaphore>,
-    settings: Arc<DatabaseSettings>,
-    url: Arc<SecretString>,
-    place: String,
+    acquire_timeout: Duration,
+    server: Arc<Server>,
+}
+
+/// Where connections lead, and with what they are opened.
+struct Server {
+    config: Config,
     tls: MakeRustlsConnect,
+    place: String,
 }
 
 /// No connection could be had in time; trying again later may help.
@@ -78,14 +84,18 @@ impl Database {
             source,
         };
         let tls = tls_connector().map_err(|error| failed(ConnectFailed::new(error)))?;
-        let url = Arc::new(url);
+        let server = Arc::new(Server {
+            config: with_settings(config, &settings),
+            tls,
+            place: place.clone(),
+        });
         let mut manager = ManagerConfig::default();
-        let shared = (tls.clone(), settings.clone(), Arc::clone(&url));
+        let shared = Arc::clone(&server);
         // The manager passes the URL it was given; the real one is a secret
         // that does not go through its hands.
         manager.custom_setup = Box::new(move |_| {
-            let (tls, settings, url) = shared.clone();
-            let opened = async move { establish(&url, &tls, &settings).await };
+            let server = Arc::clone(&shared);
+            let opened = async move { server.connect().await };
             opened
                 .map(|opened| {
                     opened.map_err(|error| ConnectionError::BadConnection(error.to_string()))
@@ -100,8 +110,8 @@ impl Database {
             std::future::ready(answer).boxed()
         }));
         let manager = AsyncDieselConnectionManager::new_with_config("", manager);
-        let mut first = establish(&url, &tls, &settings).await.map_err(failed)?;
-        encryption::warn_if_missing(&config, &mut first).await;
+        let mut first = server.connect().await.map_err(failed)?;
+        encryption::warn_if_missing(&server.config, &mut first).await;
         drop(first);
         let pool = Pool::builder()
             .max_size(settings.connections)
@@ -114,10 +124,8 @@ impl Database {
         Ok(Self {
             pool,
             turns,
-            settings: Arc::new(settings),
-            url,
-            place,
-            tls,
+            acquire_timeout: settings.acquire_timeout,
+            server,
         })
     }
 
@@ -128,7 +136,7 @@ impl Database {
     /// When none is to be had within the configured time.
     pub async fn connection(&self) -> Result<Connection, DatabaseUnavailable> {
         let turn = Arc::clone(&self.turns).acquire_owned();
-        let turn = tokio::time::timeout(self.settings.acquire_timeout, turn)
+        let turn = tokio::time::timeout(self.acquire_timeout, turn)
             .await
             .map_err(|_| DatabaseUnavailable::Busy)?
             .map_err(|_| DatabaseUnavailable::Busy)?;
@@ -149,14 +157,13 @@ impl Database {
     /// # Errors
     /// When it cannot be opened.
     pub async fn dedicated_connection(&self) -> Result<AsyncPgConnection, DatabaseUnavailable> {
-        establish(&self.url, &self.tls, &self.settings)
-            .await
-            .map_err(|error| DatabaseUnavailable::Unreachable(error.into()))
+        let connected = self.server.connect().await;
+        connected.map_err(|error| DatabaseUnavailable::Unreachable(error.into()))
     }
 
     /// Where it is: host, port and database, for people. Nothing in it is secret.
     pub fn place(&self) -> &str {
-        &self.place
+        &self.server.place
     }
 
     /// How many connections the pool has, and how many of them are idle.
@@ -171,12 +178,8 @@ fn closed() -> diesel::result::Error {
     diesel::result::Error::DatabaseError(DatabaseErrorKind::ClosedConnection, Box::new(message))
 }
 
-async fn establish(
-    url: &SecretString,
-    tls: &MakeRustlsConnect,
-    settings: &DatabaseSettings,
-) -> Result<AsyncPgConnection, ConnectFailed> {
-    let mut config = database_url::read(url).map_err(ConnectFailed::new)?;
+/// What the settings say, where the URL does not say it itself.
+fn with_settings(mut config: Config, settings: &DatabaseSettings) -> Config {
     if config.get_application_name().is_none() {
         config.application_name("usher");
     }
@@ -194,17 +197,24 @@ async fn establish(
         .get_options()
         .map_or(timeouts.clone(), |own| format!("{timeouts} {own}"));
     config.options(options);
-    let (client, connection) = config
-        .connect(tls.clone())
-        .await
-        .map_err(ConnectFailed::new)?;
-    let mut connection = AsyncPgConnection::try_from_client_and_connection(client, connection)
-        .await
-        .map_err(ConnectFailed::new)?;
-    // Lets `failure` know a deadlock by its message. A role that may not set it
-    // has the server's language, where deadlocks are then reported, not retried.
-    let _ = connection.batch_execute("SET lc_messages = 'C'").await;
-    Ok(connection)
+    config
+}
+
+impl Server {
+    async fn connect(&self) -> Result<AsyncPgConnection, ConnectFailed> {
+        let (client, connection) = self
+            .config
+            .connect(self.tls.clone())
+            .await
+            .map_err(ConnectFailed::new)?;
+        let mut connection = AsyncPgConnection::try_from_client_and_connection(client, connection)
+            .await
+            .map_err(ConnectFailed::new)?;
+        // Lets `failure` know a deadlock by its message. A role that may not set it
+        // has the server's language, where deadlocks are then reported, not retried.
+        let _ = connection.batch_execute("SET lc_messages = 'C'").await;
+        Ok(connection)
+    }
 }
 
 /// TLS by rustls with the system's root certificates: where the URL's `sslmode`

@@ -8,7 +8,7 @@ use crate::db::schema::seats;
 use crate::model::ids::{BookingId, EventId, HoldId, PlanId, SeatNo};
 use crate::model::status::{Cause, SeatStatus};
 use chrono::{DateTime, Utc};
-use diesel::dsl::{array_position, now};
+use diesel::dsl::{AsSelect, array_position, now};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Integer};
@@ -225,12 +225,7 @@ pub async fn load_held_by(
     seat_nos: &[SeatNo],
     holds: &[HoldId],
 ) -> QueryResult<Vec<SeatState>> {
-    let holds = holds.iter().map(|hold| hold.0).collect();
-    held_by(event, seat_nos.to_vec(), holds)
-        .order(seats::seat_no)
-        .select(SeatState::as_select())
-        .load(connection)
-        .await
+    held_by(event, seat_nos, holds).load(connection).await
 }
 
 /// As [`load_held_by`], and locks them; those that another transaction has
@@ -244,10 +239,7 @@ pub async fn lock_held_by(
     seat_nos: &[SeatNo],
     holds: &[HoldId],
 ) -> QueryResult<Vec<SeatState>> {
-    let holds = holds.iter().map(|hold| hold.0).collect();
-    held_by(event, seat_nos.to_vec(), holds)
-        .order(seats::seat_no)
-        .select(SeatState::as_select())
+    held_by(event, seat_nos, holds)
         .for_update()
         .skip_locked()
         .load(connection)
@@ -255,13 +247,17 @@ pub async fn lock_held_by(
 }
 
 #[diesel::dsl::auto_type(no_type_alias)]
-fn held_by(event: EventId, seat_nos: Vec<SeatNo>, holds: Vec<Uuid>) -> _ {
+fn held_by<'a>(event: EventId, seat_nos: &'a [SeatNo], holds: &'a [HoldId]) -> _ {
     let held: SeatStatus = SeatStatus::Held;
+    let owners: Vec<Uuid> = holds.iter().map(|hold| hold.0).collect();
+    let state: AsSelect<SeatState, Pg> = SeatState::as_select();
     seats::table
         .filter(seats::event_id.eq(event))
         .filter(seats::seat_no.eq_any(seat_nos))
         .filter(seats::status.eq(held))
-        .filter(seats::owner_id.eq_any(holds))
+        .filter(seats::owner_id.eq_any(owners))
+        .order(seats::seat_no)
+        .select(state)
 }
 
 /// Those of `seat_nos` that are available, in the plan's order.

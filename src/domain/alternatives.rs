@@ -44,27 +44,18 @@ pub async fn find(
 
 /// The seats around each lost one that are of its kind, ascending.
 fn nearby(plan: &SeatingPlan, lost: &[SeatNo]) -> Vec<SeatNo> {
-    let around = |lost: &SeatNo| lost.saturating_sub(NEARBY)..=lost.saturating_add(NEARBY);
-    let nearby: BTreeSet<SeatNo> = lost
-        .iter()
-        .flat_map(|lost| around(lost).map(|seat_no| (*lost, seat_no)))
-        .filter(
-            |(lost, seat_no)| match (plan.seat(*lost), plan.seat(*seat_no)) {
-                (Some(lost), Some(seat)) => is_of_one_kind(lost, seat),
-                _ => false,
-            },
-        )
-        .map(|(_, seat_no)| seat_no)
-        .collect();
+    let mut nearby = BTreeSet::new();
+    for (lost_no, lost) in places(plan, lost) {
+        let around = lost_no.saturating_sub(NEARBY)..=lost_no.saturating_add(NEARBY);
+        let is_of_its_kind = |seat: &PlanSeat| is_of_one_kind(seat, lost);
+        nearby.extend(around.filter(|seat_no| plan.seat(*seat_no).is_some_and(is_of_its_kind)));
+    }
     nearby.into_iter().collect()
 }
 
 /// All other seats of the kinds of the lost ones, the nearest first.
 fn farther(plan: &SeatingPlan, lost: &[SeatNo], nearby: &[SeatNo]) -> Vec<SeatNo> {
-    let lost: Vec<(SeatNo, &PlanSeat)> = lost
-        .iter()
-        .filter_map(|&seat_no| Some((seat_no, plan.seat(seat_no)?)))
-        .collect();
+    let lost = places(plan, lost);
     let mut farther: Vec<(f64, SeatNo)> = (0..)
         .zip(&plan.seats)
         .filter(|(seat_no, _)| nearby.binary_search(seat_no).is_err())
@@ -78,6 +69,12 @@ fn farther(plan: &SeatingPlan, lost: &[SeatNo], nearby: &[SeatNo]) -> Vec<SeatNo
     farther.into_iter().map(|(_, seat_no)| seat_no).collect()
 }
 
+/// What these seats are in the plan.
+fn places<'plan>(plan: &'plan SeatingPlan, seat_nos: &[SeatNo]) -> Vec<(SeatNo, &'plan PlanSeat)> {
+    let place = |&seat_no: &SeatNo| Some((seat_no, plan.seat(seat_no)?));
+    seat_nos.iter().filter_map(place).collect()
+}
+
 fn is_of_one_kind(a: &PlanSeat, b: &PlanSeat) -> bool {
     a.category == b.category && a.accessible == b.accessible
 }
@@ -86,10 +83,7 @@ fn is_of_one_kind(a: &PlanSeat, b: &PlanSeat) -> bool {
 fn nearest(plan: &SeatingPlan, lost: &[SeatNo], available: &[SeatState]) -> Vec<SeatState> {
     let mut available = available.to_vec();
     let mut found = Vec::with_capacity(lost.len());
-    for &seat_no in lost {
-        let Some(seat) = plan.seat(seat_no) else {
-            continue;
-        };
+    for (seat_no, seat) in places(plan, lost) {
         let best = available
             .iter()
             .enumerate()

@@ -4,7 +4,6 @@ use super::{BusySweeper, event_of_two_categories, lapse, states, token_of};
 use crate::support::checks::assert_sound;
 use crate::support::digest::Digest;
 use crate::support::{Answer, Event, House, Seat};
-use diesel_async::SimpleAsyncConnection;
 use serde_json::{Value, json};
 
 /// The places of these seats in the plan's order.
@@ -40,14 +39,7 @@ async fn every_losing_seat_is_listed_as_it_is_now() {
     bert.hold(&event.id, &pick(&event, &[0])).await.data();
     let booked = bert.hold(&event.id, &pick(&event, &[1])).await;
     bert.confirm(&token_of(&booked)).await.data();
-    house
-        .sql()
-        .await
-        .batch_execute(
-            "UPDATE seats SET status = 'BLOCKED', version = 2, cause = 'BLOCKED' WHERE seat_no = 2",
-        )
-        .await
-        .unwrap();
+    house.block("seat_no = 2").await;
     let passing = bert.hold(&event.id, &pick(&event, &[3])).await;
     bert.release(&token_of(&passing), None).await.data();
 
@@ -187,15 +179,7 @@ async fn for_a_lost_standing_place_another_one_is_offered() {
         "{offered:?}"
     );
     // And from the other end of the zone, when there is none nearer.
-    house
-        .sql()
-        .await
-        .batch_execute(
-            "UPDATE seats SET status = 'BLOCKED', version = 2, cause = 'BLOCKED' \
-             WHERE status = 'AVAILABLE' AND seat_no < 599",
-        )
-        .await
-        .unwrap();
+    house.block("seat_no < 599").await;
     let answer = anna.hold(&event.id, &pick(&event, &[0])).await;
     assert_eq!(alternatives(&event, &answer), [599]);
 }

@@ -2,17 +2,30 @@
 //! finished, and the next start finds what was committed.
 
 use super::folder::{expect_still_held, first_event, hold_first_seat};
-use crate::support::eventually;
 use crate::support::lock::Lock;
 use crate::support::program::{DataFolder, Server};
+use crate::support::{Answer, eventually};
 use nix::sys::signal::Signal;
 use serde_json::json;
 use std::fmt::Write;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// A seat that is locked for as long as a slow machine needs.
 const PATIENT: [&str; 4] = ["--lock-timeout", "1m", "--statement-timeout", "1m"];
+
+/// A seat that is locked, and a hold that is in the middle of its work because it
+/// wants that seat.
+async fn hold_that_waits(folder: &DataFolder, server: &Server) -> (Lock, JoinHandle<Answer>) {
+    let mut seat = Lock::on_first_seat(&folder.database_url().await).await;
+    let visitor = server.visitor();
+    let event = first_event(&visitor).await;
+    let seats = visitor.seats(&event).await;
+    let holding = tokio::spawn(async move { visitor.hold(&event, &seats[..1]).await });
+    seat.is_wanted_by(1).await;
+    (seat, holding)
+}
 
 #[tokio::test]
 async fn a_signal_stops_usher_and_its_postgresql() {
@@ -54,12 +67,7 @@ async fn a_signal_while_usher_starts_leaves_nothing_behind() {
 async fn a_request_that_runs_is_finished_first() {
     let folder = DataFolder::new();
     let mut server = folder.serve(&PATIENT).await;
-    let mut seat = Lock::on_first_seat(&folder.database_url().await).await;
-    let visitor = server.visitor();
-    let event = first_event(&visitor).await;
-    let seats = visitor.seats(&event).await;
-    let holding = tokio::spawn(async move { visitor.hold(&event, &seats[..1]).await });
-    seat.is_wanted_by(1).await;
+    let (seat, holding) = hold_that_waits(&folder, &server).await;
 
     server.signal(Signal::SIGTERM);
     server.logged(|line| line.contains("stopping")).await;
@@ -82,12 +90,7 @@ async fn a_request_that_runs_for_too_long_is_cut_off() {
     let folder = DataFolder::new();
     let flags = [&PATIENT[..], &["--shutdown-timeout", "100ms"]].concat();
     let mut server = folder.serve(&flags).await;
-    let mut seat = Lock::on_first_seat(&folder.database_url().await).await;
-    let visitor = server.visitor();
-    let event = first_event(&visitor).await;
-    let seats = visitor.seats(&event).await;
-    let holding = tokio::spawn(async move { visitor.hold(&event, &seats[..1]).await });
-    seat.is_wanted_by(1).await;
+    let (_seat, holding) = hold_that_waits(&folder, &server).await;
     server.signal(Signal::SIGTERM);
     server.logged(|line| line.contains("cut off")).await;
     let (code, log) = server.ended().await;
@@ -104,12 +107,7 @@ async fn a_second_signal_ends_the_waiting() {
     let folder = DataFolder::new();
     let flags = [&PATIENT[..], &["--shutdown-timeout", "1h"]].concat();
     let mut server = folder.serve(&flags).await;
-    let mut seat = Lock::on_first_seat(&folder.database_url().await).await;
-    let visitor = server.visitor();
-    let event = first_event(&visitor).await;
-    let seats = visitor.seats(&event).await;
-    let holding = tokio::spawn(async move { visitor.hold(&event, &seats[..1]).await });
-    seat.is_wanted_by(1).await;
+    let (_seat, holding) = hold_that_waits(&folder, &server).await;
     server.signal(Signal::SIGTERM);
     server.logged(|line| line.contains("stopping")).await;
     assert!(!holding.is_finished());

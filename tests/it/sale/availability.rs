@@ -2,7 +2,6 @@
 
 use super::{ask_event, demo_plan, event_in};
 use crate::support::{Event, House, Seat};
-use diesel_async::SimpleAsyncConnection;
 use serde_json::{Value, json};
 
 const AVAILABILITY: &str = "availability { \
@@ -45,15 +44,7 @@ async fn seats_and_standing_room_are_counted_by_category_and_by_zone() {
         .confirm(sold.data()["token"].as_str().unwrap())
         .await
         .data();
-    house
-        .sql()
-        .await
-        .batch_execute(
-            "UPDATE seats SET status = 'BLOCKED', version = 2, cause = 'BLOCKED' \
-             WHERE seat_no = 799",
-        )
-        .await
-        .unwrap();
+    house.block("seat_no = 799").await;
 
     let after = ask_event(&visitor, &event.id, AVAILABILITY).await;
     let availability = &after["availability"];

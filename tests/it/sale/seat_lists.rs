@@ -46,7 +46,6 @@ async fn a_hall_that_fills_its_last_page_has_no_next_one() {
 
 /// Some seats of every kind are held, booked and blocked.
 async fn with_every_status(house: &House, event: &Event) {
-    use diesel_async::SimpleAsyncConnection;
     let buyer = house.buyer("anna");
     let every = |start: usize| -> Vec<Seat> {
         let seats = event.seats[start..].iter().step_by(40);
@@ -58,15 +57,7 @@ async fn with_every_status(house: &House, event: &Event) {
         .confirm(booked.data()["token"].as_str().unwrap())
         .await
         .data();
-    house
-        .sql()
-        .await
-        .batch_execute(
-            "UPDATE seats SET status = 'BLOCKED', version = version + 1, cause = 'BLOCKED' \
-             WHERE status = 'AVAILABLE' AND seat_no % 40 = 2",
-        )
-        .await
-        .unwrap();
+    house.block("seat_no % 40 = 2").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use crate::support::PATIENCE;
 use crate::support::actor::Actor;
 use crate::support::cluster::{self, Cluster};
-use diesel_async::AsyncPgConnection;
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -93,6 +93,15 @@ impl House {
             database_url,
             cluster,
         }
+    }
+
+    /// Blocks the available seats that the condition picks, by hand.
+    pub async fn block(&self, seats: &str) {
+        let block = format!(
+            "UPDATE seats SET status = 'BLOCKED', version = version + 1, cause = 'BLOCKED' \
+             WHERE status = 'AVAILABLE' AND {seats}"
+        );
+        self.sql().await.batch_execute(&block).await.unwrap();
     }
 
     /// Somebody without a token.
