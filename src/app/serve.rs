@@ -107,18 +107,18 @@ pub async fn run(
         mut running,
     } = started;
 
-    let ended = tokio::select! {
+    let ended: Result<(), ServeError> = tokio::select! {
         signal = signals.next() => {
             tracing::info!(signal, "stopping");
             Ok(())
         }
         error = postgres_ended(&mut storage) => Err(error.into()),
-        error = running.failed() => {
-            // Said at once: a graceful stop may take its time.
-            tracing::error!(error = in_full(&error), "stopping");
-            Err(error.into())
-        }
+        error = running.failed() => Err(error.into()),
     };
+    if let Err(error) = &ended {
+        // Said at once: a graceful stop may take its time.
+        tracing::error!(error = in_full(error), "stopping");
+    }
     tokio::select! {
         () = running.stop(server.shutdown_timeout) => {}
         signal = signals.next() => {

@@ -38,7 +38,9 @@ pub enum BadUrl {
     #[error(transparent)]
     Syntax(tokio_postgres::Error),
     /// The first one ends the password, and the rest would be taken for the host.
-    #[error("it has more than one @: in a user's name or a password write it as %40")]
+    #[error(
+        "it has more than one @: in a user's name, in a password or after the host write it as %40"
+    )]
     StrayAt,
     /// Nobody to connect to.
     #[error("it names no host")]

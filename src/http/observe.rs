@@ -14,13 +14,20 @@ use tracing::{Instrument, Span};
 /// Most characters of a word that a client chose, in a line of the log.
 const LONGEST_WORD: usize = 100;
 
-/// Runs the request in a span that carries its id, and says how it ended.
+/// What nginx made known as "client closed request": nobody is left to be answered.
+const CLIENT_LEFT: u16 = 499;
+
+/// Runs the request in a span that carries its id, and says how it ended: also
+/// when it is dropped half-way, because its client has left or the server stops.
 /// Query strings are left out: they can hold tokens.
 pub async fn observe(request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let method = request.method().clone();
-    let path = request.uri().path().to_owned();
-    let route = request.extensions().get::<MatchedPath>().cloned();
+    let observed = Observed {
+        started: Instant::now(),
+        method: request.method().clone(),
+        path: request.uri().path().to_owned(),
+        route: request.extensions().get::<MatchedPath>().cloned(),
+        status: None,
+    };
     let id = request
         .extensions()
         .get::<RequestId>()
@@ -35,30 +42,51 @@ pub async fn observe(request: Request, next: Next) -> Response {
         error_code = Empty
     );
     async move {
+        // As a whole, so that it is dropped with the work and in its span.
+        let mut observed = observed;
         let response = next.run(request).await;
-        let status = response.status();
-        let elapsed = started.elapsed();
-        let (code, elapsed_ms) = (status.as_u16(), milliseconds(elapsed));
-        let route = route_label(route.as_ref(), status);
-        // Checks of load balancers and scrapes come all the time.
-        if matches!(route, "/healthz" | "/readyz" | "/metrics") {
-            tracing::debug!(%method, path, status = code, elapsed_ms, "answered");
+        observed.status = Some(response.status());
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+/// A request; its line is written and its count made when this is dropped.
+struct Observed {
+    started: Instant,
+    method: Method,
+    path: String,
+    route: Option<MatchedPath>,
+    /// What it was answered with; nothing while it runs.
+    status: Option<StatusCode>,
+}
+
+impl Drop for Observed {
+    fn drop(&mut self) {
+        let Self { method, path, .. } = self;
+        let elapsed = self.started.elapsed();
+        let elapsed_ms = milliseconds(elapsed);
+        let status = self.status.map_or(CLIENT_LEFT, |status| status.as_u16());
+        let route = route_label(self.route.as_ref(), self.status);
+        if self.status.is_none() {
+            tracing::info!(%method, path, status, elapsed_ms, "left without an answer");
+        } else if matches!(route, "/healthz" | "/readyz" | "/metrics") {
+            // Checks of load balancers and scrapes come all the time.
+            tracing::debug!(%method, path, status, elapsed_ms, "answered");
         } else {
-            tracing::info!(%method, path, status = code, elapsed_ms, "answered");
+            tracing::info!(%method, path, status, elapsed_ms, "answered");
         }
         histogram!("usher_http_request_seconds", "route" => route.to_owned())
             .record(elapsed.as_secs_f64());
         counter!(
             "usher_http_requests_total",
-            "method" => method_label(&method),
+            "method" => method_label(method),
             "route" => route.to_owned(),
-            "status" => code.to_string()
+            "status" => status.to_string()
         )
         .increment(1);
-        response
     }
-    .instrument(span)
-    .await
 }
 
 /// Has all further lines of this request say which operation it is. Of the document
@@ -91,9 +119,9 @@ pub fn milliseconds(elapsed: Duration) -> f64 {
 
 /// The route, unless there is nothing: paths that lead nowhere have no route of
 /// their own, and the one of the pages' files would count what is no file.
-fn route_label(route: Option<&MatchedPath>, status: StatusCode) -> &str {
+fn route_label(route: Option<&MatchedPath>, status: Option<StatusCode>) -> &str {
     match route {
-        Some(route) if status != StatusCode::NOT_FOUND => route.as_str(),
+        Some(route) if status != Some(StatusCode::NOT_FOUND) => route.as_str(),
         _ => "other",
     }
 }

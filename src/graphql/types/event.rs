@@ -107,7 +107,7 @@ impl Event {
         self.row.sale_ends_at.map(Time)
     }
 
-    /// How long a hold lasts, in seconds.
+    /// How long a hold lasts, in seconds from when the server took up the request.
     async fn hold_seconds(&self) -> i32 {
         self.row.hold_seconds
     }

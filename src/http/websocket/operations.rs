@@ -12,6 +12,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use async_graphql::Name;
 use async_graphql::parser::types::OperationType;
 use axum::extract::ws::Utf8Bytes;
 use futures_util::{FutureExt, StreamExt};
@@ -106,6 +107,9 @@ impl Operations {
         let mut task = OperationTask {
             id: id.to_owned(),
             serial: self.started,
+            kind: operation.kind,
+            name: operation.name.clone(),
+            began: Instant::now(),
             cancelled: cancelled.clone(),
             running: Arc::clone(&self.running),
             queue: self.queue.clone(),
@@ -199,6 +203,9 @@ struct ConnectionGone;
 struct OperationTask {
     id: String,
     serial: u64,
+    kind: OperationType,
+    name: Option<Name>,
+    began: Instant,
     cancelled: CancellationToken,
     running: Arc<RunningOperations>,
     queue: mpsc::Sender<Frame>,
@@ -208,9 +215,23 @@ struct OperationTask {
     first_error: Option<String>,
 }
 
+/// However it ends: answered, cancelled by its peer, or left with its connection.
+impl Drop for OperationTask {
+    fn drop(&mut self) {
+        // The words of the request's own line, so that one search finds both.
+        tracing::info!(
+            operation_id = shortened(&self.id),
+            operation = %self.kind,
+            operation_name = self.name.as_deref().map(shortened),
+            error_code = self.first_error.as_deref().map(shortened),
+            elapsed_ms = milliseconds(self.began.elapsed()),
+            "ended"
+        );
+    }
+}
+
 impl OperationTask {
     async fn run(&mut self, state: &GraphqlState, operation: Operation) {
-        let (started, kind, name) = (Instant::now(), operation.kind, operation.name.clone());
         // A resolver that panics must cost its operation, not leave the peer waiting.
         let outcome = AssertUnwindSafe(self.execute(state, operation))
             .catch_unwind()
@@ -220,15 +241,6 @@ impl OperationTask {
             Ok(outcome) => outcome,
             Err(_) => self.finish_broken().await,
         };
-        // The words of the request's own line, so that one search finds both.
-        tracing::info!(
-            operation_id = shortened(&self.id),
-            operation = %kind,
-            operation_name = name.as_deref().map(shortened),
-            error_code = self.first_error.as_deref().map(shortened),
-            elapsed_ms = milliseconds(started.elapsed()),
-            "ended"
-        );
     }
 
     async fn execute(

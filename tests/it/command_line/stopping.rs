@@ -189,4 +189,6 @@ async fn usher_ends_when_its_postgresql_does() {
     let last = log.last().unwrap();
     let expected = "usher: PostgreSQL ended by itself";
     assert!(last.starts_with(expected), "{log:#?}");
+    let is_said_at_once = |line: &String| line.contains("ERROR stopping");
+    assert!(log.iter().any(is_said_at_once), "{log:#?}");
 }

@@ -1,9 +1,10 @@
 //! What a line of the log says of an operation: which one it was and what went
 //! wrong, and of its document nothing else.
 
-use crate::support::House;
 use crate::support::peer::Peer;
 use crate::support::program::Server;
+use crate::support::slow_hold::SlowHold;
+use crate::support::{House, eventually};
 use reqwest::Client;
 use serde_json::{Value, json};
 
@@ -128,4 +129,58 @@ async fn an_operation_on_a_websocket_says_the_same() {
         assert_eq!(fields["error_code"], code, "{line}");
         assert!(fields["elapsed_ms"].is_f64(), "{line}");
     }
+}
+
+#[tokio::test]
+async fn a_request_whose_client_has_left_has_its_line_too() {
+    let house = House::open().await;
+    let server = logging(&house).await;
+    let mut hold = SlowHold::at(&house).await;
+    let asking = Client::new()
+        .post(format!("{}/graphql", server.url))
+        .header("x-request-id", "of-nobody")
+        .json(&json!({"query": hold.mutation()}));
+    let asking = tokio::spawn(asking.send());
+    hold.has_begun().await;
+    asking.abort();
+    // The counts are made with the line.
+    eventually("the server has noticed", async || {
+        let counts = reqwest::get(format!("{}/metrics", server.url)).await;
+        let counts = counts.unwrap().text().await.unwrap();
+        counts.contains("status=\"499\"").then_some(())
+    })
+    .await;
+    hold.takes_effect(&house).await;
+    let lines = lines_of(server, "left without an answer").await;
+    assert_eq!(lines.len(), 1, "{lines:#?}");
+    assert_eq!(lines[0]["span"]["id"], "of-nobody");
+    assert_eq!(lines[0]["span"]["operation"], "mutation");
+    assert_eq!(lines[0]["fields"]["status"], 499);
+}
+
+#[tokio::test]
+async fn an_operation_that_its_peer_leaves_has_its_line_too() {
+    let house = House::open().await;
+    let event = house.event(1, 1).await;
+    let server = logging(&house).await;
+    let watch = |name: &str| {
+        format!(
+            "subscription {name} {{ seatMap(eventId: \"{}\") {{ __typename }} }}",
+            event.id
+        )
+    };
+    let mut staying = Peer::ready(&server.url).await;
+    staying.subscribe("1", &watch("Stopped")).await;
+    staying.next_of("1").await;
+    let mut leaving = Peer::ready(&server.url).await;
+    leaving.subscribe("2", &watch("Left")).await;
+    leaving.next_of("2").await;
+    drop(leaving);
+    let lines = lines_of(server, "ended").await;
+    let mut names: Vec<&str> = lines
+        .iter()
+        .filter_map(|line| line["fields"]["operation_name"].as_str())
+        .collect();
+    names.sort_unstable();
+    assert_eq!(names, ["Left", "Stopped"], "{lines:#?}");
 }
