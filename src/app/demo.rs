@@ -9,6 +9,7 @@ use crate::domain::plan_cache::PlanCache;
 use crate::domain::plan_document::{PlanDocument, PlanRefused};
 use crate::domain::sale::{ChangeSale, open_sale};
 use crate::model::Caller;
+use crate::model::status::OrphanRule;
 use chrono::{DateTime, Days, NaiveTime, TimeZone, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 
@@ -143,6 +144,11 @@ async fn load(
             .collect(),
         hold_seconds: 600,
         max_seats_per_hold: 10,
+        ends_at: None,
+        hold_total_seconds: 1_800,
+        max_seats_per_buyer: None,
+        max_holds_per_buyer: None,
+        orphan_rule: OrphanRule::Off,
     };
     let event = create_event(connection, plans, &staff, event).await?;
     let sale = ChangeSale {

@@ -10,9 +10,10 @@ use crate::app::token::{self, TokenError};
 use crate::app::{output, workers};
 use crate::auth::keys::{self, StaffTokenError};
 use crate::auth::{Authenticator, SecretTooShort};
-use crate::config::{AuthenticationSettings, ServerSettings, StorageSettings};
+use crate::config::{AuthenticationSettings, Concurrency, ServerSettings, StorageSettings};
 use crate::db::embedded::EmbeddedError;
 use crate::db::{Database, events};
+use crate::domain::Environment;
 use crate::domain::plan_cache::PlanCache;
 use crate::feed::{Feed, FeedError};
 use crate::graphql::{self, Services};
@@ -149,6 +150,7 @@ async fn start(
         secret: secret.clone(),
         demo: !server.no_demo && (server.demo || storage.data_dir.is_some()),
         sockets: SocketLimits::default(),
+        concurrency: storage_settings.database.concurrency,
     };
     let running = workers::run(workers, Running::start(listener, setup)).await?;
     let staff_token = staff_token(&storage, secret.as_ref())?;
@@ -185,6 +187,8 @@ pub struct Setup {
     pub demo: bool,
     /// What one WebSocket may use.
     pub sockets: SocketLimits,
+    /// How two who want the same seat are kept apart.
+    pub concurrency: Concurrency,
 }
 
 /// A server that runs in the background until it is stopped.
@@ -211,6 +215,7 @@ impl Running {
             secret,
             demo,
             sockets,
+            concurrency,
         } = setup;
         http::metrics::start();
         let address = listener.local_addr()?;
@@ -220,10 +225,13 @@ impl Running {
         };
         let services = Services {
             feed: Feed::open(database.clone()).await?,
-            plans: PlanCache::default(),
+            environment: Environment {
+                plans: PlanCache::default(),
+                concurrency,
+            },
             database: database.clone(),
         };
-        if demo && demo::load_into_empty(&database, &services.plans).await? {
+        if demo && demo::load_into_empty(&database, &services.environment.plans).await? {
             tracing::info!("the demo halls are loaded: three events are on sale");
         }
         let shutdown = CancellationToken::new();

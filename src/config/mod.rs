@@ -65,10 +65,26 @@ pub struct StorageSettings {
     pub database: DatabaseSettings,
 }
 
+/// How two who want the same seat are kept apart. All three answer the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, strum::Display)]
+#[strum(serialize_all = "lowercase")]
+pub enum Concurrency {
+    /// Version checks in READ COMMITTED transactions: nobody waits before writing.
+    Optimistic,
+    /// The same checks, after the rows have been locked in the order of their key.
+    Pessimistic,
+    /// SERIALIZABLE transactions, run again when the database sends them back.
+    Serializable,
+}
+
 /// How the database is used.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Database")]
 pub struct DatabaseSettings {
+    /// How two who want the same seat are kept apart.
+    #[arg(global = true, long, env = "USHER_CONCURRENCY", value_enum)]
+    #[arg(default_value_t = Concurrency::Optimistic, value_name = "STRATEGY")]
+    pub concurrency: Concurrency,
     /// Connections in the pool.
     #[arg(
         global = true,

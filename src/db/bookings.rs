@@ -7,9 +7,10 @@ use crate::model::status::BookingStatus;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde::{Deserialize, Serialize};
 
 /// A hold made final.
-#[derive(Clone, Debug, Queryable, Selectable)]
+#[derive(Clone, Debug, Queryable, Selectable, Serialize, Deserialize)]
 #[diesel(table_name = bookings, check_for_backend(diesel::pg::Pg))]
 pub struct Booking {
     /// The event whose seats it has.
@@ -20,7 +21,9 @@ pub struct Booking {
     pub version: i32,
     /// What a person reads out.
     pub reference: String,
-    /// SHA-256 of the secret in the token of the hold that it was.
+    /// SHA-256 of the secret in the token of the hold that it was. Not part of what is
+    /// remembered of an answer.
+    #[serde(skip)]
     pub token_hash: Option<Vec<u8>>,
     /// Subject of the buyer's token; `None` for an anonymous one.
     pub buyer: Option<String>,

@@ -2,7 +2,7 @@
 
 use crate::db::schema::{event_prices, events};
 use crate::model::ids::{EventId, PlanId, VenueId};
-use crate::model::status::EventStatus;
+use crate::model::status::{EventStatus, OrphanRule};
 use chrono::{DateTime, Utc};
 use diesel::dsl::now;
 use diesel::prelude::*;
@@ -26,6 +26,8 @@ pub struct Event {
     pub status: EventStatus,
     /// When the performance starts.
     pub starts_at: DateTime<Utc>,
+    /// When it ends, if that is known.
+    pub ends_at: Option<DateTime<Utc>>,
     /// Before this nothing can be held, even when the sale is open.
     pub sale_starts_at: Option<DateTime<Utc>>,
     /// From this on nothing can be held.
@@ -36,6 +38,14 @@ pub struct Event {
     pub hold_seconds: i32,
     /// How many seats one hold may have.
     pub max_seats_per_hold: i32,
+    /// How long a hold may last with all its extensions, in seconds.
+    pub hold_total_seconds: i32,
+    /// How many seats one buyer may have, held and booked; `None` for no limit.
+    pub max_seats_per_buyer: Option<i32>,
+    /// How many running holds one buyer may have; `None` for no limit.
+    pub max_holds_per_buyer: Option<i32>,
+    /// What happens to whoever leaves a single seat alone.
+    pub orphan_rule: OrphanRule,
     /// When it was created.
     pub created_at: DateTime<Utc>,
 }
@@ -52,6 +62,8 @@ pub struct NewEvent {
     pub name: String,
     /// When the performance starts.
     pub starts_at: DateTime<Utc>,
+    /// When it ends, if that is known.
+    pub ends_at: Option<DateTime<Utc>>,
     /// Start of the sale window.
     pub sale_starts_at: Option<DateTime<Utc>>,
     /// End of the sale window.
@@ -62,6 +74,14 @@ pub struct NewEvent {
     pub hold_seconds: i32,
     /// How many seats one hold may have.
     pub max_seats_per_hold: i32,
+    /// How long a hold may last with all its extensions, in seconds.
+    pub hold_total_seconds: i32,
+    /// How many seats one buyer may have, held and booked; `None` for no limit.
+    pub max_seats_per_buyer: Option<i32>,
+    /// How many running holds one buyer may have; `None` for no limit.
+    pub max_holds_per_buyer: Option<i32>,
+    /// What happens to whoever leaves a single seat alone.
+    pub orphan_rule: OrphanRule,
 }
 
 /// Which events a page lists.

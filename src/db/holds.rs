@@ -9,6 +9,7 @@ use diesel::dsl::{min, now};
 use diesel::prelude::*;
 use diesel::sql_types::Timestamptz;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde::{Deserialize, Serialize};
 
 diesel::define_sql_function! {
     /// The database's clock at this moment, not at the start of the transaction.
@@ -16,7 +17,7 @@ diesel::define_sql_function! {
 }
 
 /// Seats kept for one buyer until a time.
-#[derive(Clone, Debug, Queryable, Selectable, Insertable)]
+#[derive(Clone, Debug, Queryable, Selectable, Insertable, Serialize, Deserialize)]
 #[diesel(table_name = holds, check_for_backend(diesel::pg::Pg))]
 // One statement whatever is NULL, so that it is prepared once.
 #[diesel(treat_none_as_default_value = false)]
@@ -25,7 +26,8 @@ pub struct Hold {
     pub event_id: EventId,
     /// Its identity in that event.
     pub id: HoldId,
-    /// SHA-256 of the secret in its token.
+    /// SHA-256 of the secret in its token. Not part of what is remembered of an answer.
+    #[serde(skip)]
     pub token_hash: Vec<u8>,
     /// Subject of the buyer's token; `None` for an anonymous one.
     pub buyer: Option<String>,
@@ -39,6 +41,8 @@ pub struct Hold {
     pub currency: String,
     /// When it lapses, by the database's clock.
     pub expires_at: DateTime<Utc>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
 }
 
 impl Hold {

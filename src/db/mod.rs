@@ -4,7 +4,9 @@
 //! floor above decides what is one transaction. They answer `QueryResult`: what
 //! a missing or unchanged row means is for the domain to say.
 
+pub mod advisory_locks;
 pub mod bookings;
+pub mod buyers;
 pub mod changes;
 mod database_url;
 pub mod embedded;
@@ -12,6 +14,7 @@ mod encryption;
 pub mod events;
 pub mod failure;
 pub mod holds;
+pub mod idempotency_keys;
 pub mod migrations;
 pub mod plans;
 pub mod pool;

@@ -78,6 +78,11 @@ table! {
         hold_seconds -> Integer,
         max_seats_per_hold -> Integer,
         created_at -> Timestamptz,
+        ends_at -> Nullable<Timestamptz>,
+        hold_total_seconds -> Integer,
+        max_seats_per_buyer -> Nullable<Integer>,
+        max_holds_per_buyer -> Nullable<Integer>,
+        orphan_rule -> Text,
     }
 }
 
@@ -165,6 +170,15 @@ table! {
         only_row -> Bool,
         epoch -> BigInt,
         horizon -> Xid8,
+    }
+}
+
+table! {
+    idempotency_keys (key_hash) {
+        key_hash -> Bytea,
+        input_hash -> Bytea,
+        outcome -> Nullable<Jsonb>,
+        created_at -> Timestamptz,
     }
 }
 

@@ -13,10 +13,11 @@ use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Integer};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// The state of one seat: what a sale changes about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Queryable, Selectable)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Queryable, Selectable, Serialize, Deserialize)]
 #[diesel(table_name = seats, check_for_backend(Pg))]
 pub struct SeatState {
     /// Which seat of the event.
@@ -28,7 +29,7 @@ pub struct SeatState {
 }
 
 /// A seat, and the version that a decision about it was made on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ExpectedSeat {
     /// Which seat of the event.
     pub seat_no: SeatNo,
@@ -66,6 +67,10 @@ pub enum FromState {
     Takeable,
     /// Held by this hold, lapsed or not.
     HeldBy(HoldId),
+    /// Sold to this booking.
+    BookedBy(BookingId),
+    /// Kept out of the sale by staff.
+    Blocked,
     /// Held, by a hold that has lapsed by the database's clock.
     Lapsed,
     /// Held by this hold, or by nobody who still has a claim to it: available,
@@ -83,6 +88,8 @@ pub enum ToState {
     Held(HoldId, DateTime<Utc>),
     /// This booking's.
     Booked(BookingId),
+    /// Out of the sale.
+    Blocked,
 }
 
 impl ToState {
@@ -91,31 +98,64 @@ impl ToState {
             Self::Available => (SeatStatus::Available, None, None),
             Self::Held(hold, until) => (SeatStatus::Held, Some(hold.0), Some(until)),
             Self::Booked(booking) => (SeatStatus::Booked, Some(booking.0), None),
+            Self::Blocked => (SeatStatus::Blocked, None, None),
         }
     }
 }
 
-type SeatPredicate = Box<dyn BoxableExpression<seats::table, Pg, SqlType = Bool> + Send>;
+/// What a state to start from asks of a row. A row that meets one of the three will do.
+struct Accepted {
+    /// In one of these statuses, whoever has it.
+    statuses: Vec<SeatStatus>,
+    /// In this status and this hold's or booking's.
+    owned: (SeatStatus, Option<Uuid>),
+    /// Held by a hold that has lapsed.
+    lapsed: bool,
+}
 
 impl FromState {
-    fn predicate(self) -> SeatPredicate {
-        let available = seats::status.eq(SeatStatus::Available);
-        let held_by = |hold: HoldId| {
-            seats::status
-                .eq(SeatStatus::Held)
-                .and(seats::owner_id.is_not_distinct_from(Some(hold.0)))
+    fn accepted(self) -> Accepted {
+        // Nothing that is held is nobody's.
+        let nobodys = (SeatStatus::Held, None);
+        let (statuses, owned, lapsed) = match self {
+            Self::Takeable => (vec![SeatStatus::Available], nobodys, true),
+            Self::HeldBy(hold) => (Vec::new(), (SeatStatus::Held, Some(hold.0)), false),
+            Self::BookedBy(booking) => (Vec::new(), (SeatStatus::Booked, Some(booking.0)), false),
+            Self::Blocked => (vec![SeatStatus::Blocked], nobodys, false),
+            Self::Lapsed => (Vec::new(), nobodys, true),
+            Self::UnclaimedSince(hold) => (
+                vec![SeatStatus::Available],
+                (SeatStatus::Held, Some(hold.0)),
+                true,
+            ),
         };
-        // A CHECK of the table says that a held seat has the time.
-        let lapsed = seats::status
-            .eq(SeatStatus::Held)
-            .and(seats::held_until.assume_not_null().le(now));
-        match self {
-            Self::Takeable => Box::new(available.or(lapsed)),
-            Self::HeldBy(hold) => Box::new(held_by(hold)),
-            Self::Lapsed => Box::new(lapsed),
-            Self::UnclaimedSince(hold) => Box::new(available.or(held_by(hold)).or(lapsed)),
+        Accepted {
+            statuses,
+            owned,
+            lapsed,
         }
     }
+}
+
+/// Whether a row will do: the same expression for every state to start from, so that it
+/// is the same statement.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn is_accepted(accepted: Accepted) -> _ {
+    let statuses: Vec<SeatStatus> = accepted.statuses;
+    let owners_status: SeatStatus = accepted.owned.0;
+    let owner: Option<Uuid> = accepted.owned.1;
+    let lapsed: bool = accepted.lapsed;
+    let held: SeatStatus = SeatStatus::Held;
+    seats::status
+        .eq_any(statuses)
+        .or(seats::status
+            .eq(owners_status)
+            .and(seats::owner_id.is_not_distinct_from(owner)))
+        // A CHECK of the table says that a held seat has the time.
+        .or(seats::status
+            .eq(held)
+            .and(seats::held_until.assume_not_null().le(now))
+            .and(lapsed.into_sql::<Bool>()))
 }
 
 /// The version-checked UPDATE: moves each of `expected` that is still at its
@@ -147,7 +187,7 @@ pub async fn transition(
         .filter(seats::event_id.eq(event))
         .filter(seats::seat_no.eq_any(&seat_nos))
         .filter(expected_version.eq(seats::version))
-        .filter(transition.from.predicate())
+        .filter(is_accepted(transition.from.accepted()))
         .set((
             seats::version.eq(seats::version + 1),
             seats::status.eq(status),
@@ -209,6 +249,46 @@ pub async fn load(
     seats::table
         .filter(seats::event_id.eq(event))
         .filter(seats::seat_no.eq_any(seat_nos))
+        .order(seats::seat_no)
+        .select(SeatState::as_select())
+        .load(connection)
+        .await
+}
+
+/// As [`load`], and locks them, in that order.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock(
+    connection: &mut AsyncPgConnection,
+    event: EventId,
+    seat_nos: &[SeatNo],
+) -> QueryResult<Vec<SeatState>> {
+    seats::table
+        .filter(seats::event_id.eq(event))
+        .filter(seats::seat_no.eq_any(seat_nos))
+        .order(seats::seat_no)
+        .select(SeatState::as_select())
+        .for_update()
+        .load(connection)
+        .await
+}
+
+/// Those of `seat_nos` that a transition from `from` may start with, whatever their
+/// versions, in the plan's order.
+///
+/// # Errors
+/// When the database fails.
+pub async fn load_in(
+    connection: &mut AsyncPgConnection,
+    event: EventId,
+    seat_nos: &[SeatNo],
+    from: FromState,
+) -> QueryResult<Vec<SeatState>> {
+    seats::table
+        .filter(seats::event_id.eq(event))
+        .filter(seats::seat_no.eq_any(seat_nos))
+        .filter(is_accepted(from.accepted()))
         .order(seats::seat_no)
         .select(SeatState::as_select())
         .load(connection)

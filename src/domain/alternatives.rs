@@ -16,7 +16,8 @@ const STEP: usize = 2_000;
 /// For each lost seat one that was available at this moment: of the same
 /// category, accessible if and only if the lost one is, and as near to it as
 /// there is. Fewer when the house has no more. A lost seat that is available
-/// again is the nearest to itself.
+/// again is the nearest to itself. The seats in `kept` are not offered: the caller has
+/// asked for them as well, and could have had them.
 ///
 /// # Errors
 /// When the database fails.
@@ -25,14 +26,18 @@ pub async fn find(
     event: EventId,
     plan: &SeatingPlan,
     lost: &[SeatNo],
+    kept: &[SeatNo],
 ) -> QueryResult<Vec<SeatState>> {
-    let nearby = nearby(plan, lost);
+    let mut nearby = nearby(plan, lost);
+    nearby.retain(|seat_no| !kept.contains(seat_no));
     let mut available = seats::load_available(connection, event, &nearby).await?;
     let mut found = nearest(plan, lost, &available);
     if found.len() == lost.len() {
         return Ok(found);
     }
-    for step in farther(plan, lost, &nearby).chunks(STEP) {
+    let mut farther = farther(plan, lost, &nearby);
+    farther.retain(|seat_no| !kept.contains(seat_no));
+    for step in farther.chunks(STEP) {
         available.extend(seats::load_available(connection, event, step).await?);
         found = nearest(plan, lost, &available);
         if found.len() == lost.len() {

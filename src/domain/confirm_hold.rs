@@ -3,37 +3,37 @@
 use crate::db::bookings::{self, Booking, NewBooking};
 use crate::db::holds::{self, Hold};
 use crate::db::seats::{self, ExpectedSeat, FromState, SeatState, ToState, Transition};
-use crate::domain::DomainError;
 use crate::domain::access::{self, HoldUnusable, PresentedToken};
+use crate::domain::buyer_limits::{self, LimitExceeded, Wanted};
 use crate::domain::event_view::{self, EventView};
-use crate::domain::plan_cache::PlanCache;
+use crate::domain::idempotency::{self, Effect, IdempotentRequest};
 use crate::domain::sale::{self, SaleNotOpen};
-use crate::domain::transaction::{self, Abort, Settled, UnitOfWork};
+use crate::domain::transaction::{Abort, Settled, UnitOfWork};
+use crate::domain::{DomainError, Environment, seat_change, text};
 use crate::model::Caller;
 use crate::model::ids::BookingId;
 use crate::model::reference::BookingReference;
 use crate::model::status::{Cause, EventStatus, HoldStatus, SeatStatus};
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Longest payment reference, in bytes.
-const MAX_PAYMENT_REFERENCE: usize = 255;
-
 /// Confirm a hold.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct ConfirmHold {
     /// The hold's token.
     pub token: PresentedToken,
     /// What the payment provider calls the payment.
     pub payment_reference: Option<String>,
+    /// Under this key the request is done once.
+    #[serde(skip)]
+    pub idempotency_key: Option<String>,
 }
 
 /// The hold is a booking.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct HoldConfirmed {
-    /// The event.
-    pub event: Arc<EventView>,
     /// The booking.
     pub booking: Booking,
     /// Its seats as they are, in the plan's order.
@@ -54,6 +54,9 @@ pub enum ConfirmRefused {
     },
     /// The event was cancelled, or the hold had lapsed and the sale is over.
     SaleNotOpen(SaleNotOpen),
+    /// The hold had lapsed or was a visitor's, and its buyer would have more than the
+    /// event allows.
+    LimitExceeded(LimitExceeded),
 }
 
 impl From<HoldUnusable> for ConfirmRefused {
@@ -70,52 +73,56 @@ impl From<HoldUnusable> for ConfirmRefused {
 /// When the payment reference makes no sense, or the database fails.
 pub async fn confirm_hold(
     connection: &mut AsyncPgConnection,
-    plans: &PlanCache,
+    environment: &Environment,
     caller: &Caller,
     command: ConfirmHold,
-) -> Result<Settled<HoldConfirmed, ConfirmRefused>, DomainError> {
-    if let Some(payment) = &command.payment_reference
-        && (payment.len() > MAX_PAYMENT_REFERENCE || payment.chars().any(char::is_control))
-    {
-        let message =
-            format!("must have at most {MAX_PAYMENT_REFERENCE} bytes and no control characters");
-        return Err(DomainError::invalid("paymentReference", message));
-    }
-    transaction::run(
-        connection,
-        &Work {
-            plans,
-            caller,
-            command,
-        },
-    )
-    .await
+) -> Result<Settled<Effect<HoldConfirmed>, ConfirmRefused>, DomainError> {
+    let key = command.idempotency_key.as_deref();
+    let request = IdempotentRequest::new(caller, "confirmHold", &command, key)?;
+    text::check_payment_reference(command.payment_reference.as_deref())?;
+    let work = Work {
+        environment,
+        caller,
+        command: &command,
+    };
+    idempotency::run(connection, environment, caller, request.as_ref(), &work).await
 }
 
 struct Work<'a> {
-    plans: &'a PlanCache,
+    environment: &'a Environment,
     caller: &'a Caller,
-    command: ConfirmHold,
+    command: &'a ConfirmHold,
 }
 
 impl UnitOfWork for Work<'_> {
-    type Success = HoldConfirmed;
+    type Reading = ();
+    type Success = Effect<HoldConfirmed>;
     type Refusal = ConfirmRefused;
 
     async fn run(
         &self,
         connection: &mut AsyncPgConnection,
-    ) -> Result<HoldConfirmed, Abort<ConfirmRefused>> {
-        let (hold, now) = access::lock(connection, &self.command.token, self.caller).await?;
-        let (event, _) =
-            event_view::find(connection, self.plans, self.caller, hold.event_id).await?;
+        (): &(),
+    ) -> Result<Effect<HoldConfirmed>, Abort<ConfirmRefused>> {
+        let (mut hold, now) = access::lock(connection, &self.command.token, self.caller).await?;
+        let plans = &self.environment.plans;
+        let (event, _) = event_view::find(connection, plans, self.caller, hold.event_id).await?;
         let event = Arc::new(event);
-        if hold.status == HoldStatus::Confirmed {
-            return confirmed_before(connection, event, &hold).await;
-        }
-        let from = may_claim(&event, &hold, now)?;
-        let seats = self.claim(connection, &event, &hold, from).await?;
-        self.book(connection, event, hold, seats).await
+        let record = if hold.status == HoldStatus::Confirmed {
+            confirmed_before(connection, &hold).await?
+        } else {
+            let from = may_claim(&event, &hold, now)?;
+            let was_a_visitors = hold.buyer.is_none();
+            // Who held as a visitor and has signed in since finds the booking again.
+            hold.buyer = hold.buyer.or_else(|| self.buyer());
+            // A running hold of the same buyer has been counted.
+            if was_a_visitors || matches!(from, FromState::UnclaimedSince(_)) {
+                self.check_limits(connection, &event, &hold).await?;
+            }
+            let seats = self.claim(connection, &event, &hold, from).await?;
+            self.book(connection, hold, seats).await?
+        };
+        Ok(Effect { event, record })
     }
 }
 
@@ -145,18 +152,13 @@ fn may_claim(
 
 async fn confirmed_before(
     connection: &mut AsyncPgConnection,
-    event: Arc<EventView>,
     hold: &Hold,
 ) -> Result<HoldConfirmed, Abort<ConfirmRefused>> {
     let booking = bookings::find_by_hold(connection, hold.event_id, hold.id)
         .await?
         .ok_or(DomainError::NotFound { what: "booking" })?;
     let seats = seats::load(connection, booking.event_id, &booking.seat_nos).await?;
-    Ok(HoldConfirmed {
-        event,
-        booking,
-        seats,
-    })
+    Ok(HoldConfirmed { booking, seats })
 }
 
 impl Work<'_> {
@@ -165,6 +167,24 @@ impl Work<'_> {
             Caller::Buyer { subject } => Some(subject.clone()),
             Caller::Anonymous | Caller::Staff { .. } => None,
         }
+    }
+
+    async fn check_limits(
+        &self,
+        connection: &mut AsyncPgConnection,
+        event: &EventView,
+        hold: &Hold,
+    ) -> Result<(), Abort<ConfirmRefused>> {
+        let wanted = Wanted {
+            owner: hold.id.0,
+            buyer: hold.buyer.as_deref(),
+            seats: hold.seat_nos.len(),
+            is_hold: false,
+        };
+        let concurrency = self.environment.concurrency;
+        buyer_limits::check(connection, concurrency, self.caller, &event.event, wanted)
+            .await?
+            .map_err(|exceeded| Abort::Refused(ConfirmRefused::LimitExceeded(exceeded)))
     }
 
     /// A new booking's identity is the owner of its seats from the first write on.
@@ -176,7 +196,9 @@ impl Work<'_> {
         from: FromState,
     ) -> Result<(BookingId, Vec<SeatState>), Abort<ConfirmRefused>> {
         let booking = BookingId::generate();
-        let current = seats::load(connection, hold.event_id, &hold.seat_nos).await?;
+        let concurrency = self.environment.concurrency;
+        let current =
+            seat_change::read(connection, concurrency, hold.event_id, &hold.seat_nos).await?;
         let expected: Vec<ExpectedSeat> = current.iter().map(SeatState::expected).collect();
         let transition = Transition {
             from,
@@ -184,9 +206,14 @@ impl Work<'_> {
             cause: Cause::Booked,
             actor: self.caller.to_string(),
         };
-        let mut booked =
-            seats::transition(connection, hold.event_id, &expected, &transition).await?;
-        booked.sort_by_key(|seat| seat.seat_no);
+        let booked = seat_change::change(
+            connection,
+            concurrency,
+            hold.event_id,
+            &expected,
+            &transition,
+        )
+        .await?;
         if booked.len() == hold.seat_nos.len() {
             return Ok((booking, booked));
         }
@@ -208,7 +235,6 @@ impl Work<'_> {
     async fn book(
         &self,
         connection: &mut AsyncPgConnection,
-        event: Arc<EventView>,
         mut hold: Hold,
         (id, seats): (BookingId, Vec<SeatState>),
     ) -> Result<HoldConfirmed, Abort<ConfirmRefused>> {
@@ -220,18 +246,13 @@ impl Work<'_> {
             reference: BookingReference::generate(hold.event_id).to_string(),
             hold_id: Some(hold.id),
             token_hash: Some(hold.token_hash),
-            // Who held as a visitor and has signed in since finds the booking again.
-            buyer: hold.buyer.or_else(|| self.buyer()),
+            buyer: hold.buyer,
             seat_nos: hold.seat_nos,
             amounts: hold.amounts,
             currency: hold.currency,
             payment_reference: self.command.payment_reference.clone(),
         };
         let booking = bookings::insert(connection, &booking).await?;
-        Ok(HoldConfirmed {
-            event,
-            booking,
-            seats,
-        })
+        Ok(HoldConfirmed { booking, seats })
     }
 }

@@ -9,6 +9,7 @@ use crate::model::Caller;
 use crate::model::ids::{PlanId, VenueId};
 use crate::model::money::is_currency;
 use crate::model::seating_plan::SeatingPlan;
+use crate::model::status::OrphanRule;
 use chrono::{DateTime, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use std::collections::HashMap;
@@ -43,6 +44,16 @@ pub struct CreateEvent {
     pub hold_seconds: i32,
     /// How many seats one hold may have.
     pub max_seats_per_hold: i32,
+    /// When it ends, if that is known.
+    pub ends_at: Option<DateTime<Utc>>,
+    /// How long a hold may last with all its extensions, in seconds.
+    pub hold_total_seconds: i32,
+    /// How many seats one buyer may have, held and booked; `None` for no limit.
+    pub max_seats_per_buyer: Option<i32>,
+    /// How many running holds one buyer may have; `None` for no limit.
+    pub max_holds_per_buyer: Option<i32>,
+    /// What happens to whoever leaves a single seat alone.
+    pub orphan_rule: OrphanRule,
 }
 
 /// Creates an event as a draft, with a seat for each place of its plan.
@@ -78,6 +89,11 @@ pub async fn create_event(
         currency: command.currency,
         hold_seconds: command.hold_seconds,
         max_seats_per_hold: command.max_seats_per_hold,
+        ends_at: command.ends_at,
+        hold_total_seconds: command.hold_total_seconds,
+        max_seats_per_buyer: command.max_seats_per_buyer,
+        max_holds_per_buyer: command.max_holds_per_buyer,
+        orphan_rule: command.orphan_rule,
     };
     let prices = &prices;
     let event = connection

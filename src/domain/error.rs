@@ -32,6 +32,12 @@ pub enum DomainError {
     /// The caller is signed in and still may not.
     #[error("this is for staff: the token that was sent does not have the role STAFF")]
     Forbidden,
+    /// The idempotency key stands for another request.
+    #[error(
+        "idempotencyKey: this key was used for another request: send exactly the same input \
+         again, or take a new key"
+    )]
+    KeyReused,
     /// Other transactions won every time; trying again later may help.
     #[error("too many others are changing the same records at this moment: try again")]
     Contended,

@@ -3,6 +3,7 @@
 //! A lapsed hold needs nobody to end it: whoever asks next takes its seats. The
 //! sweeper only makes it visible, by moving the seats to `AVAILABLE`.
 
+use crate::config::Concurrency;
 use crate::db::holds::{self, Hold};
 use crate::db::seats::{self, ExpectedSeat, FromState, SeatState, ToState, Transition};
 use crate::domain::DomainError;
@@ -31,7 +32,8 @@ pub struct Lapsed {
 /// # Errors
 /// When the database fails.
 pub async fn lapse_holds(connection: &mut AsyncPgConnection) -> Result<Lapsed, DomainError> {
-    let settled = transaction::run(connection, &Work).await?;
+    // The rows are locked, whatever the strategy of those who sell them.
+    let settled = transaction::run(connection, Concurrency::Optimistic, &Work).await?;
     Ok(settled
         .result
         .unwrap_or_else(|never: Infallible| match never {}))
@@ -40,10 +42,15 @@ pub async fn lapse_holds(connection: &mut AsyncPgConnection) -> Result<Lapsed, D
 struct Work;
 
 impl UnitOfWork for Work {
+    type Reading = ();
     type Success = Lapsed;
     type Refusal = Infallible;
 
-    async fn run(&self, connection: &mut AsyncPgConnection) -> Result<Lapsed, Abort<Infallible>> {
+    async fn run(
+        &self,
+        connection: &mut AsyncPgConnection,
+        (): &(),
+    ) -> Result<Lapsed, Abort<Infallible>> {
         let mut by_event: BTreeMap<EventId, Vec<Hold>> = BTreeMap::new();
         for hold in holds::lock_lapsed(connection, BATCH).await? {
             by_event.entry(hold.event_id).or_default().push(hold);

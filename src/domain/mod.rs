@@ -6,19 +6,27 @@
 
 pub mod access;
 pub mod alternatives;
+pub mod buyer_limits;
 pub mod confirm_hold;
+pub mod conflict;
 pub mod create_event;
 pub mod create_venue;
+pub mod environment;
 pub mod error;
 pub mod event_view;
 pub mod hold_seats;
+pub mod holding;
+pub mod idempotency;
 pub mod import_plan;
 pub mod lapse_holds;
 pub mod plan_cache;
 pub mod plan_document;
+pub mod prices;
 pub mod release_hold;
 pub mod sale;
+pub mod seat_change;
 pub mod text;
 pub mod transaction;
 
+pub use environment::Environment;
 pub use error::DomainError;

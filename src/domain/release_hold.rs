@@ -3,31 +3,33 @@
 use crate::db::holds::{self, Hold};
 use crate::db::seats::{self, ExpectedSeat, FromState, SeatState, ToState, Transition};
 use crate::db::transaction_id::TransactionId;
-use crate::domain::DomainError;
 use crate::domain::access::{self, HoldUnusable, PresentedToken};
-use crate::domain::event_view::{self, EventView};
-use crate::domain::plan_cache::PlanCache;
-use crate::domain::transaction::{self, Abort, Settled, UnitOfWork};
+use crate::domain::event_view;
+use crate::domain::idempotency::{self, Effect, IdempotentRequest};
+use crate::domain::transaction::{Abort, Settled, UnitOfWork};
+use crate::domain::{DomainError, Environment, prices, seat_change};
 use crate::model::Caller;
 use crate::model::ids::{EventId, SeatNo};
 use crate::model::status::{Cause, HoldStatus};
 use diesel_async::AsyncPgConnection;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Release a hold, all of it or some of its seats.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct ReleaseHold {
     /// The hold's token.
     pub token: PresentedToken,
     /// Which seats; `None` for all.
     pub seats: Option<Vec<(EventId, SeatNo)>>,
+    /// Under this key the request is done once.
+    #[serde(skip)]
+    pub idempotency_key: Option<String>,
 }
 
 /// The seats are given back.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct SeatsReleased {
-    /// The event.
-    pub event: Arc<EventView>,
     /// Those that were given back, as they became.
     pub released: Vec<SeatState>,
     /// What is left of the hold and its seats; `None` when nothing is.
@@ -42,35 +44,36 @@ pub struct SeatsReleased {
 /// When a seat is not in the hold, or the database fails.
 pub async fn release_hold(
     connection: &mut AsyncPgConnection,
-    plans: &PlanCache,
+    environment: &Environment,
     caller: &Caller,
     command: ReleaseHold,
-) -> Result<Settled<SeatsReleased, HoldUnusable>, DomainError> {
-    transaction::run(
-        connection,
-        &Work {
-            plans,
-            caller,
-            command,
-        },
-    )
-    .await
+) -> Result<Settled<Effect<SeatsReleased>, HoldUnusable>, DomainError> {
+    let key = command.idempotency_key.as_deref();
+    let request = IdempotentRequest::new(caller, "releaseHold", &command, key)?;
+    let work = Work {
+        environment,
+        caller,
+        command: &command,
+    };
+    idempotency::run(connection, environment, caller, request.as_ref(), &work).await
 }
 
 struct Work<'a> {
-    plans: &'a PlanCache,
+    environment: &'a Environment,
     caller: &'a Caller,
-    command: ReleaseHold,
+    command: &'a ReleaseHold,
 }
 
 impl UnitOfWork for Work<'_> {
-    type Success = SeatsReleased;
+    type Reading = ();
+    type Success = Effect<SeatsReleased>;
     type Refusal = HoldUnusable;
 
     async fn run(
         &self,
         connection: &mut AsyncPgConnection,
-    ) -> Result<SeatsReleased, Abort<HoldUnusable>> {
+        (): &(),
+    ) -> Result<Effect<SeatsReleased>, Abort<HoldUnusable>> {
         let mut hold: Hold =
             access::lock_running(connection, &self.command.token, self.caller).await?;
         let named = self.named(&hold)?;
@@ -84,22 +87,22 @@ impl UnitOfWork for Work<'_> {
         };
         // A seat that is missing here was taken by somebody else because the
         // hold has lapsed just now: it is not this caller's to give back any more.
-        let mut released =
-            seats::transition(connection, hold.event_id, &expected, &transition).await?;
-        released.sort_by_key(|seat| seat.seat_no);
-
-        (hold.seat_nos, hold.amounts) = hold
-            .seat_nos
-            .iter()
-            .zip(&hold.amounts)
-            .filter(|(seat_no, _)| !named.contains(seat_no))
-            .unzip();
+        let concurrency = self.environment.concurrency;
+        let released = seat_change::change(
+            connection,
+            concurrency,
+            hold.event_id,
+            &expected,
+            &transition,
+        )
+        .await?;
+        prices::remove(&mut hold.seat_nos, &mut hold.amounts, &named);
         if hold.seat_nos.is_empty() {
             hold.status = HoldStatus::Released;
         }
         let transaction = holds::update(connection, &hold).await?;
-        let (event, _) =
-            event_view::find(connection, self.plans, self.caller, hold.event_id).await?;
+        let plans = &self.environment.plans;
+        let (event, _) = event_view::find(connection, plans, self.caller, hold.event_id).await?;
         let left = if hold.status == HoldStatus::Active {
             let id = hold.id;
             let seats =
@@ -108,11 +111,13 @@ impl UnitOfWork for Work<'_> {
         } else {
             None
         };
-        Ok(SeatsReleased {
+        Ok(Effect {
             event: Arc::new(event),
-            released,
-            left,
-            transaction,
+            record: SeatsReleased {
+                released,
+                left,
+                transaction,
+            },
         })
     }
 }

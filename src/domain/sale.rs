@@ -107,6 +107,7 @@ async fn change(
 mod tests {
     use super::*;
     use crate::model::ids::{PlanId, VenueId};
+    use crate::model::status::OrphanRule;
     use chrono::TimeDelta;
 
     fn event(status: EventStatus, window: Option<(i64, i64)>, now: DateTime<Utc>) -> Event {
@@ -123,6 +124,11 @@ mod tests {
             currency: "EUR".into(),
             hold_seconds: 600,
             max_seats_per_hold: 10,
+            ends_at: None,
+            hold_total_seconds: 1_800,
+            max_seats_per_buyer: None,
+            max_holds_per_buyer: None,
+            orphan_rule: OrphanRule::Off,
             created_at: now,
         }
     }

@@ -27,6 +27,25 @@ pub fn name<'text>(field: &str, text: &'text str) -> Result<&'text str, DomainEr
     Ok(text)
 }
 
+/// Longest payment reference, in bytes.
+const MAX_PAYMENT_REFERENCE: usize = 255;
+
+/// Whether a payment reference can be kept.
+///
+/// # Errors
+/// When it is too long, or has control characters in it.
+pub fn check_payment_reference(reference: Option<&str>) -> Result<(), DomainError> {
+    let Some(reference) = reference else {
+        return Ok(());
+    };
+    if reference.len() > MAX_PAYMENT_REFERENCE || reference.chars().any(char::is_control) {
+        let message =
+            format!("must have at most {MAX_PAYMENT_REFERENCE} bytes and no control characters");
+        return Err(DomainError::invalid("paymentReference", message));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,6 @@
 //! One transaction for one use case, run again when it lost to another one.
 
+use crate::config::Concurrency;
 use crate::db::failure::{
     lost_to_another_transaction, took_a_taken_reference, waited_for_a_lock_in_vain,
 };
@@ -11,15 +12,31 @@ use std::time::Duration;
 /// The work of a use case inside its transaction. It may be run more than
 /// once, so it has no effect outside the database.
 pub trait UnitOfWork: Sync {
+    /// What is found out before the transaction begins.
+    type Reading: Default + Send + Sync;
     /// What it answers when it is done.
     type Success: Send;
     /// What it answers when the domain says no.
     type Refusal: Send;
 
+    /// Looks at what need not be read inside the transaction, because the work checks
+    /// it there: once for each `attempt`, which is 1 for the first.
+    ///
+    /// # Errors
+    /// When the database fails; the work is not run then.
+    fn read(
+        &self,
+        _connection: &mut AsyncPgConnection,
+        _attempt: u32,
+    ) -> impl Future<Output = Result<Self::Reading, DomainError>> + Send {
+        async { Ok(Self::Reading::default()) }
+    }
+
     /// Does the work. Whatever it wrote is undone when it answers [`Abort`].
     fn run(
         &self,
         connection: &mut AsyncPgConnection,
+        reading: &Self::Reading,
     ) -> impl Future<Output = Result<Self::Success, Abort<Self::Refusal>>> + Send;
 }
 
@@ -55,19 +72,22 @@ pub struct Settled<S, R> {
     pub attempts: u32,
 }
 
-/// Transactions that are tried at most.
-const MAX_ATTEMPTS: usize = 6;
+/// Transactions that are tried at most: with the pauses between them up to about two
+/// seconds, as long as a lock is waited for.
+const MAX_ATTEMPTS: usize = 20;
 
-/// Runs `work` in a READ COMMITTED transaction. A deadlock, a serialization
-/// failure or a reference that was taken says nothing about the work itself, and
-/// work that was [outrun](Abort::Outrun) says so: both are run again, with
-/// growing, jittered pauses. Work that is outrun every time is refused.
+/// Runs `work` in a transaction: SERIALIZABLE if that is the strategy, otherwise
+/// READ COMMITTED. A deadlock, a serialization failure or a reference that was taken
+/// says nothing about the work itself, and work that was [outrun](Abort::Outrun)
+/// says so: both are run again, with growing, jittered pauses. Work that is outrun
+/// every time is refused.
 ///
 /// # Errors
 /// What the work fails with; [`DomainError::Contended`] when the database sent
 /// it back every time, or a lock was waited for in vain.
 pub async fn run<W: UnitOfWork>(
     connection: &mut AsyncPgConnection,
+    concurrency: Concurrency,
     work: &W,
 ) -> Result<Settled<W::Success, W::Refusal>, DomainError> {
     let mut pauses = ExponentialBuilder::default()
@@ -78,10 +98,14 @@ pub async fn run<W: UnitOfWork>(
         .build();
     let mut attempts = 1;
     loop {
-        let ended = connection
-            .build_transaction()
-            .read_committed()
-            .run(async |connection| work.run(connection).await)
+        let reading = work.read(connection, attempts).await?;
+        let builder = connection.build_transaction();
+        let mut transaction = match concurrency {
+            Concurrency::Optimistic | Concurrency::Pessimistic => builder.read_committed(),
+            Concurrency::Serializable => builder.serializable(),
+        };
+        let ended = transaction
+            .run(async |connection| work.run(connection, &reading).await)
             .await;
         let pause = match &ended {
             Err(Abort::Failed(DomainError::Database(error))) if may_pass(error) => pauses.next(),

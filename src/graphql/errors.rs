@@ -19,6 +19,8 @@ pub mod code {
     pub const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
     /// The caller is signed in and still may not.
     pub const FORBIDDEN: &str = "FORBIDDEN";
+    /// The idempotency key was used before, for another input.
+    pub const IDEMPOTENCY_KEY_REUSED: &str = "IDEMPOTENCY_KEY_REUSED";
     /// Too many others changed the same records; try again.
     pub const CONTENDED: &str = "CONTENDED";
     /// The database cannot be reached or is overloaded; try again later.
@@ -107,12 +109,15 @@ impl From<DomainError> for ApiError {
             DomainError::NotFound { .. } | DomainError::SeatNotFound { .. } => code::NOT_FOUND,
             DomainError::Unauthenticated => code::UNAUTHENTICATED,
             DomainError::Forbidden => code::FORBIDDEN,
+            DomainError::KeyReused => code::IDEMPOTENCY_KEY_REUSED,
             DomainError::Contended => code::CONTENDED,
             DomainError::Database(cause) => return Self::database(cause),
         };
         // Commands come from the one argument of a mutation.
         let argument = match &error {
-            DomainError::InvalidInput { .. } | DomainError::SeatNotFound { .. } => "input.",
+            DomainError::InvalidInput { .. }
+            | DomainError::SeatNotFound { .. }
+            | DomainError::KeyReused => "input.",
             _ => "",
         };
         Self::new(code, format!("{argument}{error}"))

@@ -1,11 +1,15 @@
 //! Reading ids, times and cursors that clients send.
 
+use crate::db::seats::ExpectedSeat;
+use crate::domain::conflict;
 use crate::graphql::errors::{ApiError, ApiResult};
 use crate::graphql::types::time::Time;
 use crate::model::cursor::Cursor;
 use crate::model::global_id::GlobalId;
 use crate::model::ids::{EventId, PlanId, SeatNo, VenueId};
-use async_graphql::{ID, InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use async_graphql::{
+    Enum, ID, InputObject, InputValueError, InputValueResult, Scalar, ScalarType, Value,
+};
 use chrono::{DateTime, Datelike, SubsecRound, Utc};
 
 /// Any id of this API.
@@ -44,6 +48,57 @@ pub(super) fn seat_id(field: &str, id: &ID) -> ApiResult<(EventId, SeatNo)> {
         GlobalId::Seat(event, seat_no) => Ok((event, seat_no)),
         other => Err(wrong_type(field, other, "Seat")),
     }
+}
+
+/// A seat, and the version that the decision about it was made on.
+#[derive(InputObject)]
+pub(super) struct SeatVersionInput {
+    /// Global id of the seat.
+    seat_id: ID,
+    /// The version that the client saw it at.
+    version: i32,
+}
+
+/// What is done when a seat is not at the version that the decision was made on.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "conflict::ConflictPolicy")]
+pub(super) enum ConflictPolicy {
+    /// The conflict is answered at once.
+    Report,
+    /// Try again, with growing pauses and a bound, at the versions that the seats have
+    /// then, as long as all of them can still be had.
+    Retry,
+}
+
+/// Seats of this event at the versions that the client saw.
+pub(super) fn seat_versions(
+    field: &str,
+    event: EventId,
+    seats: &[SeatVersionInput],
+) -> ApiResult<Vec<ExpectedSeat>> {
+    (0..)
+        .zip(seats)
+        .map(|(index, seat): (usize, _)| {
+            let field = format!("{field}[{index}].seatId");
+            let (of_event, seat_no) = seat_id(&field, &seat.seat_id)?;
+            if of_event != event {
+                let message = "this is a seat of another event: name seats of one event";
+                return Err(ApiError::bad_input(&field, message));
+            }
+            Ok(ExpectedSeat {
+                seat_no,
+                version: seat.version,
+            })
+        })
+        .collect()
+}
+
+/// Seats of any event.
+pub(super) fn seat_ids(field: &str, ids: &[ID]) -> ApiResult<Vec<(EventId, SeatNo)>> {
+    (0..)
+        .zip(ids)
+        .map(|(index, id): (usize, _)| seat_id(&format!("{field}[{index}]"), id))
+        .collect()
 }
 
 /// A time that RFC 3339 can write, and the database can store.

@@ -5,7 +5,7 @@ use crate::db::{events, seats, venues};
 use crate::domain::event_view::{self, EventView};
 use crate::domain::{DomainError, access};
 use crate::graphql::errors::{ApiError, ApiResult};
-use crate::graphql::services::{Services, caller, connection, services};
+use crate::graphql::services::{caller, connection, services};
 use crate::graphql::types::booking::Booking;
 use crate::graphql::types::event::Event;
 use crate::graphql::types::hold::Hold;
@@ -57,7 +57,7 @@ impl Loader<VenueId> for VenueLoader {
 /// The object with this id, if there is one that the caller may see.
 pub(super) async fn find(context: &Context<'_>, id: GlobalId) -> ApiResult<Option<Node>> {
     let caller = caller(context);
-    let Services { plans, .. } = services(context)?;
+    let plans = &services(context)?.environment.plans;
     let mut connection = connection(context).await?;
     Ok(match id {
         GlobalId::Venue(id) => venues::find(&mut connection, &[id])
@@ -126,7 +126,7 @@ pub(super) async fn event_view(
     let Some(event) = event(connection, caller, id).await? else {
         return Ok(None);
     };
-    let plans = &services(context)?.plans;
+    let plans = &services(context)?.environment.plans;
     let event = event_view::complete(connection, plans, event).await?;
     Ok(Some(Arc::new(event)))
 }

@@ -2,7 +2,8 @@
 //! message for people, and what a client needs to go on.
 
 use crate::db::events;
-use crate::domain::hold_seats::SeatConflict as Conflict;
+use crate::domain::buyer_limits::{self, LimitExceeded as Exceeded};
+use crate::domain::conflict::SeatConflict as Conflict;
 use crate::domain::plan_document::PlanRefused;
 use crate::domain::sale::SaleNotOpen as NotOpen;
 use crate::graphql::types::event::{Event, EventStatus};
@@ -95,10 +96,24 @@ pub struct LimitExceeded {
     code: RefusalCode,
     /// Why, for people.
     message: String,
+    /// Which limit.
+    kind: LimitKind,
     /// What the event allows.
     limit: i32,
     /// What it would have come to.
-    requested: usize,
+    requested: i64,
+}
+
+/// A limit of an event.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "buyer_limits::Limit")]
+enum LimitKind {
+    /// Seats of one hold or booking.
+    SeatsPerHold,
+    /// Seats of one buyer, held and booked.
+    SeatsPerBuyer,
+    /// Running holds of one buyer.
+    HoldsPerBuyer,
 }
 
 /// Nothing can be held at this time.
@@ -218,11 +233,28 @@ impl SeatConflict {
 }
 
 impl LimitExceeded {
-    pub(super) fn new(limit: i32, requested: usize) -> Self {
+    pub(super) fn new(exceeded: Exceeded) -> Self {
+        let Exceeded {
+            limit,
+            allowed,
+            requested,
+        } = exceeded;
+        let message = match limit {
+            buyer_limits::Limit::SeatsPerHold => {
+                format!("a hold of this event may have {allowed} seats, not {requested}")
+            }
+            buyer_limits::Limit::SeatsPerBuyer => {
+                format!("a buyer of this event may have {allowed} seats in all, not {requested}")
+            }
+            buyer_limits::Limit::HoldsPerBuyer => {
+                format!("a buyer of this event may have {allowed} holds at a time, not {requested}")
+            }
+        };
         Self {
             code: RefusalCode::LimitExceeded,
-            message: format!("a hold of this event may have {limit} seats, not {requested}"),
-            limit,
+            message,
+            kind: limit.into(),
+            limit: allowed,
             requested,
         }
     }

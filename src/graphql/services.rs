@@ -1,7 +1,7 @@
 //! What resolvers work with, and how they reach it.
 
 use crate::db::{Connection, Database};
-use crate::domain::plan_cache::PlanCache;
+use crate::domain::Environment;
 use crate::feed::Feed;
 use crate::graphql::errors::ApiResult;
 use crate::model::Caller;
@@ -14,8 +14,8 @@ pub struct Services {
     pub database: Database,
     /// The feed of its changes.
     pub feed: Feed,
-    /// Its seating plans.
-    pub plans: PlanCache,
+    /// What its use cases work with.
+    pub environment: Environment,
 }
 
 /// The services of the schema.

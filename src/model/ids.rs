@@ -8,6 +8,7 @@ macro_rules! identity {
         $(#[$doc])*
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, DieselNewType,
+            serde::Serialize, serde::Deserialize,
         )]
         pub struct $name(pub $inner);
 

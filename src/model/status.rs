@@ -14,9 +14,11 @@ macro_rules! stored_as_text {
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq, Hash, AsExpression, FromSqlRow,
             strum::Display, strum::EnumString, strum::IntoStaticStr,
+            serde::Serialize, serde::Deserialize,
         )]
         #[diesel(sql_type = Text)]
         #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+        #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
         pub enum $name {
             $($(#[$variant_doc])* $variant),+
         }
@@ -65,6 +67,18 @@ stored_as_text!(
         Closed,
         /// Called off.
         Cancelled,
+    }
+);
+
+stored_as_text!(
+    /// What happens to whoever takes seats so that a single one is left alone.
+    OrphanRule {
+        /// Nothing.
+        Off,
+        /// The answer says which seat is left alone.
+        Warn,
+        /// It is refused.
+        Enforce,
     }
 );
 

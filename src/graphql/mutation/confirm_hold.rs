@@ -2,9 +2,10 @@
 
 use crate::domain::access::HoldUnusable;
 use crate::domain::confirm_hold::{self, ConfirmHold, ConfirmRefused};
+use crate::domain::idempotency::Effect;
 use crate::graphql::errors::ApiResult;
 use crate::graphql::input::FeedCursor;
-use crate::graphql::refusal::{HoldEnded, HoldLapsed, HoldNotFound, SaleNotOpen};
+use crate::graphql::refusal::{HoldEnded, HoldLapsed, HoldNotFound, LimitExceeded, SaleNotOpen};
 use crate::graphql::services::{caller, connection, services};
 use crate::graphql::types::booking::Booking;
 use crate::graphql::types::seat::Seat;
@@ -17,6 +18,9 @@ struct ConfirmHoldInput {
     token: String,
     /// What the payment provider calls the payment; kept with the booking.
     payment_reference: Option<String>,
+    /// A key of the client's own choice: the same request under it is done once. See
+    /// `HoldSeatsInput.idempotencyKey`.
+    idempotency_key: Option<String>,
 }
 
 /// What became of it.
@@ -32,6 +36,9 @@ enum ConfirmHoldResult {
     HoldLapsed(HoldLapsed),
     /// The event is cancelled, or the hold has lapsed and the sale is over.
     SaleNotOpen(SaleNotOpen),
+    /// The hold has lapsed, or was made without signing in, and the buyer has too much
+    /// otherwise.
+    LimitExceeded(LimitExceeded),
 }
 
 /// The hold is a booking.
@@ -59,17 +66,22 @@ impl ConfirmHoldMutation {
         let command = ConfirmHold {
             token: input.token.parse().ok(),
             payment_reference: input.payment_reference,
+            idempotency_key: input.idempotency_key,
         };
         let services = services(context)?;
         let mut connection = connection(context).await?;
         let caller = caller(context);
         let settled =
-            confirm_hold::confirm_hold(&mut connection, &services.plans, caller, command).await?;
+            confirm_hold::confirm_hold(&mut connection, &services.environment, caller, command)
+                .await?;
         drop(connection);
         Ok(match settled.result {
-            Ok(confirmed) => {
+            Ok(Effect {
+                event,
+                record: confirmed,
+            }) => {
                 services.feed.announce();
-                let event = &confirmed.event;
+                let event = &event;
                 let cursor = services
                     .feed
                     .cursor_of_change(event.event.id, confirmed.booking.transaction_id);
@@ -86,6 +98,9 @@ impl ConfirmHoldMutation {
             }
             Err(ConfirmRefused::HoldLapsed { event, lost }) => {
                 ConfirmHoldResult::HoldLapsed(HoldLapsed::new(Seat::all(&event, lost)))
+            }
+            Err(ConfirmRefused::LimitExceeded(exceeded)) => {
+                ConfirmHoldResult::LimitExceeded(LimitExceeded::new(exceeded))
             }
             Err(ConfirmRefused::SaleNotOpen(refusal)) => {
                 ConfirmHoldResult::SaleNotOpen(SaleNotOpen::new(&refusal))

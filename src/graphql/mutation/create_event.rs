@@ -4,7 +4,7 @@ use crate::domain::create_event::{self, CreateEvent};
 use crate::graphql::errors::{ApiError, ApiResult};
 use crate::graphql::input::{plan_id, time, venue_id};
 use crate::graphql::services::{caller, connection, services};
-use crate::graphql::types::event::Event;
+use crate::graphql::types::event::{Event, OrphanRule};
 use crate::graphql::types::money::MinorUnits;
 use crate::graphql::types::time::Time;
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
@@ -43,6 +43,20 @@ struct CreateEventInput {
     /// How many seats one hold may have: 1 to 500.
     #[graphql(default = 10)]
     max_seats_per_hold: i32,
+    /// When the performance ends, if that is known.
+    ends_at: Option<Time>,
+    /// How long a hold may last with all its extensions, in seconds: `holdSeconds` to
+    /// 86400.
+    #[graphql(default = 1800)]
+    hold_total_seconds: i32,
+    /// How many seats one buyer may have, held and booked; no limit when left out. For
+    /// buyers who are not signed in it counts for each of their holds.
+    max_seats_per_buyer: Option<i32>,
+    /// How many running holds one signed-in buyer may have; no limit when left out.
+    max_holds_per_buyer: Option<i32>,
+    /// What happens to whoever leaves a single seat alone.
+    #[graphql(default_with = "OrphanRule::Off")]
+    orphan_rule: OrphanRule,
 }
 
 /// What became of it.
@@ -72,7 +86,7 @@ impl CreateEventMutation {
         #[graphql(desc = "What it is.")] input: CreateEventInput,
     ) -> ApiResult<CreateEventResult> {
         let command = CreateEvent::try_from(input)?;
-        let plans = &services(context)?.plans;
+        let plans = &services(context)?.environment.plans;
         let mut connection = connection(context).await?;
         let event =
             create_event::create_event(&mut connection, plans, caller(context), command).await?;
@@ -107,6 +121,14 @@ impl TryFrom<CreateEventInput> for CreateEvent {
                 .collect(),
             hold_seconds: input.hold_seconds,
             max_seats_per_hold: input.max_seats_per_hold,
+            ends_at: input
+                .ends_at
+                .map(|end| time("input.endsAt", end))
+                .transpose()?,
+            hold_total_seconds: input.hold_total_seconds,
+            max_seats_per_buyer: input.max_seats_per_buyer,
+            max_holds_per_buyer: input.max_holds_per_buyer,
+            orphan_rule: input.orphan_rule.into(),
         })
     }
 }

@@ -1,24 +1,17 @@
 //! `holdSeats`.
 
-use crate::db::seats::ExpectedSeat;
 use crate::domain::access::HoldUnusable;
-use crate::domain::hold_seats::{self, HoldRefused, HoldSeats};
+use crate::domain::hold_seats::{self, HoldSeats};
+use crate::domain::holding::HoldRefused;
 use crate::domain::transaction::Settled;
 use crate::graphql::errors::{ApiError, ApiResult};
-use crate::graphql::input::{FeedCursor, event_id, seat_id};
+use crate::graphql::input::{
+    ConflictPolicy, FeedCursor, SeatVersionInput, event_id, seat_versions,
+};
 use crate::graphql::refusal::{HoldEnded, HoldNotFound, LimitExceeded, SaleNotOpen, SeatConflict};
 use crate::graphql::services::{caller, connection, services};
 use crate::graphql::types::hold::Hold;
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
-
-/// A seat, and the version that the decision about it was made on.
-#[derive(InputObject)]
-struct SeatVersionInput {
-    /// Global id of the seat.
-    seat_id: ID,
-    /// The version that the client saw it at.
-    version: i32,
-}
 
 /// Which seats to hold.
 #[derive(InputObject)]
@@ -30,6 +23,13 @@ struct HoldSeatsInput {
     /// Add them to the hold of this token instead of making a new one; the hold
     /// keeps its time.
     hold_token: Option<String>,
+    /// What is done when a seat is not at the version that was seen.
+    #[graphql(default_with = "ConflictPolicy::Report")]
+    on_conflict: ConflictPolicy,
+    /// A key of the client's own choice for this request, of up to 255 characters: sent
+    /// again with the same key and input within 24 hours, it is answered again and not
+    /// done again. Without a token of their own, callers must take at least 16.
+    idempotency_key: Option<String>,
 }
 
 /// What became of it.
@@ -80,7 +80,7 @@ impl HoldSeatsMutation {
         let mut connection = connection(context).await?;
         let caller = caller(context);
         let settled =
-            hold_seats::hold_seats(&mut connection, &services.plans, caller, command).await?;
+            hold_seats::hold_seats(&mut connection, &services.environment, caller, command).await?;
         drop(connection);
         let Settled { result, attempts } = settled;
         metrics::counter!("usher_hold_attempts_total").increment(attempts.into());
@@ -106,8 +106,8 @@ impl HoldSeatsMutation {
             Err(HoldRefused::Conflict(conflict)) => {
                 HoldSeatsResult::SeatConflict(SeatConflict::new(conflict, attempts))
             }
-            Err(HoldRefused::TooManySeats { limit, requested }) => {
-                HoldSeatsResult::LimitExceeded(LimitExceeded::new(limit, requested))
+            Err(HoldRefused::LimitExceeded(exceeded)) => {
+                HoldSeatsResult::LimitExceeded(LimitExceeded::new(exceeded))
             }
             Err(HoldRefused::SaleNotOpen(refusal)) => {
                 HoldSeatsResult::SaleNotOpen(SaleNotOpen::new(&refusal))
@@ -127,26 +127,14 @@ impl TryFrom<HoldSeatsInput> for HoldSeats {
 
     fn try_from(input: HoldSeatsInput) -> Result<Self, Self::Error> {
         let event = event_id("input.eventId", &input.event_id)?;
-        let seats = (0..)
-            .zip(&input.seats)
-            .map(|(index, seat): (usize, _)| {
-                let field = format!("input.seats[{index}].seatId");
-                let (of_event, seat_no) = seat_id(&field, &seat.seat_id)?;
-                if of_event != event {
-                    let message = "this is a seat of another event: name seats of one event";
-                    return Err(ApiError::bad_input(&field, message));
-                }
-                Ok(ExpectedSeat {
-                    seat_no,
-                    version: seat.version,
-                })
-            })
-            .collect::<Result<_, _>>()?;
+        let seats = seat_versions("input.seats", event, &input.seats)?;
         let into_hold = input.hold_token.map(|token| token.parse().ok());
         Ok(Self {
             event,
             seats,
             into_hold,
+            on_conflict: input.on_conflict.into(),
+            idempotency_key: input.idempotency_key,
         })
     }
 }

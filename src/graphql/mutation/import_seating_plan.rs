@@ -62,7 +62,11 @@ impl ImportSeatingPlanMutation {
         let mut connection = connection(context).await?;
         let id =
             import_plan::import_plan(&mut connection, caller, &document, |_written| {}).await?;
-        let plan = services(context)?.plans.get(&mut connection, id).await?;
+        let plan = services(context)?
+            .environment
+            .plans
+            .get(&mut connection, id)
+            .await?;
         Ok(ImportSeatingPlanResult::SeatingPlanImported(
             SeatingPlanImported {
                 plan: SeatingPlan(plan),

@@ -1,9 +1,10 @@
 //! `releaseHold`.
 
 use crate::domain::access::HoldUnusable;
+use crate::domain::idempotency::Effect;
 use crate::domain::release_hold::{self, ReleaseHold};
 use crate::graphql::errors::ApiResult;
-use crate::graphql::input::{FeedCursor, seat_id};
+use crate::graphql::input::{FeedCursor, seat_ids};
 use crate::graphql::refusal::{HoldEnded, HoldNotFound};
 use crate::graphql::services::{caller, connection, services};
 use crate::graphql::types::hold::Hold;
@@ -17,6 +18,9 @@ struct ReleaseHoldInput {
     token: String,
     /// Which of its seats; all of them when left out.
     seat_ids: Option<Vec<ID>>,
+    /// A key of the client's own choice: the same request under it is done once. See
+    /// `HoldSeatsInput.idempotencyKey`.
+    idempotency_key: Option<String>,
 }
 
 /// What became of it.
@@ -54,27 +58,27 @@ impl ReleaseHoldMutation {
     ) -> ApiResult<ReleaseHoldResult> {
         let seats = input
             .seat_ids
-            .map(|ids| {
-                (0..)
-                    .zip(&ids)
-                    .map(|(index, id): (usize, _)| seat_id(&format!("input.seatIds[{index}]"), id))
-                    .collect()
-            })
+            .map(|ids| seat_ids("input.seatIds", &ids))
             .transpose()?;
         let command = ReleaseHold {
             token: input.token.parse().ok(),
             seats,
+            idempotency_key: input.idempotency_key,
         };
         let services = services(context)?;
         let mut connection = connection(context).await?;
         let caller = caller(context);
         let settled =
-            release_hold::release_hold(&mut connection, &services.plans, caller, command).await?;
+            release_hold::release_hold(&mut connection, &services.environment, caller, command)
+                .await?;
         drop(connection);
         Ok(match settled.result {
-            Ok(released) => {
+            Ok(Effect {
+                event,
+                record: released,
+            }) => {
                 services.feed.announce();
-                let event = &released.event;
+                let event = &event;
                 let cursor = services
                     .feed
                     .cursor_of_change(event.event.id, released.transaction);

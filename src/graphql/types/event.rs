@@ -117,6 +117,32 @@ impl Event {
         self.row.max_seats_per_hold
     }
 
+    /// When the performance ends; null when nobody has said.
+    async fn ends_at(&self) -> Option<Time> {
+        self.row.ends_at.map(Time)
+    }
+
+    /// How long a hold may last with all its extensions, in seconds.
+    async fn hold_total_seconds(&self) -> i32 {
+        self.row.hold_total_seconds
+    }
+
+    /// How many seats one buyer may have, held and booked; null for no limit. For
+    /// buyers who are not signed in it counts for each of their holds.
+    async fn max_seats_per_buyer(&self) -> Option<i32> {
+        self.row.max_seats_per_buyer
+    }
+
+    /// How many running holds one signed-in buyer may have; null for no limit.
+    async fn max_holds_per_buyer(&self) -> Option<i32> {
+        self.row.max_holds_per_buyer
+    }
+
+    /// What happens to whoever leaves a single seat alone.
+    async fn orphan_rule(&self) -> OrphanRule {
+        self.row.orphan_rule.into()
+    }
+
     /// What a seat of each category costs, in the plan's order.
     async fn prices(&self, context: &Context<'_>) -> ApiResult<Vec<CategoryPrice>> {
         let event = self.view(context).await?;
@@ -184,7 +210,7 @@ impl Event {
     /// hand: it takes one, or waits for another field that is about to.
     async fn view(&self, context: &Context<'_>) -> ApiResult<&Arc<EventView>> {
         let load = async || {
-            let plans = &services(context)?.plans;
+            let plans = &services(context)?.environment.plans;
             let mut connection = connection(context).await?;
             let view = event_view::complete(&mut connection, plans, self.row.clone()).await?;
             Ok(Arc::new(view))
@@ -249,4 +275,17 @@ pub enum EventStatus {
     Closed,
     /// Called off.
     Cancelled,
+}
+
+/// What happens to whoever takes seats so that a single free one is left alone, between
+/// taken ones or at the end of a row, though the row has room for the party without that.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "status::OrphanRule")]
+pub enum OrphanRule {
+    /// Nothing.
+    Off,
+    /// The answer says which seats are left alone.
+    Warn,
+    /// It is refused.
+    Enforce,
 }

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 use usher::model::ids::{EventId, HoldId};
-use usher::model::token::HoldToken;
+use usher::model::token::{HoldToken, TokenSalt};
 
 /// Presents a token everywhere where one is taken; nowhere must it be worth
 /// anything.
@@ -30,6 +30,11 @@ async fn assert_worthless(caller: &Actor, event: &Event, token: &str, before: &D
         .await;
 }
 
+/// The token of a hold, with a secret that somebody has made up.
+fn invented(event: EventId, hold: HoldId) -> HoldToken {
+    HoldToken::derive(event, hold, b"made up", TokenSalt::generate())
+}
+
 fn token_of(held: &crate::support::Answer) -> String {
     held.data()["token"].as_str().unwrap().to_owned()
 }
@@ -46,12 +51,12 @@ async fn a_token_that_is_none_opens_no_hold() {
 
     let right: HoldToken = token.parse().unwrap();
     // The right hold with another secret, and the right secret with one bit flipped.
-    let guessed = HoldToken::generate(right.event, right.hold).reveal();
+    let guessed = invented(right.event, right.hold).reveal();
     let mut flipped = URL_SAFE_NO_PAD.decode(&token).unwrap();
     *flipped.last_mut().unwrap() ^= 1;
     let flipped = URL_SAFE_NO_PAD.encode(flipped);
-    let unknown_hold = HoldToken::generate(right.event, HoldId::generate()).reveal();
-    let other_event = HoldToken::generate(EventId(i64::MIN), right.hold).reveal();
+    let unknown_hold = invented(right.event, HoldId::generate()).reveal();
+    let other_event = invented(EventId(i64::MIN), right.hold).reveal();
     for bad in [
         "",
         " ",

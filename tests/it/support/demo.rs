@@ -1,5 +1,6 @@
 //! A house with the demo's halls in it.
 
+use crate::support::house::concurrency;
 use crate::support::{House, PATIENCE};
 use secrecy::SecretString;
 use tokio::net::TcpListener;
@@ -16,6 +17,7 @@ impl House {
             secret: None::<SecretString>,
             demo: true,
             sockets: SocketLimits::default(),
+            concurrency: concurrency(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let loader = Running::start(listener, setup).await.unwrap();

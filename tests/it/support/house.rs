@@ -3,6 +3,7 @@
 use crate::support::PATIENCE;
 use crate::support::actor::Actor;
 use crate::support::cluster::{self, Cluster};
+use clap::ValueEnum;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use usher::app::serve::{Running, Setup};
 use usher::auth::mint;
-use usher::config::DatabaseSettings;
+use usher::config::{Concurrency, DatabaseSettings};
 use usher::db::Database;
 use usher::http::SocketLimits;
 use usher::model::Role;
@@ -84,6 +85,7 @@ impl House {
             secret,
             demo: false,
             sockets,
+            concurrency: concurrency(),
         };
         let running = Running::start(listener, setup).await.unwrap();
         let url = format!("http://{}", running.address);
@@ -171,11 +173,21 @@ impl House {
 /// As the server's, but patient: a test machine is slow and full.
 pub fn settings() -> DatabaseSettings {
     DatabaseSettings {
+        concurrency: concurrency(),
         connections: 16,
         acquire_timeout: PATIENCE,
         statement_timeout: PATIENCE,
         lock_timeout: PATIENCE,
         idle_transaction_timeout: PATIENCE,
+    }
+}
+
+/// The strategy that is tested: all pass the same tests.
+pub fn concurrency() -> Concurrency {
+    let named = std::env::var("USHER_CONCURRENCY").unwrap_or_default();
+    match named.as_str() {
+        "" => Concurrency::Optimistic,
+        named => Concurrency::from_str(named, true).unwrap(),
     }
 }
 

@@ -1,0 +1,10 @@
+DROP INDEX bookings_of_buyer;
+DROP INDEX holds_of_buyer;
+ALTER TABLE events
+    DROP CONSTRAINT events_ends_at,
+    DROP CONSTRAINT events_hold_total_seconds,
+    DROP COLUMN orphan_rule,
+    DROP COLUMN max_holds_per_buyer,
+    DROP COLUMN max_seats_per_buyer,
+    DROP COLUMN hold_total_seconds,
+    DROP COLUMN ends_at;

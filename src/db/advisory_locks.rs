@@ -1,0 +1,47 @@
+//! Locks on what is no row: each ends with the transaction that took it.
+//!
+//! Always a statement of their own: what the next one reads is then what whoever had
+//! the lock has left. A clash of two hashes makes two wait for one another
+//! that need not, and does no other harm.
+
+use crate::model::ids::EventId;
+use diesel::QueryResult;
+use diesel::sql_types::{Array, BigInt, Integer, Text};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+/// What one buyer has of one event: two requests of one buyer are counted one after
+/// the other.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock_buyer(
+    connection: &mut AsyncPgConnection,
+    event: EventId,
+    buyer: &str,
+) -> QueryResult<()> {
+    diesel::sql_query("SELECT pg_advisory_xact_lock(hashtextextended('buyer ' || $1, $2))")
+        .bind::<Text, _>(buyer)
+        .bind::<BigInt, _>(event.0)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Rows of seats of one event, in ascending order whatever order they are given in.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock_rows(
+    connection: &mut AsyncPgConnection,
+    event: EventId,
+    rows: &[i32],
+) -> QueryResult<()> {
+    let lock = "SELECT pg_advisory_xact_lock(hashtextextended('row ' || number, $2)) \
+                FROM (SELECT number FROM unnest($1) AS number ORDER BY number) AS ascending";
+    diesel::sql_query(lock)
+        .bind::<Array<Integer>, _>(rows)
+        .bind::<BigInt, _>(event.0)
+        .execute(connection)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! How much of an event one hold and one buyer may have.
+//!
+//! A buyer is the subject of a token. A visitor has none, so what is meant for a
+//! buyer is counted for each of a visitor's holds. Staff are not limited in what they
+//! hold themselves: a box office sells to many.
+
+use crate::config::Concurrency;
+use crate::db::advisory_locks;
+use crate::db::buyers::{self, Holdings};
+use crate::db::events::Event;
+use crate::model::Caller;
+use diesel::QueryResult;
+use diesel_async::AsyncPgConnection;
+use uuid::Uuid;
+
+/// A limit of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// Seats of one hold or booking.
+    SeatsPerHold,
+    /// Seats of one buyer, held and booked.
+    SeatsPerBuyer,
+    /// Running holds of one buyer.
+    HoldsPerBuyer,
+}
+
+/// A limit would be exceeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitExceeded {
+    /// Which one.
+    pub limit: Limit,
+    /// What the event allows.
+    pub allowed: i32,
+    /// What it would have come to.
+    pub requested: i64,
+}
+
+/// What somebody would have.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The hold or booking; what it had so far does not count.
+    pub owner: Uuid,
+    /// Whose it is; `None` for a visitor's.
+    pub buyer: Option<&'a str>,
+    /// All of its seats.
+    pub seats: usize,
+    /// Whether it is a hold, and not a booking.
+    pub is_hold: bool,
+}
+
+/// Whether the event allows this. Counted so that two requests of one buyer cannot
+/// both pass on what the other one has not written yet: they take turns, or with
+/// SERIALIZABLE transactions one of them is sent back.
+///
+/// # Errors
+/// When the database fails.
+pub async fn check(
+    connection: &mut AsyncPgConnection,
+    concurrency: Concurrency,
+    caller: &Caller,
+    event: &Event,
+    wanted: Wanted<'_>,
+) -> QueryResult<Result<(), LimitExceeded>> {
+    let is_own_of_staff = caller.is_staff() && wanted.buyer == caller.subject();
+    let buyer = wanted.buyer.filter(|_| !is_own_of_staff);
+    let is_limited = event.max_seats_per_buyer.is_some() || event.max_holds_per_buyer.is_some();
+    let others = match buyer {
+        Some(buyer) if is_limited => {
+            if concurrency != Concurrency::Serializable {
+                advisory_locks::lock_buyer(connection, event.id, buyer).await?;
+            }
+            buyers::holdings(connection, event.id, buyer, wanted.owner).await?
+        }
+        _ => Holdings::default(),
+    };
+    let limits_of_a_buyer = !is_own_of_staff;
+    Ok(judge(event, wanted, others, limits_of_a_buyer))
+}
+
+fn judge(
+    event: &Event,
+    wanted: Wanted<'_>,
+    others: Holdings,
+    limits_of_a_buyer: bool,
+) -> Result<(), LimitExceeded> {
+    let seats = i64::try_from(wanted.seats).unwrap_or(i64::MAX);
+    let limits = [
+        (Limit::SeatsPerHold, Some(event.max_seats_per_hold), seats),
+        (
+            Limit::SeatsPerBuyer,
+            event.max_seats_per_buyer.filter(|_| limits_of_a_buyer),
+            others.seats.saturating_add(seats),
+        ),
+        (
+            Limit::HoldsPerBuyer,
+            event
+                .max_holds_per_buyer
+                .filter(|_| limits_of_a_buyer && wanted.is_hold),
+            others.holds + 1,
+        ),
+    ];
+    for (limit, allowed, requested) in limits {
+        if let Some(allowed) = allowed
+            && requested > i64::from(allowed)
+        {
+            return Err(LimitExceeded {
+                limit,
+                allowed,
+                requested,
+            });
+        }
+    }
+    Ok(())
+}
