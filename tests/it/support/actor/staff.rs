@@ -1,0 +1,72 @@
+//! What staff do.
+
+use super::{Actor, Answer};
+use serde_json::{Value, json};
+
+impl Actor {
+    /// Imports a plan that is right; answers its id.
+    pub async fn import_plan(&self, document: &Value) -> String {
+        let answer = self.try_import_plan(document).await;
+        answer.data()["plan"]["id"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn try_import_plan(&self, document: &Value) -> Answer {
+        let selection = "... on SeatingPlanImported { plan { id seatCount } } \
+             ... on SeatingPlanRefused { problems { path message } furtherProblems }";
+        let input = json!({"document": document});
+        self.call(
+            "importSeatingPlan",
+            "ImportSeatingPlanInput",
+            selection,
+            &input,
+        )
+        .await
+    }
+
+    /// Creates a venue; answers its id.
+    pub async fn create_venue(&self, name: &str, time_zone: &str) -> String {
+        let answer = self.try_create_venue(name, time_zone).await;
+        answer.data()["venue"]["id"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn try_create_venue(&self, name: &str, time_zone: &str) -> Answer {
+        let selection = "... on VenueCreated { venue { id version name timeZone } }";
+        let input = json!({"name": name, "timeZone": time_zone});
+        self.call("createVenue", "CreateVenueInput", selection, &input)
+            .await
+    }
+
+    /// Creates an event; answers the result.
+    pub async fn create_event(&self, input: &Value) -> Value {
+        self.try_create_event(input).await.data().clone()
+    }
+
+    pub async fn try_create_event(&self, input: &Value) -> Answer {
+        let selection = "... on EventCreated { event { id version status } }";
+        self.call("createEvent", "CreateEventInput", selection, input)
+            .await
+    }
+
+    /// Opens a sale; answers the result.
+    pub async fn open_sale(&self, event: &str, version: i64) -> Value {
+        self.try_open_sale(event, version).await.data().clone()
+    }
+
+    pub async fn try_open_sale(&self, event: &str, version: i64) -> Answer {
+        let selection = "... on SaleOpened { event { id version status } } \
+             ... on EventVersionConflict { expectedVersion event { version } } \
+             ... on EventStatusConflict { event { status } }";
+        let input = json!({"eventId": event, "version": version});
+        self.call("openSale", "OpenSaleInput", selection, &input)
+            .await
+    }
+
+    pub async fn close_sale(&self, event: &str, version: i64) -> Answer {
+        let selection = "... on SaleClosed { event { id version status } } \
+             ... on EventVersionConflict { expectedVersion event { version } } \
+             ... on EventStatusConflict { event { status } }";
+        let input = json!({"eventId": event, "version": version});
+        self.call("closeSale", "CloseSaleInput", selection, &input)
+            .await
+    }
+}
