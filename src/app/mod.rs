@@ -7,6 +7,7 @@ mod demo;
 pub mod import_plan;
 pub mod migrate;
 pub mod output;
+pub mod pruner;
 pub mod serve;
 pub mod stopping;
 pub mod storage;

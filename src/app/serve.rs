@@ -5,9 +5,9 @@ use crate::app::banner::Banner;
 use crate::app::demo::{self, DemoError};
 use crate::app::stopping::StopSignals;
 use crate::app::storage::{self, Storage, StorageError};
-use crate::app::sweeper;
 use crate::app::token::{self, TokenError};
 use crate::app::{output, workers};
+use crate::app::{pruner, sweeper};
 use crate::auth::keys::{self, StaffTokenError};
 use crate::auth::{Authenticator, SecretTooShort};
 use crate::config::{AuthenticationSettings, Concurrency, ServerSettings, StorageSettings};
@@ -240,6 +240,7 @@ impl Running {
         background.spawn("feed's listener", services.feed.clone().listen());
         background.spawn("feed's announcer", services.feed.clone().tell_others());
         background.spawn("sweeper", sweeper::run(services.clone()));
+        background.spawn("pruner", pruner::run(database.clone()));
         let state = GraphqlState {
             schema: graphql::schema(services.clone()),
             authenticator,

@@ -74,7 +74,8 @@ pub async fn finish(
 }
 
 /// Deletes up to `limit` keys that are older than `age`, by the database's clock.
-/// Those that another process is deleting are left to it.
+/// Those that another process is deleting are left to it, if the caller has begun a
+/// transaction.
 ///
 /// # Errors
 /// When the database fails.

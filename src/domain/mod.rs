@@ -22,6 +22,7 @@ pub mod lapse_holds;
 pub mod plan_cache;
 pub mod plan_document;
 pub mod prices;
+pub mod prune_idempotency_keys;
 pub mod release_hold;
 pub mod sale;
 pub mod seat_change;

@@ -4,9 +4,12 @@
 mod confirming;
 mod conflict;
 mod growing;
+mod idempotency;
 mod lapsed;
 mod lapsed_confirm;
+mod limits;
 mod release;
+mod retrying;
 mod sweeper;
 mod visibility;
 

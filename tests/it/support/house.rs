@@ -70,8 +70,13 @@ impl House {
 
     /// Another server on the same database: a replica.
     pub async fn replica(&self) -> Self {
+        self.replica_at(&self.database_url).await
+    }
+
+    /// A replica that reaches the database by this URL.
+    pub async fn replica_at(&self, database_url: &str) -> Self {
         let cluster = Arc::clone(&self.cluster);
-        Self::on(cluster, self.database_url.clone(), SocketLimits::default()).await
+        Self::on(cluster, database_url.to_owned(), SocketLimits::default()).await
     }
 
     async fn on(cluster: Arc<Cluster>, database_url: String, sockets: SocketLimits) -> Self {

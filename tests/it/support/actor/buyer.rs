@@ -26,7 +26,7 @@ impl Actor {
              ... on SeatConflict {{ attempts \
                  conflicts {{ expectedVersion seat {{ {SEAT} }} }} \
                  alternatives {{ {SEAT} }} }} \
-             ... on LimitExceeded {{ limit requested }} \
+             ... on LimitExceeded {{ kind limit requested }} \
              ... on SaleNotOpen {{ status opensAt closedAt }}"
         );
         self.call("holdSeats", "HoldSeatsInput", &selection, input)
@@ -38,11 +38,16 @@ impl Actor {
         if let Some(seats) = seats {
             input["seatIds"] = json!(seats);
         }
+        self.release_input(&input).await
+    }
+
+    /// `releaseHold` with exactly this input.
+    pub async fn release_input(&self, input: &Value) -> Answer {
         let selection = format!(
             "... on SeatsReleased {{ cursor seats {{ {SEAT} }} \
                  hold {{ id total {{ amountMinor }} seats {{ {SEAT} }} }} }}"
         );
-        self.call("releaseHold", "ReleaseHoldInput", &selection, &input)
+        self.call("releaseHold", "ReleaseHoldInput", &selection, input)
             .await
     }
 
@@ -56,6 +61,7 @@ impl Actor {
             "... on HoldConfirmed {{ cursor booking {{ id reference version status \
                  paymentReference total {{ amountMinor currency }} seats {{ {SEAT} }} }} }} \
              ... on HoldLapsed {{ lost {{ {SEAT} }} }} \
+             ... on LimitExceeded {{ kind limit requested }} \
              ... on SaleNotOpen {{ status }}"
         );
         self.call("confirmHold", "ConfirmHoldInput", &selection, input)
