@@ -2,7 +2,7 @@
 
 use super::{lapse, lapse_all, published, token_of};
 use crate::support::checks::{self, assert_sound};
-use crate::support::{Answer, Event, House};
+use crate::support::{Answer, Event, House, Seat};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -148,12 +148,15 @@ async fn a_buyer_who_races_himself_does_not_pass_his_limits() {
         }
     }
     // The same with requests that add to one hold.
-    let answers = join_all((50..100).map(|number| {
+    let map = anna.seat_map(&event.id).await;
+    let seats = map["seats"].as_array().unwrap().iter();
+    let free: Vec<Seat> = seats
+        .filter(|seat| seat["status"] == "AVAILABLE")
+        .map(Seat::from)
+        .collect();
+    let answers = join_all(free.chunks(1).take(50).map(|seat| {
         let (anna, event, held) = (&anna, &event, &held);
-        async move {
-            let seat = &event.seats[number..=number];
-            anna.hold_into(&event.id, seat, Some(&held[0])).await
-        }
+        async move { anna.hold_into(&event.id, seat, Some(&held[0])).await }
     }))
     .await;
     let grown = answers
