@@ -169,27 +169,23 @@ pub async fn load(
         .select(SeatRow::as_select())
         .load(connection)
         .await?;
-    Ok(Some(SeatingPlan {
-        id,
-        name,
-        width,
-        height,
-        categories: categories
-            .into_iter()
-            .map(|(name, color)| Category { name, color })
-            .collect(),
-        zones: zones
-            .into_iter()
-            .map(|(name, kind, x, y, areas)| Zone {
-                name,
-                kind,
-                x,
-                y,
-                areas,
-            })
-            .collect(),
-        seats: seats.into_iter().map(PlanSeat::from).collect(),
-    }))
+    let categories = categories
+        .into_iter()
+        .map(|(name, color)| Category { name, color })
+        .collect();
+    let zones = zones
+        .into_iter()
+        .map(|(name, kind, x, y, areas)| Zone {
+            name,
+            kind,
+            x,
+            y,
+            areas,
+        })
+        .collect();
+    let seats = seats.into_iter().map(PlanSeat::from).collect();
+    let plan = SeatingPlan::new(id, name, (width, height), categories, zones, seats);
+    Ok(Some(plan))
 }
 
 impl From<SeatRow> for PlanSeat {

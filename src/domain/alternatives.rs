@@ -141,15 +141,14 @@ mod tests {
                 x: Some(f64::from(number)),
                 y: Some(0.0),
             });
-        SeatingPlan {
-            id: PlanId(1),
-            name: "Row".into(),
-            width: 10.0,
-            height: 1.0,
-            categories: Vec::new(),
-            zones: Vec::new(),
-            seats: seats.collect(),
-        }
+        SeatingPlan::new(
+            PlanId(1),
+            "Row".into(),
+            (10.0, 1.0),
+            Vec::new(),
+            Vec::new(),
+            seats.collect(),
+        )
     }
 
     fn available(seat_nos: &[SeatNo]) -> Vec<SeatState> {

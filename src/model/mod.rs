@@ -9,6 +9,7 @@ pub mod global_id;
 pub mod ids;
 pub mod money;
 pub mod reference;
+pub mod rows;
 pub mod seating_plan;
 pub mod status;
 pub mod token;
