@@ -26,6 +26,7 @@ pub mod prune_idempotency_keys;
 pub mod release_hold;
 pub mod sale;
 pub mod seat_change;
+pub mod seating;
 pub mod text;
 pub mod transaction;
 

@@ -1,0 +1,85 @@
+//! The rule against lone seats: whoever takes seats must not leave a single one
+//! beside them that has no free neighbour any more, because nobody buys it. It
+//! may be left where the row has no room for that party without leaving one.
+//!
+//! A place for wheelchair users is never a lone seat, and a seat beside a free
+//! one is not alone: they are sold together. Neither is a seat that was alone
+//! before this taking.
+//!
+//! To warn and to enforce is the same rule, [`broken_by`]: who could not have
+//! done better is neither refused nor told off.
+
+use crate::domain::seating::neighbours;
+use crate::model::ids::SeatNo;
+use crate::model::rows::{Row, RowSeat};
+use crate::model::seating_plan::SeatingPlan;
+use std::collections::HashSet;
+
+/// The seats that are left alone though the row has a better way, if `taken`
+/// are taken together. Ascending; empty when the rule is kept.
+///
+/// `free` need only know the rows of `taken`, see [`SeatingPlan::rows_of`] and
+/// [`SeatingPlan::seats_of_rows`]. It may tell what was free before or after the
+/// taking: the taken seats themselves count as free before. So whoever adds
+/// seats to a hold passes those that it has already too, and all are judged as
+/// one party.
+///
+/// As many as are taken in a row, scattered or not, are the party there. A
+/// better way is one in which they sit side by side in that row, with as many
+/// places for wheelchair users as they take, and leave no seat alone. Other
+/// categories count: the rule is about seats and not about prices.
+pub fn broken_by(
+    plan: &SeatingPlan,
+    free: impl Fn(SeatNo) -> bool,
+    taken: &[SeatNo],
+) -> Vec<SeatNo> {
+    let rows = plan.rows_of(taken);
+    let taken: HashSet<SeatNo> = taken.iter().copied().collect();
+    let mut broken = Vec::new();
+    for row in rows.into_iter().filter_map(|row| plan.row(row)) {
+        let left = left_alone(row, &free, &taken);
+        if !left.is_empty() && has_better_way(row, &free, &taken) {
+            broken.extend(left);
+        }
+    }
+    broken.sort_unstable();
+    broken
+}
+
+/// The free seats beside `taken` ones that have no free neighbour left.
+fn left_alone(row: &Row, free: &impl Fn(SeatNo) -> bool, taken: &HashSet<SeatNo>) -> Vec<SeatNo> {
+    let is_taken = |seat: &RowSeat| taken.contains(&seat.seat_no);
+    let stays_free = |seat: &RowSeat| free(seat.seat_no) && !is_taken(seat);
+    let mut alone = Vec::new();
+    for block in &row.blocks {
+        for (place, seat) in block.iter().enumerate() {
+            let before = place.checked_sub(1).and_then(|before| block.get(before));
+            let neighbours = [before, block.get(place + 1)];
+            let neighbours = || neighbours.into_iter().flatten();
+            if !seat.accessible
+                && stays_free(seat)
+                && neighbours().any(is_taken)
+                && !neighbours().any(stays_free)
+            {
+                alone.push(seat.seat_no);
+            }
+        }
+    }
+    alone
+}
+
+/// Whether as many as are taken in the row could sit side by side in it and
+/// leave no seat alone.
+fn has_better_way(row: &Row, free: &impl Fn(SeatNo) -> bool, taken: &HashSet<SeatNo>) -> bool {
+    let party = || {
+        let seats = row.blocks.iter().flatten();
+        seats.filter(|seat| taken.contains(&seat.seat_no))
+    };
+    let size = party().count();
+    let accessible = party().filter(|seat| seat.accessible).count();
+    let was_free = |seat_no: SeatNo| free(seat_no) || taken.contains(&seat_no);
+    row.blocks.iter().any(|block| {
+        neighbours::windows(block, size, accessible, |seat| was_free(seat.seat_no))
+            .any(|start| !neighbours::leaves_alone(block, start, size, was_free))
+    })
+}
