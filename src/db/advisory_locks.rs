@@ -6,7 +6,8 @@
 
 use crate::model::ids::EventId;
 use diesel::QueryResult;
-use diesel::sql_types::{Array, BigInt, Integer, Text};
+use diesel::prelude::QueryableByName;
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 /// What one buyer has of one event: two requests of one buyer are counted one after
@@ -44,4 +45,30 @@ pub async fn lock_rows(
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// Whether all of these rows could be locked at once, without waiting for anybody. If
+/// not, some of them may be.
+///
+/// # Errors
+/// When the database fails.
+pub async fn try_lock_rows(
+    connection: &mut AsyncPgConnection,
+    event: EventId,
+    rows: &[i32],
+) -> QueryResult<bool> {
+    #[derive(QueryableByName)]
+    struct Locked {
+        #[diesel(sql_type = Bool)]
+        all: bool,
+    }
+    let lock = "SELECT coalesce(bool_and(pg_try_advisory_xact_lock( \
+                    hashtextextended('row ' || number, $2))), true) AS all \
+                FROM unnest($1) AS number";
+    let Locked { all } = diesel::sql_query(lock)
+        .bind::<Array<Integer>, _>(rows)
+        .bind::<BigInt, _>(event.0)
+        .get_result(connection)
+        .await?;
+    Ok(all)
 }

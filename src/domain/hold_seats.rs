@@ -3,7 +3,7 @@
 use crate::db::seats::ExpectedSeat;
 use crate::domain::access::PresentedToken;
 use crate::domain::conflict::{self, ConflictPolicy};
-use crate::domain::holding::{Held, HoldRefused, Holding, SeatsHeld};
+use crate::domain::holding::{Held, HoldRefused, Holding, Picker, SeatsHeld};
 use crate::domain::idempotency::{self, Effect, IdempotentRequest};
 use crate::domain::transaction::{Abort, Settled, UnitOfWork};
 use crate::domain::{DomainError, Environment};
@@ -96,10 +96,15 @@ impl UnitOfWork for Work<'_> {
         connection: &mut AsyncPgConnection,
         seats: &Vec<ExpectedSeat>,
     ) -> Result<Effect<Held>, Abort<HoldRefused>> {
-        let hold = self.holding.open(connection).await?;
+        let hold = self.holding.open(connection, seats.len()).await?;
         conflict::check_places("seats", &hold.event, seats)?;
         self.holding
-            .take(connection, hold, seats, self.command.on_conflict)
+            .take(
+                connection,
+                hold,
+                seats,
+                Picker::Buyer(self.command.on_conflict),
+            )
             .await
     }
 }

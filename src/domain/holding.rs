@@ -9,12 +9,13 @@ use crate::domain::buyer_limits::{self, LimitExceeded, Wanted};
 use crate::domain::conflict::{self, ConflictPolicy, SeatConflict};
 use crate::domain::event_view::{self, EventView};
 use crate::domain::idempotency::Effect;
+use crate::domain::lone_seat_rule::{self, Seating};
 use crate::domain::sale::{self, SaleNotOpen};
 use crate::domain::transaction::Abort;
 use crate::domain::{DomainError, Environment, prices};
 use crate::model::Caller;
-use crate::model::ids::{EventId, HoldId};
-use crate::model::status::{Cause, HoldStatus};
+use crate::model::ids::{EventId, HoldId, SeatNo};
+use crate::model::status::{Cause, HoldStatus, OrphanRule};
 use crate::model::token::{HoldToken, TokenSalt};
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::AsyncPgConnection;
@@ -32,6 +33,8 @@ pub struct SeatsHeld {
     pub token: HoldToken,
     /// All of the hold's seats as they became, in the plan's order.
     pub seats: Vec<SeatState>,
+    /// Seats that are left alone beside them, where the event warns of that.
+    pub left_alone: Vec<SeatState>,
     /// The transaction that held them.
     pub transaction: TransactionId,
 }
@@ -47,6 +50,18 @@ pub enum HoldRefused {
     SaleNotOpen(SaleNotOpen),
     /// The hold to add them to cannot be used, or is of another event.
     Hold(HoldUnusable),
+    /// The event does not allow to leave these seats alone.
+    LeftAlone {
+        /// The event.
+        event: Arc<EventView>,
+        /// The seats, as they are.
+        seats: Vec<SeatState>,
+    },
+    /// There are no seats that suit so many people.
+    NotEnoughSeats {
+        /// How many there is still room for together.
+        largest_group: usize,
+    },
 }
 
 impl From<HoldUnusable> for HoldRefused {
@@ -59,6 +74,15 @@ impl From<SeatConflict> for HoldRefused {
     fn from(conflict: SeatConflict) -> Self {
         Self::Conflict(conflict)
     }
+}
+
+/// Who has picked the seats.
+#[derive(Clone, Copy, Debug)]
+pub enum Picker {
+    /// The buyer, who may want them at whatever version.
+    Buyer(ConflictPolicy),
+    /// usher, which keeps to the rules as far as what is asked for lets it.
+    Server,
 }
 
 /// Holding seats of an event for a caller.
@@ -82,6 +106,7 @@ pub struct Holding<'a> {
 pub struct Held {
     hold: Hold,
     seats: Vec<SeatState>,
+    left_alone: Vec<SeatState>,
     token_salt: TokenSalt,
     transaction: TransactionId,
 }
@@ -115,8 +140,8 @@ impl<'a> Holding<'a> {
         }
     }
 
-    /// The hold to put seats into: a new one, or that of the token, locked. The sale
-    /// must be open.
+    /// The hold to put so many seats into: a new one, or that of the token, locked. The
+    /// sale must be open, and the event's limits must allow them.
     ///
     /// # Errors
     /// A refusal when nothing can be held, or not into that hold; a failure of the
@@ -124,6 +149,7 @@ impl<'a> Holding<'a> {
     pub async fn open(
         &self,
         connection: &mut AsyncPgConnection,
+        added: usize,
     ) -> Result<OpenHold, Abort<HoldRefused>> {
         let plans = &self.environment.plans;
         let (event, now) = event_view::find(connection, plans, self.caller, self.event).await?;
@@ -133,13 +159,16 @@ impl<'a> Holding<'a> {
             None => self.new_hold(&event, now),
             Some(token) => self.existing_hold(connection, token).await?,
         };
+        self.check_limits(connection, &event, &hold, added).await?;
         Ok(OpenHold {
             event: Arc::new(event),
             hold,
         })
     }
 
-    /// Takes all of `seats` into the hold, or none.
+    /// Takes all of `seats` into the hold, or none. Where the event enforces its rule
+    /// against lone seats, seats that the `picker` did not have a better choice of are
+    /// taken all the same.
     ///
     /// # Errors
     /// A refusal when a rule of the event or somebody else is in the way; a failure of
@@ -149,10 +178,11 @@ impl<'a> Holding<'a> {
         connection: &mut AsyncPgConnection,
         OpenHold { event, hold }: OpenHold,
         seats: &[ExpectedSeat],
-        policy: ConflictPolicy,
+        picker: Picker,
     ) -> Result<Effect<Held>, Abort<HoldRefused>> {
+        let own = hold.seat_nos.clone();
         let hold = with_seats(&event, hold, seats)?;
-        self.check_limits(connection, &event, &hold).await?;
+        let left_alone = self.judge(connection, &event, seats, &own, picker).await?;
         let transition = Transition {
             from: FromState::Takeable,
             to: ToState::Held(hold.id, hold.expires_at),
@@ -160,6 +190,10 @@ impl<'a> Holding<'a> {
             actor: self.caller.to_string(),
         };
         let environment = self.environment;
+        let policy = match picker {
+            Picker::Buyer(policy) => policy,
+            Picker::Server => ConflictPolicy::Report,
+        };
         let taken =
             conflict::change_all(connection, environment, &event, seats, &transition, policy)
                 .await?;
@@ -181,6 +215,7 @@ impl<'a> Holding<'a> {
         let record = Held {
             hold,
             seats,
+            left_alone,
             token_salt: self.token_salt,
             transaction,
         };
@@ -192,6 +227,7 @@ impl<'a> Holding<'a> {
         let Held {
             hold,
             seats,
+            left_alone,
             token_salt,
             transaction,
         } = record;
@@ -202,6 +238,7 @@ impl<'a> Holding<'a> {
             hold,
             token,
             seats,
+            left_alone,
             transaction,
         }
     }
@@ -240,16 +277,42 @@ impl<'a> Holding<'a> {
         access::lock_running(connection, presented, self.caller).await
     }
 
+    /// The seats that are left alone, if the event allows it.
+    async fn judge(
+        &self,
+        connection: &mut AsyncPgConnection,
+        event: &Arc<EventView>,
+        seats: &[ExpectedSeat],
+        own: &[SeatNo],
+        picker: Picker,
+    ) -> Result<Vec<SeatState>, Abort<HoldRefused>> {
+        let taken: Vec<SeatNo> = seats.iter().map(|seat| seat.seat_no).collect();
+        let seating = Seating {
+            taken: &taken,
+            own,
+            given: &[],
+        };
+        let concurrency = self.environment.concurrency;
+        let seats = lone_seat_rule::broken_by(connection, concurrency, event, seating).await?;
+        let is_enforced = event.event.orphan_rule == OrphanRule::Enforce;
+        if is_enforced && matches!(picker, Picker::Buyer(_)) && !seats.is_empty() {
+            let event = Arc::clone(event);
+            return Err(Abort::Refused(HoldRefused::LeftAlone { event, seats }));
+        }
+        Ok(seats)
+    }
+
     async fn check_limits(
         &self,
         connection: &mut AsyncPgConnection,
         event: &EventView,
         hold: &Hold,
+        added: usize,
     ) -> Result<(), Abort<HoldRefused>> {
         let wanted = Wanted {
             owner: hold.id.0,
             buyer: hold.buyer.as_deref(),
-            seats: hold.seat_nos.len(),
+            seats: hold.seat_nos.len() + added,
             is_hold: true,
         };
         let concurrency = self.environment.concurrency;

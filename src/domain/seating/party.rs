@@ -4,6 +4,7 @@ use crate::model::ids::SeatNo;
 use crate::model::rows::RowSeat;
 use crate::model::seating_plan::SeatingPlan;
 use crate::model::status::ZoneKind;
+use serde::Serialize;
 
 /// People who come together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub struct Party {
 }
 
 /// Whether people must sit side by side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Adjacency {
     /// All of them in one row without an aisle between, or not at all.
     Required,

@@ -1,17 +1,11 @@
 //! `holdSeats`.
 
-use crate::domain::access::HoldUnusable;
 use crate::domain::hold_seats::{self, HoldSeats};
-use crate::domain::holding::HoldRefused;
-use crate::domain::transaction::Settled;
 use crate::graphql::errors::{ApiError, ApiResult};
-use crate::graphql::input::{
-    ConflictPolicy, FeedCursor, SeatVersionInput, event_id, seat_versions,
-};
-use crate::graphql::refusal::{HoldEnded, HoldNotFound, LimitExceeded, SaleNotOpen, SeatConflict};
+use crate::graphql::input::{ConflictPolicy, SeatVersionInput, event_id, seat_versions};
+use crate::graphql::mutation::seats_held::HoldSeatsResult;
 use crate::graphql::services::{caller, connection, services};
-use crate::graphql::types::hold::Hold;
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
+use async_graphql::{Context, ID, InputObject, Object};
 
 /// Which seats to hold.
 #[derive(InputObject)]
@@ -30,36 +24,6 @@ struct HoldSeatsInput {
     /// again with the same key and input within 24 hours, it is answered again and not
     /// done again. Without a token of their own, callers must take at least 16.
     idempotency_key: Option<String>,
-}
-
-/// What became of it.
-#[derive(Union)]
-enum HoldSeatsResult {
-    /// The seats are held.
-    SeatsHeld(SeatsHeld),
-    /// Somebody else was faster.
-    SeatConflict(SeatConflict),
-    /// The hold would have too many seats.
-    LimitExceeded(LimitExceeded),
-    /// Nothing can be held at this time.
-    SaleNotOpen(SaleNotOpen),
-    /// There is no hold of this event with that token.
-    HoldNotFound(HoldNotFound),
-    /// The hold of that token is over.
-    HoldEnded(HoldEnded),
-}
-
-/// The seats are held for the caller.
-#[derive(SimpleObject)]
-struct SeatsHeld {
-    /// The hold, with all of its seats as they are now.
-    hold: Hold,
-    /// Whoever has it may use the hold: keep it, and give it to nobody else.
-    token: String,
-    /// How many transactions it took.
-    attempts: u32,
-    /// Where the change is: `Event.seatMap(atLeast:)` shows it.
-    cursor: FeedCursor,
 }
 
 #[derive(Default)]
@@ -82,43 +46,7 @@ impl HoldSeatsMutation {
         let settled =
             hold_seats::hold_seats(&mut connection, &services.environment, caller, command).await?;
         drop(connection);
-        let Settled { result, attempts } = settled;
-        metrics::counter!("usher_hold_attempts_total").increment(attempts.into());
-        let outcome = match &result {
-            Ok(_) => "held",
-            Err(HoldRefused::Conflict(_)) => "conflict",
-            Err(_) => "refused",
-        };
-        metrics::counter!("usher_holds_total", "outcome" => outcome).increment(1);
-        Ok(match result {
-            Ok(held) => {
-                services.feed.announce();
-                let cursor = services
-                    .feed
-                    .cursor_of_change(held.hold.event_id, held.transaction);
-                HoldSeatsResult::SeatsHeld(SeatsHeld {
-                    token: held.token.reveal(),
-                    hold: Hold::new(&held.event, held.hold, held.seats),
-                    attempts,
-                    cursor: FeedCursor(cursor),
-                })
-            }
-            Err(HoldRefused::Conflict(conflict)) => {
-                HoldSeatsResult::SeatConflict(SeatConflict::new(conflict, attempts))
-            }
-            Err(HoldRefused::LimitExceeded(exceeded)) => {
-                HoldSeatsResult::LimitExceeded(LimitExceeded::new(exceeded))
-            }
-            Err(HoldRefused::SaleNotOpen(refusal)) => {
-                HoldSeatsResult::SaleNotOpen(SaleNotOpen::new(&refusal))
-            }
-            Err(HoldRefused::Hold(HoldUnusable::NotFound)) => {
-                HoldSeatsResult::HoldNotFound(HoldNotFound::new())
-            }
-            Err(HoldRefused::Hold(HoldUnusable::Ended(status))) => {
-                HoldSeatsResult::HoldEnded(HoldEnded::new(status))
-            }
-        })
+        Ok(HoldSeatsResult::new(services, settled))
     }
 }
 

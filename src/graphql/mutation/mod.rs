@@ -4,9 +4,11 @@ mod change_sale;
 mod confirm_hold;
 mod create_event;
 mod create_venue;
+mod hold_best_available;
 mod hold_seats;
 mod import_seating_plan;
 mod release_hold;
+mod seats_held;
 
 use async_graphql::MergedObject;
 
@@ -15,6 +17,7 @@ use async_graphql::MergedObject;
 #[derive(MergedObject, Default)]
 pub struct Mutation(
     hold_seats::HoldSeatsMutation,
+    hold_best_available::HoldBestAvailableMutation,
     release_hold::ReleaseHoldMutation,
     confirm_hold::ConfirmHoldMutation,
     create_venue::CreateVenueMutation,

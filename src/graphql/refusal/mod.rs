@@ -6,12 +6,14 @@ mod event;
 mod hold;
 mod limit;
 mod plan;
+mod seating;
 
 pub use conflict::SeatConflict;
 pub use event::{EventStatusConflict, EventVersionConflict};
 pub use hold::{HoldEnded, HoldLapsed, HoldNotFound};
 pub use limit::{LimitExceeded, SaleNotOpen};
 pub use plan::SeatingPlanRefused;
+pub use seating::{NotEnoughSeats, SeatsLeftAlone};
 
 use async_graphql::{Enum, Interface};
 
@@ -40,6 +42,10 @@ pub enum Refusal {
     EventStatusConflict(EventStatusConflict),
     /// The plan has mistakes.
     SeatingPlanRefused(SeatingPlanRefused),
+    /// A seat would be left alone.
+    SeatsLeftAlone(SeatsLeftAlone),
+    /// No seats for so many.
+    NotEnoughSeats(NotEnoughSeats),
 }
 
 /// Why an operation was refused, for programs.
@@ -63,4 +69,8 @@ pub enum RefusalCode {
     StatusConflict,
     /// The seating plan has mistakes.
     SeatingPlanRefused,
+    /// A single seat would be left alone, which the event does not allow.
+    SeatsLeftAlone,
+    /// There are no seats that suit so many people.
+    NotEnoughSeats,
 }

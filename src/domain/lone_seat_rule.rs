@@ -1,0 +1,89 @@
+//! The rule of an event against leaving a single seat alone, judged on the rows as they
+//! are inside the transaction.
+//!
+//! Two buyers in one row who each leave two seats between them would together leave
+//! one or none: neither sees what the other has not committed. Where the rule is
+//! enforced they take turns at the row; with SERIALIZABLE transactions one of them is
+//! sent back.
+
+use crate::config::Concurrency;
+use crate::db::advisory_locks;
+use crate::db::seats::{self, FromState, SeatState};
+use crate::domain::event_view::EventView;
+use crate::domain::seating::lone_seats;
+use crate::model::ids::SeatNo;
+use crate::model::status::OrphanRule;
+use diesel::QueryResult;
+use diesel_async::AsyncPgConnection;
+use std::collections::HashSet;
+
+/// What somebody is about to do in the rows of an event.
+#[derive(Clone, Copy, Debug)]
+pub struct Seating<'a> {
+    /// The seats to take.
+    pub taken: &'a [SeatNo],
+    /// Seats that the same party has already: judged with those that it takes in the
+    /// same rows.
+    pub own: &'a [SeatNo],
+    /// Seats that it gives back.
+    pub given: &'a [SeatNo],
+}
+
+/// The seats that would be left alone though their row has a better way, as they are;
+/// none when the event has no such rule. Must be asked before a seat is taken.
+///
+/// # Errors
+/// When the database fails.
+pub async fn broken_by(
+    connection: &mut AsyncPgConnection,
+    concurrency: Concurrency,
+    event: &EventView,
+    seating: Seating<'_>,
+) -> QueryResult<Vec<SeatState>> {
+    let id = event.event.id;
+    let rule = event.event.orphan_rule;
+    let rows = event.plan.rows_of(seating.taken);
+    if rule == OrphanRule::Off || rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    if rule == OrphanRule::Enforce && concurrency != Concurrency::Serializable {
+        advisory_locks::lock_rows(connection, id, &numbers(&rows)).await?;
+    }
+    let seats = event.plan.seats_of_rows(&rows);
+    let free = seats::load_in(connection, id, &seats, FromState::Takeable).await?;
+    let free_nos: HashSet<SeatNo> = free.iter().map(|seat| seat.seat_no).collect();
+    let is_free = |seat: SeatNo| free_nos.contains(&seat) || seating.given.contains(&seat);
+    let mut party = seating.taken.to_vec();
+    party.extend(seating.own.iter().filter(|seat| seats.contains(seat)));
+    let alone = lone_seats::broken_by(&event.plan, is_free, &party);
+    Ok(free
+        .into_iter()
+        .filter(|seat| alone.contains(&seat.seat_no))
+        .collect())
+}
+
+/// Whether these seats can be judged at once: no other transaction is at their rows,
+/// and from now on none will be until this one ends. Always so where the database
+/// itself sends one of two back.
+///
+/// # Errors
+/// When the database fails.
+pub async fn try_turn(
+    connection: &mut AsyncPgConnection,
+    concurrency: Concurrency,
+    event: &EventView,
+    taken: &[SeatNo],
+) -> QueryResult<bool> {
+    if concurrency == Concurrency::Serializable {
+        return Ok(true);
+    }
+    let rows = numbers(&event.plan.rows_of(taken));
+    advisory_locks::try_lock_rows(connection, event.event.id, &rows).await
+}
+
+/// A plan has fewer rows than a number has values.
+fn numbers(rows: &[usize]) -> Vec<i32> {
+    rows.iter()
+        .map(|row| i32::try_from(*row).unwrap_or(i32::MAX))
+        .collect()
+}

@@ -1,0 +1,104 @@
+//! What `holdSeats` and `holdBestAvailable` answer.
+
+use crate::domain::access::HoldUnusable;
+use crate::domain::holding::{self, HoldRefused};
+use crate::domain::transaction::Settled;
+use crate::graphql::input::FeedCursor;
+use crate::graphql::refusal::{
+    HoldEnded, HoldNotFound, LimitExceeded, NotEnoughSeats, SaleNotOpen, SeatConflict,
+    SeatsLeftAlone,
+};
+use crate::graphql::services::Services;
+use crate::graphql::types::hold::Hold;
+use crate::graphql::types::seat::Seat;
+use async_graphql::{SimpleObject, Union};
+
+/// What became of it.
+#[derive(Union)]
+pub(super) enum HoldSeatsResult {
+    /// The seats are held.
+    SeatsHeld(SeatsHeld),
+    /// Somebody else was faster.
+    SeatConflict(SeatConflict),
+    /// The hold would have too many seats.
+    LimitExceeded(LimitExceeded),
+    /// Nothing can be held at this time.
+    SaleNotOpen(SaleNotOpen),
+    /// There is no hold of this event with that token.
+    HoldNotFound(HoldNotFound),
+    /// The hold of that token is over.
+    HoldEnded(HoldEnded),
+    /// A single seat would be left alone.
+    SeatsLeftAlone(SeatsLeftAlone),
+    /// `holdBestAvailable`: there are no seats for so many.
+    NotEnoughSeats(NotEnoughSeats),
+}
+
+/// The seats are held for the caller.
+#[derive(SimpleObject)]
+pub(super) struct SeatsHeld {
+    /// The hold, with all of its seats as they are now.
+    hold: Hold,
+    /// Whoever has it may use the hold: keep it, and give it to nobody else.
+    token: String,
+    /// How many transactions it took.
+    attempts: u32,
+    /// Single seats that are left alone beside them though their row had a better way;
+    /// always empty where the event's `orphanRule` is `OFF`.
+    lone_seats: Vec<Seat>,
+    /// Where the change is: `Event.seatMap(atLeast:)` shows it.
+    cursor: FeedCursor,
+}
+
+impl HoldSeatsResult {
+    /// Counts the outcome, and tells the watchers of what was held.
+    pub(super) fn new(
+        services: &Services,
+        settled: Settled<holding::SeatsHeld, HoldRefused>,
+    ) -> Self {
+        let Settled { result, attempts } = settled;
+        metrics::counter!("usher_hold_attempts_total").increment(attempts.into());
+        let outcome = match &result {
+            Ok(_) => "held",
+            Err(HoldRefused::Conflict(_)) => "conflict",
+            Err(_) => "refused",
+        };
+        metrics::counter!("usher_holds_total", "outcome" => outcome).increment(1);
+        match result {
+            Ok(held) => {
+                services.feed.announce();
+                let cursor = services
+                    .feed
+                    .cursor_of_change(held.hold.event_id, held.transaction);
+                HoldSeatsResult::SeatsHeld(SeatsHeld {
+                    token: held.token.reveal(),
+                    hold: Hold::new(&held.event, held.hold, held.seats),
+                    lone_seats: Seat::all(&held.event, held.left_alone),
+                    attempts,
+                    cursor: FeedCursor(cursor),
+                })
+            }
+            Err(HoldRefused::Conflict(conflict)) => {
+                HoldSeatsResult::SeatConflict(SeatConflict::new(conflict, attempts))
+            }
+            Err(HoldRefused::LimitExceeded(exceeded)) => {
+                HoldSeatsResult::LimitExceeded(LimitExceeded::new(exceeded))
+            }
+            Err(HoldRefused::LeftAlone { event, seats }) => {
+                HoldSeatsResult::SeatsLeftAlone(SeatsLeftAlone::new(Seat::all(&event, seats)))
+            }
+            Err(HoldRefused::NotEnoughSeats { largest_group }) => {
+                HoldSeatsResult::NotEnoughSeats(NotEnoughSeats::new(largest_group))
+            }
+            Err(HoldRefused::SaleNotOpen(refusal)) => {
+                HoldSeatsResult::SaleNotOpen(SaleNotOpen::new(&refusal))
+            }
+            Err(HoldRefused::Hold(HoldUnusable::NotFound)) => {
+                HoldSeatsResult::HoldNotFound(HoldNotFound::new())
+            }
+            Err(HoldRefused::Hold(HoldUnusable::Ended(status))) => {
+                HoldSeatsResult::HoldEnded(HoldEnded::new(status))
+            }
+        }
+    }
+}
