@@ -84,3 +84,89 @@ fn side_by_side(candidate: &Candidate) -> Choice {
         leaves_alone: candidate.leaves_alone,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::seating::drawing::{drawn, party};
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    const THE_BEST: Search = Search {
+        spread: 0.0,
+        count: 1,
+    };
+
+    fn found(rows: &[&str], party: &Party, search: Search) -> Result<Vec<Choice>, NoneLeft> {
+        let house = drawn(rows);
+        let mut rng = StdRng::seed_from_u64(3);
+        best_available(
+            &House::new(&house.plan, &house.free),
+            party,
+            search,
+            &mut rng,
+        )
+    }
+
+    /// The best seats as marks under the rows.
+    fn best(rows: &[&str], party: &Party) -> Vec<String> {
+        let choices = found(rows, party, THE_BEST).unwrap();
+        drawn(rows).marks(&choices[0].seats)
+    }
+
+    #[test]
+    fn side_by_side_without_a_lone_seat_comes_first() {
+        let rows = ["x...x", "....x"];
+        assert_eq!(best(&rows, &party(2)), ["", "  ^^"]);
+    }
+
+    #[test]
+    fn side_by_side_with_a_lone_seat_comes_before_groups() {
+        let rows = ["..x..", "xxxxx", "x....."];
+        assert_eq!(best(&rows, &party(4)), ["", "", " ^^^^"]);
+        let choices = found(&rows, &party(4), THE_BEST).unwrap();
+        assert!(choices[0].leaves_alone && choices[0].groups == 1);
+    }
+
+    #[test]
+    fn groups_come_last_and_only_where_asked() {
+        let rows = ["..x..", "xxxxx"];
+        assert_eq!(best(&rows, &party(4)), ["^^ ^^", ""]);
+        let together = Party {
+            adjacency: Adjacency::Required,
+            ..party(4)
+        };
+        let none = found(&rows, &together, THE_BEST).unwrap_err();
+        assert_eq!(none.largest_group, 2);
+        let none = found(&rows, &party(3), THE_BEST).unwrap_err();
+        assert_eq!(none.largest_group, 2, "nobody of three sits alone");
+    }
+
+    #[test]
+    fn one_person_sits_anywhere_and_best_where_nobody_else_would() {
+        assert_eq!(best(&["xx.xx", "....."], &party(1)), ["  ^", ""]);
+        assert_eq!(best(&["x..xx", "xx..."], &party(1)), ["", "  ^"]);
+    }
+
+    #[test]
+    fn a_party_with_a_wheelchair_is_never_parted() {
+        let rows = ["x.a.", "..xx"];
+        let with_wheelchair = |size| Party {
+            accessible: 1,
+            ..party(size)
+        };
+        assert_eq!(best(&rows, &with_wheelchair(3)), [" ^^^", ""]);
+        let none = found(&rows, &with_wheelchair(4), THE_BEST).unwrap_err();
+        assert_eq!(none.largest_group, 3);
+    }
+
+    #[test]
+    fn choices_are_as_many_as_asked_for_and_one_at_least() {
+        let rows = ["........", "........"];
+        let search = |count| Search { spread: 9.0, count };
+        assert_eq!(found(&rows, &party(2), search(3)).unwrap().len(), 3);
+        assert_eq!(found(&rows, &party(2), search(0)).unwrap().len(), 1);
+        let choices = found(&rows, &party(1), search(99)).unwrap();
+        assert!(choices.len() > 4 && choices.iter().all(|choice| !choice.leaves_alone));
+    }
+}

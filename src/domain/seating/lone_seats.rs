@@ -83,3 +83,100 @@ fn has_better_way(row: &Row, free: &impl Fn(SeatNo) -> bool, taken: &HashSet<Sea
             .any(|start| !neighbours::leaves_alone(block, start, size, was_free))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::seating::drawing::drawn;
+
+    /// What is broken in a house of one row when the marked seats are taken,
+    /// told from what was free before and, to the same effect, after it.
+    fn broken(row: &str, marks: &str) -> String {
+        let house = drawn(&[row]);
+        let taken = house.marked(&[marks]);
+        let before = broken_by(&house.plan, |seat| house.is_free(seat), &taken);
+        let is_left = |seat| house.is_free(seat) && !taken.contains(&seat);
+        assert_eq!(before, broken_by(&house.plan, is_left, &taken), "{row}");
+        house.marks(&before).remove(0)
+    }
+
+    #[test]
+    fn a_seat_is_not_left_alone_at_an_end_an_aisle_or_a_taken_one() {
+        for (row, taken, alone) in [
+            (".....", " ^^", "^"),
+            (".....", "  ^^", "    ^"),
+            (".....|.....", "  ^^", "    ^"),
+            ("..x.....", "    ^^", "   ^"),
+            ("......", " ^^ ^^", "^  ^"),
+            ("..x....", "^", " ^"),
+        ] {
+            assert_eq!(broken(row, taken), alone, "{row} {taken}");
+        }
+    }
+
+    #[test]
+    fn two_free_seats_together_are_not_alone() {
+        for (row, taken) in [
+            (".....", "^^"),
+            (".....", "^^^"),
+            (".....", "^^^^^"),
+            ("......", "  ^^"),
+            ("..x....", "^^"),
+            ("..|..|..", "   ^^"),
+        ] {
+            assert_eq!(broken(row, taken), "", "{row} {taken}");
+        }
+    }
+
+    #[test]
+    fn one_may_be_left_where_the_row_has_no_better_way() {
+        assert_eq!(broken("...", "^^"), "");
+        assert_eq!(broken("...", " ^"), "^ ^", "one may sit at the end");
+        assert_eq!(broken("...x...", "^^"), "");
+        assert_eq!(broken("..x", "^"), "");
+    }
+
+    #[test]
+    fn a_better_way_may_be_across_an_aisle_or_in_another_category() {
+        assert_eq!(broken("...|..", "^^"), "  ^");
+        assert_eq!(broken("...xoo", "^^"), "  ^");
+        assert_eq!(broken("...|.x.", "^^"), "");
+    }
+
+    #[test]
+    fn a_place_for_wheelchair_users_is_no_lone_seat_and_good_company() {
+        assert_eq!(broken("a....", " ^^"), "");
+        assert_eq!(broken("a.....", "  ^^"), "");
+        assert_eq!(broken("A.....", "  ^^"), " ^");
+        assert_eq!(broken("...aa", "^^"), "");
+        assert_eq!(broken("..a..", "  ^"), "");
+    }
+
+    #[test]
+    fn a_better_way_has_as_many_places_for_wheelchair_users() {
+        assert_eq!(broken("..a.|...", " ^^"), "^  ^");
+        assert_eq!(broken("..a|....", " ^^"), "");
+    }
+
+    #[test]
+    fn a_seat_that_was_alone_before_is_nobodys_fault() {
+        assert_eq!(broken(".x....", "  ^^"), "");
+        assert_eq!(broken(".x.....", "   ^^"), "  ^");
+    }
+
+    #[test]
+    fn scattered_seats_of_a_row_are_one_party_and_rows_are_apart() {
+        assert_eq!(broken(".....|.....", " ^     ^"), "^     ^");
+        assert_eq!(broken("..x..xxx..", "^  ^"), " ^  ^");
+        let house = drawn(&["....", "...", "xx.."]);
+        let taken = house.marked(&[" ^^", "^^", "  ^"]);
+        let broken = broken_by(&house.plan, |seat| house.is_free(seat), &taken);
+        assert_eq!(house.marks(&broken), ["^  ^", "", ""]);
+    }
+
+    #[test]
+    fn seats_without_a_row_break_nothing() {
+        let house = drawn(&["..."]);
+        assert!(broken_by(&house.plan, |_| true, &[-1, 9_999]).is_empty());
+    }
+}

@@ -8,3 +8,8 @@ pub mod house;
 pub mod lone_seats;
 mod neighbours;
 pub mod party;
+
+#[cfg(test)]
+mod drawing;
+#[cfg(test)]
+mod properties;
