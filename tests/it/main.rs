@@ -13,6 +13,7 @@
 mod support;
 
 mod bad_input;
+mod best_available;
 mod booking;
 mod browser;
 mod command_line;

@@ -20,16 +20,20 @@ impl Actor {
 
     /// `holdSeats` with exactly this input.
     pub async fn hold_input(&self, input: &Value) -> Answer {
-        let selection = format!(
-            "... on SeatsHeld {{ token attempts cursor \
-                 hold {{ id expiresAt total {{ amountMinor currency }} seats {{ {SEAT} }} }} }} \
-             ... on SeatConflict {{ attempts \
-                 conflicts {{ expectedVersion seat {{ {SEAT} }} }} \
-                 alternatives {{ {SEAT} }} }} \
-             ... on LimitExceeded {{ kind limit requested }} \
-             ... on SaleNotOpen {{ status opensAt closedAt }}"
-        );
-        self.call("holdSeats", "HoldSeatsInput", &selection, input)
+        self.call("holdSeats", "HoldSeatsInput", &held_or_not(), input)
+            .await
+    }
+
+    /// The best seats for a party that may be parted.
+    pub async fn best(&self, event: &str, quantity: usize) -> Answer {
+        self.best_input(&json!({"eventId": event, "quantity": quantity}))
+            .await
+    }
+
+    /// `holdBestAvailable` with exactly this input.
+    pub async fn best_input(&self, input: &Value) -> Answer {
+        let input_type = "HoldBestAvailableInput";
+        self.call("holdBestAvailable", input_type, &held_or_not(), input)
             .await
     }
 
@@ -67,4 +71,19 @@ impl Actor {
         self.call("confirmHold", "ConfirmHoldInput", &selection, input)
             .await
     }
+}
+
+/// All that is asked about seats that are held, or are not.
+fn held_or_not() -> String {
+    format!(
+        "... on SeatsHeld {{ token attempts cursor loneSeats {{ {SEAT} }} \
+             hold {{ id expiresAt total {{ amountMinor currency }} seats {{ {SEAT} }} }} }} \
+         ... on SeatConflict {{ attempts \
+             conflicts {{ expectedVersion seat {{ {SEAT} }} }} \
+             alternatives {{ {SEAT} }} }} \
+         ... on LimitExceeded {{ kind limit requested }} \
+         ... on SaleNotOpen {{ status opensAt closedAt }} \
+         ... on SeatsLeftAlone {{ seats {{ {SEAT} }} }} \
+         ... on NotEnoughSeats {{ largestGroup }}"
+    )
 }
