@@ -1,6 +1,6 @@
 //! A crowd that buys until nothing fits any more.
 
-use super::{event_on, hall, largest_group, zone};
+use super::{event_on, hall, insist, largest_group, zone};
 use crate::support::House;
 use crate::support::checks::{self, assert_sound};
 use futures_util::future::join_all;
@@ -9,9 +9,8 @@ use serde_json::json;
 const BUYERS: usize = 40;
 
 /// Everybody asks for parties of one to six, and for smaller ones when there is no room
-/// for so many, until not even one seat is left. Nobody is ever told to come again, and
-/// nobody is refused for as long as there is room: a refusal says how many still
-/// fit together, and that is always fewer.
+/// for so many, until not even one seat is left. Nobody is refused for as long as there
+/// is room: a refusal says how many still fit together, and that is always fewer.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crowd_sells_the_house_to_the_last_seat() {
     let house = House::open().await;
@@ -27,7 +26,7 @@ async fn a_crowd_sells_the_house_to_the_last_seat() {
             let (mut most, mut held, mut attempts) = (6, 0, 0);
             for turn in number.. {
                 let size = 1 + turn % most;
-                let answer = visitor.best(&event.id, size).await;
+                let answer = insist(&visitor, event, size).await;
                 let data = answer.data();
                 if data["__typename"] == "SeatsHeld" {
                     held += 1;
