@@ -22,6 +22,16 @@ pub struct Venue {
     pub created_at: DateTime<Utc>,
 }
 
+/// What of a venue is changed; `None` keeps what is there.
+#[derive(Clone, Copy, Debug, AsChangeset)]
+#[diesel(table_name = venues)]
+pub struct VenueChanges<'a> {
+    /// What it is called.
+    pub name: Option<&'a str>,
+    /// An IANA time zone name.
+    pub time_zone: Option<&'a str>,
+}
+
 /// Creates a venue.
 ///
 /// # Errors
@@ -48,6 +58,25 @@ pub async fn find(connection: &mut AsyncPgConnection, ids: &[VenueId]) -> QueryR
         .select(Venue::as_select())
         .load(connection)
         .await
+}
+
+/// Changes a venue if it still is at `version`; answers the venue as it became, or
+/// `None` when it was not updated.
+///
+/// # Errors
+/// When the database fails.
+pub async fn update(
+    connection: &mut AsyncPgConnection,
+    id: VenueId,
+    version: i32,
+    changes: VenueChanges<'_>,
+) -> QueryResult<Option<Venue>> {
+    diesel::update(venues::table.find(id).filter(venues::version.eq(version)))
+        .set((changes, venues::version.eq(venues::version + 1)))
+        .returning(Venue::as_returning())
+        .get_result(connection)
+        .await
+        .optional()
 }
 
 /// The first `limit` venues with an id above `after`, in order of their ids.

@@ -19,11 +19,6 @@ pub async fn create_venue(
 ) -> Result<Venue, DomainError> {
     require_staff(caller)?;
     let name = text::name("name", name)?;
-    let zone: chrono_tz::Tz = time_zone.parse().map_err(|_| {
-        DomainError::invalid(
-            "timeZone",
-            "not an IANA time zone name such as Europe/Berlin",
-        )
-    })?;
-    Ok(venues::insert(connection, name, zone.name()).await?)
+    let time_zone = text::time_zone("timeZone", time_zone)?;
+    Ok(venues::insert(connection, name, time_zone).await?)
 }

@@ -31,6 +31,7 @@ pub mod seat_change;
 pub mod seating;
 pub mod text;
 pub mod transaction;
+pub mod update_venue;
 
 pub use environment::Environment;
 pub use error::DomainError;

@@ -27,6 +27,20 @@ pub fn name<'text>(field: &str, text: &'text str) -> Result<&'text str, DomainEr
     Ok(text)
 }
 
+/// The IANA time zone of this name, such as `Europe/Berlin`.
+///
+/// # Errors
+/// When there is none.
+pub fn time_zone(field: &str, text: &str) -> Result<&'static str, DomainError> {
+    match text.parse::<chrono_tz::Tz>() {
+        Ok(zone) => Ok(zone.name()),
+        Err(_) => Err(DomainError::invalid(
+            field,
+            "not an IANA time zone name such as Europe/Berlin",
+        )),
+    }
+}
+
 /// Longest payment reference, in bytes.
 const MAX_PAYMENT_REFERENCE: usize = 255;
 

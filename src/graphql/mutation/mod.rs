@@ -9,6 +9,7 @@ mod hold_seats;
 mod import_seating_plan;
 mod release_hold;
 mod seats_held;
+mod update_venue;
 
 use async_graphql::MergedObject;
 
@@ -21,6 +22,7 @@ pub struct Mutation(
     release_hold::ReleaseHoldMutation,
     confirm_hold::ConfirmHoldMutation,
     create_venue::CreateVenueMutation,
+    update_venue::UpdateVenueMutation,
     import_seating_plan::ImportSeatingPlanMutation,
     create_event::CreateEventMutation,
     change_sale::ChangeSaleMutation,

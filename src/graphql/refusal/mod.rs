@@ -7,6 +7,7 @@ mod hold;
 mod limit;
 mod plan;
 mod seating;
+mod venue;
 
 pub use conflict::SeatConflict;
 pub use event::{EventStatusConflict, EventVersionConflict};
@@ -14,6 +15,7 @@ pub use hold::{HoldEnded, HoldLapsed, HoldNotFound};
 pub use limit::{LimitExceeded, SaleNotOpen};
 pub use plan::SeatingPlanRefused;
 pub use seating::{NotEnoughSeats, SeatsLeftAlone};
+pub use venue::VenueVersionConflict;
 
 use async_graphql::{Enum, Interface};
 
@@ -36,6 +38,8 @@ pub enum Refusal {
     HoldEnded(HoldEnded),
     /// The hold had lapsed, and its seats are gone.
     HoldLapsed(HoldLapsed),
+    /// Somebody else has changed the venue.
+    VenueVersionConflict(VenueVersionConflict),
     /// Somebody else has changed the event.
     EventVersionConflict(EventVersionConflict),
     /// The event's status does not allow it.
