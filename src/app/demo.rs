@@ -145,7 +145,7 @@ async fn load(
         hold_seconds: 600,
         max_seats_per_hold: 10,
         ends_at: None,
-        hold_total_seconds: 1_800,
+        hold_total_seconds: None,
         max_seats_per_buyer: None,
         max_holds_per_buyer: None,
         orphan_rule: OrphanRule::Off,

@@ -50,14 +50,10 @@ pub struct Event {
     pub created_at: DateTime<Utc>,
 }
 
-/// What a new event is made of; it starts as a draft.
-#[derive(Clone, Debug, Insertable)]
-#[diesel(table_name = events)]
-pub struct NewEvent {
-    /// Where it takes place.
-    pub venue_id: VenueId,
-    /// The drawing its seats are on.
-    pub plan_id: PlanId,
+/// What may be changed about an event.
+#[derive(Clone, Debug, Insertable, AsChangeset)]
+#[diesel(table_name = events, treat_none_as_null = true)]
+pub struct EventDetails {
     /// What it is called.
     pub name: String,
     /// When the performance starts.
@@ -68,8 +64,6 @@ pub struct NewEvent {
     pub sale_starts_at: Option<DateTime<Utc>>,
     /// End of the sale window.
     pub sale_ends_at: Option<DateTime<Utc>>,
-    /// ISO 4217 code of its prices.
-    pub currency: String,
     /// How long a hold lasts, in seconds.
     pub hold_seconds: i32,
     /// How many seats one hold may have.
@@ -82,6 +76,40 @@ pub struct NewEvent {
     pub max_holds_per_buyer: Option<i32>,
     /// What happens to whoever leaves a single seat alone.
     pub orphan_rule: OrphanRule,
+}
+
+/// What a new event is made of; it starts as a draft.
+#[derive(Clone, Debug, Insertable)]
+#[diesel(table_name = events)]
+pub struct NewEvent {
+    /// Where it takes place.
+    pub venue_id: VenueId,
+    /// The drawing its seats are on.
+    pub plan_id: PlanId,
+    /// ISO 4217 code of its prices.
+    pub currency: String,
+    /// The rest, which may be changed later.
+    #[diesel(embed)]
+    pub details: EventDetails,
+}
+
+impl Event {
+    /// What may be changed about it.
+    pub fn details(&self) -> EventDetails {
+        EventDetails {
+            name: self.name.clone(),
+            starts_at: self.starts_at,
+            ends_at: self.ends_at,
+            sale_starts_at: self.sale_starts_at,
+            sale_ends_at: self.sale_ends_at,
+            hold_seconds: self.hold_seconds,
+            max_seats_per_hold: self.max_seats_per_hold,
+            hold_total_seconds: self.hold_total_seconds,
+            max_seats_per_buyer: self.max_seats_per_buyer,
+            max_holds_per_buyer: self.max_holds_per_buyer,
+            orphan_rule: self.orphan_rule,
+        }
+    }
 }
 
 /// Which events a page lists.
@@ -223,6 +251,42 @@ pub async fn update_status(
     .get_result(connection)
     .await
     .optional()
+}
+
+/// Changes an event if it still is at `version`; answers the event as it became, or
+/// `None` when it was not updated.
+///
+/// # Errors
+/// When the database fails.
+pub async fn update(
+    connection: &mut AsyncPgConnection,
+    id: EventId,
+    version: i32,
+    details: &EventDetails,
+) -> QueryResult<Option<Event>> {
+    diesel::update(events::table.find(id).filter(events::version.eq(version)))
+        .set((details, events::version.eq(events::version + 1)))
+        .returning(Event::as_returning())
+        .get_result(connection)
+        .await
+        .optional()
+}
+
+/// Changes the price of a category; in the transaction that has [updated](update) the
+/// event, so that two never change prices at once.
+///
+/// # Errors
+/// When the database fails.
+pub async fn update_price(
+    connection: &mut AsyncPgConnection,
+    id: EventId,
+    category_no: i32,
+    amount_minor: i64,
+) -> QueryResult<usize> {
+    diesel::update(event_prices::table.find((id, category_no)))
+        .set(event_prices::amount_minor.eq(amount_minor))
+        .execute(connection)
+        .await
 }
 
 /// Whether there is any event at all.

@@ -11,7 +11,7 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
 
 /// What a seat of a category costs.
 #[derive(InputObject)]
-struct CategoryPriceInput {
+pub(super) struct CategoryPriceInput {
     /// Name of the category, as the plan has it.
     category: String,
     /// What one seat costs, in the currency's minor unit.
@@ -43,16 +43,16 @@ struct CreateEventInput {
     /// How many seats one hold may have: 1 to 500.
     #[graphql(default = 10)]
     max_seats_per_hold: i32,
-    /// When the performance ends, if that is known.
+    /// When the performance ends, if that is known: after `startsAt`.
     ends_at: Option<Time>,
     /// How long a hold may last with all its extensions, in seconds: `holdSeconds` to
-    /// 86400.
-    #[graphql(default = 1800)]
-    hold_total_seconds: i32,
-    /// How many seats one buyer may have, held and booked; no limit when left out. For
-    /// buyers who are not signed in it counts for each of their holds.
+    /// 86400. When left out it is 1800, or `holdSeconds` if that is more.
+    hold_total_seconds: Option<i32>,
+    /// How many seats one buyer may have, held and booked: 1 to 10000; no limit when
+    /// left out. For buyers who are not signed in it counts for each of their holds.
     max_seats_per_buyer: Option<i32>,
-    /// How many running holds one signed-in buyer may have; no limit when left out.
+    /// How many running holds one signed-in buyer may have: 1 to 10000; no limit when
+    /// left out.
     max_holds_per_buyer: Option<i32>,
     /// What happens to whoever leaves a single seat alone.
     #[graphql(default_with = "OrphanRule::Off")]
@@ -96,6 +96,12 @@ impl CreateEventMutation {
     }
 }
 
+/// Category and amount in minor units of each price.
+pub(super) fn amounts(prices: Vec<CategoryPriceInput>) -> Vec<(String, i64)> {
+    let amount = |price: CategoryPriceInput| (price.category, price.amount_minor.0);
+    prices.into_iter().map(amount).collect()
+}
+
 impl TryFrom<CreateEventInput> for CreateEvent {
     type Error = ApiError;
 
@@ -114,11 +120,7 @@ impl TryFrom<CreateEventInput> for CreateEvent {
                 .map(|end| time("input.saleEndsAt", end))
                 .transpose()?,
             currency: input.currency,
-            prices: input
-                .prices
-                .into_iter()
-                .map(|price| (price.category, price.amount_minor.0))
-                .collect(),
+            prices: amounts(input.prices),
             hold_seconds: input.hold_seconds,
             max_seats_per_hold: input.max_seats_per_hold,
             ends_at: input

@@ -9,6 +9,7 @@ mod hold_seats;
 mod import_seating_plan;
 mod release_hold;
 mod seats_held;
+mod update_event;
 mod update_venue;
 
 use async_graphql::MergedObject;
@@ -25,5 +26,6 @@ pub struct Mutation(
     update_venue::UpdateVenueMutation,
     import_seating_plan::ImportSeatingPlanMutation,
     create_event::CreateEventMutation,
+    update_event::UpdateEventMutation,
     change_sale::ChangeSaleMutation,
 );
