@@ -1,8 +1,8 @@
 //! The change feed: reading what the database wrote, in commit order.
 //!
 //! **Invariant:** usher never writes `seat_changes`; the trigger on `seats` does.
-//! **Invariant:** a reader takes no change of a transaction at or above the
-//! horizon of its snapshot. A lower transaction may still be running and commit
+//! **Invariant:** a reader of many seats takes no change of a transaction at or above
+//! the horizon of its snapshot. A lower transaction may still be running and commit
 //! rows that sort before what was read, and those would be skipped for good.
 
 use crate::db::schema::{feed, seat_changes};
@@ -10,9 +10,11 @@ use crate::db::transaction_id::{
     TransactionId, pg_current_snapshot, pg_snapshot_xmax, pg_snapshot_xmin, pg_visible_in_snapshot,
 };
 use crate::model::ids::{EventId, SeatNo};
-use crate::model::status::SeatStatus;
+use crate::model::status::{Cause, SeatStatus};
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
 
 /// One step of one seat's version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Queryable, Selectable)]
@@ -28,6 +30,24 @@ pub struct Change {
     pub version: i32,
     /// The status it came to.
     pub status: SeatStatus,
+}
+
+/// One step of one seat's version, with why and by whom.
+#[derive(Clone, Debug, Queryable, Selectable)]
+#[diesel(table_name = seat_changes, check_for_backend(diesel::pg::Pg))]
+pub struct SeatStep {
+    /// The version it came to.
+    pub version: i32,
+    /// The status it came to.
+    pub status: SeatStatus,
+    /// Why.
+    pub cause: Cause,
+    /// By whom.
+    pub actor: String,
+    /// The hold or the booking that has had the seat since.
+    pub owner_id: Option<Uuid>,
+    /// When, by the database's clock.
+    pub changed_at: DateTime<Utc>,
 }
 
 /// Changes in commit order.
@@ -118,4 +138,28 @@ pub async fn page_after(
         more: changes.len() < found,
         changes,
     })
+}
+
+/// The first `limit` steps of a seat after `version`, in order of version. Its row is
+/// locked by whoever changes it, so a lower version never follows a higher one: this
+/// reader needs no horizon.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_seat(
+    connection: &mut AsyncPgConnection,
+    event: EventId,
+    seat_no: SeatNo,
+    after: i32,
+    limit: i64,
+) -> QueryResult<Vec<SeatStep>> {
+    seat_changes::table
+        .filter(seat_changes::event_id.eq(event))
+        .filter(seat_changes::seat_no.eq(seat_no))
+        .filter(seat_changes::version.gt(after))
+        .order(seat_changes::version)
+        .limit(limit)
+        .select(SeatStep::as_select())
+        .load(connection)
+        .await
 }

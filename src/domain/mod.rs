@@ -31,6 +31,7 @@ pub mod release_hold;
 pub mod sale;
 pub mod seat_change;
 pub mod seating;
+pub mod seat_history;
 pub mod text;
 pub mod transaction;
 pub mod update_event;

@@ -3,6 +3,7 @@
 use crate::graphql::errors::{ApiError, ApiResult};
 use crate::graphql::types::event::Event;
 use crate::graphql::types::seat::Seat;
+use crate::graphql::types::seat_history::SeatHistoryEntry;
 use crate::graphql::types::venue::Venue;
 use async_graphql::{OutputType, SimpleObject};
 use base64::Engine;
@@ -16,7 +17,8 @@ const DEFAULT_PAGE: usize = 20;
 #[graphql(
     concrete(name = "VenueConnection", params(Venue)),
     concrete(name = "EventConnection", params(Event)),
-    concrete(name = "SeatConnection", params(Seat))
+    concrete(name = "SeatConnection", params(Seat)),
+    concrete(name = "SeatHistoryConnection", params(SeatHistoryEntry))
 )]
 pub(super) struct Connection<Node: OutputType>
 where
@@ -49,7 +51,8 @@ struct PageInfo {
 #[graphql(
     concrete(name = "VenueEdge", params(Venue)),
     concrete(name = "EventEdge", params(Event)),
-    concrete(name = "SeatEdge", params(Seat))
+    concrete(name = "SeatEdge", params(Seat)),
+    concrete(name = "SeatHistoryEdge", params(SeatHistoryEntry))
 )]
 pub(super) struct Edge<Node: OutputType> {
     /// Its place in the list: pass it on as `after` for what follows.

@@ -6,6 +6,7 @@ pub mod event;
 pub mod hold;
 pub mod money;
 pub mod seat;
+pub mod seat_history;
 pub mod seat_map;
 pub mod seating_plan;
 pub mod time;

@@ -2,13 +2,20 @@
 
 use crate::db::seats::SeatState;
 use crate::domain::event_view::EventView;
+use crate::domain::seat_history;
 use crate::graphql::errors::{ApiError, ApiResult, code};
+use crate::graphql::pagination::{Connection, PageRequest};
+use crate::graphql::services::{caller, connection};
 use crate::graphql::types::money::Money;
+use crate::graphql::types::seat_history::SeatHistoryEntry;
 use crate::model::global_id::GlobalId;
 use crate::model::seating_plan::PlanSeat;
 use crate::model::status;
-use async_graphql::{Enum, ID, InputObject, Object};
+use async_graphql::{Context, Enum, ID, InputObject, Object};
 use std::sync::Arc;
+
+/// Steps of a seat on one page at most.
+const MAX_STEPS_PER_PAGE: usize = 100;
 
 /// One seat of one event, as it was at one version.
 #[derive(Clone)]
@@ -118,6 +125,32 @@ impl Seat {
     async fn price(&self) -> ApiResult<Option<Money>> {
         let category = self.place()?.category;
         Ok(self.event.price(category).map(Money::from))
+    }
+
+    /// What became of it, a page at a time, in order of version. It begins with the step
+    /// to version 2: at version 1 it was made with its event, and nobody did that to it.
+    /// For staff: everybody else is answered an error.
+    async fn history(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "How many, at most 100; 20 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Those after this cursor, from `pageInfo.endCursor`.")] after: Option<
+            String,
+        >,
+    ) -> ApiResult<Connection<SeatHistoryEntry>> {
+        let (event, seat_no) = (self.event.event.id, self.state.seat_no);
+        let list = format!("history:{event}:{seat_no}");
+        let page = PageRequest::new(&list, first, after.as_deref(), MAX_STEPS_PER_PAGE)?;
+        let mut connection = connection(context).await?;
+        let seat = (event, seat_no);
+        let caller = caller(context);
+        let steps =
+            seat_history::page(&mut connection, caller, seat, page.after, page.limit()).await?;
+        Ok(page.connection(
+            steps,
+            |step| step.version.into(),
+            |step| SeatHistoryEntry::new(event, step),
+        ))
     }
 }
 
