@@ -115,8 +115,10 @@ impl UnitOfWork for Work<'_> {
             let was_a_visitors = hold.buyer.is_none();
             // Who held as a visitor and has signed in since finds the booking again.
             hold.buyer = hold.buyer.or_else(|| self.buyer());
-            // A running hold of the same buyer has been counted.
-            if was_a_visitors || matches!(from, FromState::UnclaimedSince(_)) {
+            let has_signed_in = was_a_visitors && hold.buyer.is_some();
+            // A running hold has been counted, by the limits of that time, unless it was
+            // somebody else's.
+            if has_signed_in || matches!(from, FromState::UnclaimedSince(_)) {
                 self.check_limits(connection, &event, &hold).await?;
             }
             let seats = self.claim(connection, &event, &hold, from).await?;
