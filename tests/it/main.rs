@@ -23,6 +23,7 @@ mod graphql_over_http;
 mod migrations;
 mod pages;
 mod races;
+mod records;
 mod sale;
 mod schema;
 mod seat_rules;

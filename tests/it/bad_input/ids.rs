@@ -102,6 +102,18 @@ impl Nodes {
                  { __typename } }"
                     .into(),
             ),
+            (
+                "Venue",
+                "mutation($id: ID!) { updateVenue(input: {venueId: $id, version: 1, \
+                 name: \"x\"}) { __typename } }"
+                    .into(),
+            ),
+            (
+                "Event",
+                "mutation($id: ID!) { updateEvent(input: {eventId: $id, version: 2, \
+                 name: \"x\"}) { __typename } }"
+                    .into(),
+            ),
         ]
     }
 }

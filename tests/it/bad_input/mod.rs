@@ -6,6 +6,7 @@ mod cursors;
 mod event_states;
 mod ids;
 mod lists;
+mod records;
 mod seats;
 mod shapes;
 mod staff;

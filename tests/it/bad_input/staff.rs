@@ -24,12 +24,15 @@ async fn only_staff_may_do_the_work_of_staff() {
     let event = house.event(1, 1).await;
     let input = event_input(&house).await;
     let document = plan(1, 1);
+    let venue = input["venueId"].as_str().unwrap().to_owned();
+    let new_name =
+        |field: &str, id: &str, version: i32| json!({field: id, "version": version, "name": "x"});
     let before = Digest::of(&house).await;
     for (caller, code) in [
         (house.visitor(), "UNAUTHENTICATED"),
         (house.buyer("tess"), "FORBIDDEN"),
     ] {
-        let answers: [Answer; 7] = [
+        let answers: [Answer; 11] = [
             caller.try_create_venue("A House", "UTC").await,
             caller.try_import_plan(&document).await,
             caller.try_import_plan(&json!({})).await,
@@ -37,6 +40,14 @@ async fn only_staff_may_do_the_work_of_staff() {
             caller.try_open_sale(&draft.id, draft.version).await,
             caller.close_sale(&event.id, event.version).await,
             caller.close_sale(&event.id, 99).await,
+            caller.update_venue(&new_name("venueId", &venue, 1)).await,
+            caller.update_venue(&new_name("venueId", &venue, 99)).await,
+            caller
+                .update_event(&new_name("eventId", &event.id, 2))
+                .await,
+            caller
+                .update_event(&json!({"eventId": event.id, "version": 2}))
+                .await,
         ];
         for answer in answers {
             assert_error(&answer, code);
@@ -91,6 +102,32 @@ async fn a_venue_has_a_name_and_a_time_zone_that_there_is() {
     assert_eq!(answer.data()["venue"]["name"], longest, "trimmed");
 }
 
+/// Policies that make no sense for an event that starts in 2030 and whose holds last for
+/// ten minutes, by the field that the error names.
+pub(super) fn bad_policies() -> Vec<(&'static str, Value)> {
+    let mut bad = vec![
+        ("endsAt", json!({"endsAt": "2030-01-01T19:30:00Z"})),
+        ("endsAt", json!({"endsAt": "2030-01-01T19:29:59.999999Z"})),
+        ("endsAt", json!({"endsAt": "1970-01-01T00:00:00Z"})),
+        (
+            "holdTotalSeconds",
+            json!({"holdSeconds": 600, "holdTotalSeconds": 599}),
+        ),
+        (
+            "holdTotalSeconds",
+            json!({"holdSeconds": 86_400, "holdTotalSeconds": 1_800}),
+        ),
+    ];
+    for seconds in [0, -1, 86_401, i32::MIN, i32::MAX] {
+        bad.push(("holdTotalSeconds", json!({"holdTotalSeconds": seconds})));
+    }
+    for limit in [0, -1, 10_001, i32::MIN, i32::MAX] {
+        bad.push(("maxSeatsPerBuyer", json!({"maxSeatsPerBuyer": limit})));
+        bad.push(("maxHoldsPerBuyer", json!({"maxHoldsPerBuyer": limit})));
+    }
+    bad
+}
+
 /// Changes of an event's input that make no sense, by the field that the error names.
 fn bad_fields() -> Vec<(&'static str, Value)> {
     let price = |category: &str, amount: i64| json!({"category": category, "amountMinor": amount});
@@ -136,8 +173,9 @@ fn bad_fields() -> Vec<(&'static str, Value)> {
     for seats in [0, -1, 501, i32::MIN, i32::MAX] {
         bad.push(("maxSeatsPerHold", json!({"maxSeatsPerHold": seats})));
     }
+    bad.extend(bad_policies());
     // RFC 3339 has four digits for a year.
-    for field in ["startsAt", "saleStartsAt", "saleEndsAt"] {
+    for field in ["startsAt", "endsAt", "saleStartsAt", "saleEndsAt"] {
         for time in [
             "-0001-01-01T00:00:00Z",
             "-250000-01-01T00:00:00Z",

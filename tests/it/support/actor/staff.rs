@@ -69,4 +69,41 @@ impl Actor {
         self.call("closeSale", "CloseSaleInput", selection, &input)
             .await
     }
+
+    /// `updateVenue` with exactly this input.
+    pub async fn update_venue(&self, input: &Value) -> Answer {
+        let selection = "... on VenueUpdated { venue { id version name timeZone } } \
+             ... on VenueVersionConflict { expectedVersion venue { id version name timeZone } }";
+        self.call("updateVenue", "UpdateVenueInput", selection, input)
+            .await
+    }
+
+    /// `updateEvent` with exactly this input.
+    pub async fn update_event(&self, input: &Value) -> Answer {
+        let event = "id version status name startsAt endsAt saleStartsAt saleEndsAt holdSeconds \
+             holdTotalSeconds maxSeatsPerHold maxSeatsPerBuyer maxHoldsPerBuyer orphanRule \
+             prices { category price { amountMinor currency } }";
+        let selection = format!(
+            "... on EventUpdated {{ event {{ {event} }} }} \
+             ... on EventVersionConflict {{ expectedVersion event {{ {event} }} }} \
+             ... on EventStatusConflict {{ event {{ {event} }} }}"
+        );
+        self.call("updateEvent", "UpdateEventInput", &selection, input)
+            .await
+    }
+
+    /// A page of what became of a seat.
+    pub async fn seat_history(&self, seat: &str, page: &Value) -> Answer {
+        let query = "query($id: ID!, $first: Int, $after: String) { node(id: $id) { \
+             ... on Seat { history(first: $first, after: $after) { \
+                 nodes { version status cause actor changedAt owner } \
+                 edges { cursor node { version } } \
+                 pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } } } }";
+        let variables = json!({"id": seat, "first": page["first"], "after": page["after"]});
+        let Answer(mut answer) = self.ask(query, variables).await;
+        if answer["data"]["node"].is_object() {
+            answer["data"] = answer["data"]["node"]["history"].take();
+        }
+        Answer(answer)
+    }
 }
