@@ -2,9 +2,10 @@
 
 use crate::app::output::{self, OutputError};
 use crate::auth::keys::{self, KeyFileError};
-use crate::auth::{MintError, is_subject, mint};
+use crate::auth::{MintError, mint};
 use crate::config::{AuthenticationSettings, NoDataDir, StorageSettings, some_time};
 use crate::model::Role;
+use crate::model::caller::is_subject;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use secrecy::SecretString;
 use std::time::Duration;

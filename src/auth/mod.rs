@@ -3,6 +3,7 @@
 
 pub mod keys;
 
+use crate::model::caller::is_subject;
 use crate::model::{Caller, Role};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use secrecy::{ExposeSecret, SecretString};
@@ -135,11 +136,6 @@ pub fn mint(
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key)
             .map_err(SigningFailed)?,
     )
-}
-
-/// Whether a token may speak of somebody by this name.
-pub fn is_subject(name: &str) -> bool {
-    !name.is_empty() && name.len() <= 255 && !name.chars().any(char::is_control)
 }
 
 /// Why no token was made.

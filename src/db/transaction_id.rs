@@ -1,11 +1,13 @@
 //! PostgreSQL's 64-bit transaction number, which Diesel has no word for.
 
+use diesel::QueryResult;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
 use diesel::pg::{Pg, PgValue};
 use diesel::query_builder::QueryId;
 use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_types::SqlType;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use std::io::Write;
 
 /// The SQL type `xid8`: <https://www.postgresql.org/docs/current/datatype-oid.html>.
@@ -47,6 +49,16 @@ impl FromSql<Xid8, Pg> for TransactionId {
 diesel::define_sql_function! {
     /// The number of the transaction that asks; gives it one if it has none yet.
     fn pg_current_xact_id() -> Xid8;
+}
+
+/// The number of the transaction that this connection is in.
+///
+/// # Errors
+/// When the database fails.
+pub async fn current(connection: &mut AsyncPgConnection) -> QueryResult<TransactionId> {
+    diesel::select(pg_current_xact_id())
+        .get_result(connection)
+        .await
 }
 
 diesel::define_sql_function! {

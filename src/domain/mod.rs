@@ -6,6 +6,9 @@
 
 pub mod access;
 pub mod alternatives;
+pub mod block_seats;
+pub mod book_seats;
+pub mod box_office;
 pub mod buyer_limits;
 pub mod confirm_hold;
 pub mod conflict;

@@ -47,6 +47,11 @@ impl Caller {
     }
 }
 
+/// Whether a token may speak of somebody by this name.
+pub fn is_subject(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 255 && !name.chars().any(char::is_control)
+}
+
 /// As the change feed names the actor of a change.
 impl fmt::Display for Caller {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,5 +1,6 @@
 //! `Mutation`: one file for each.
 
+mod box_office;
 mod change_sale;
 mod confirm_hold;
 mod create_event;
@@ -28,4 +29,5 @@ pub struct Mutation(
     create_event::CreateEventMutation,
     update_event::UpdateEventMutation,
     change_sale::ChangeSaleMutation,
+    box_office::BoxOfficeMutation,
 );

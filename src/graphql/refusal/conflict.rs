@@ -5,7 +5,7 @@ use crate::graphql::refusal::RefusalCode;
 use crate::graphql::types::seat::Seat;
 use async_graphql::SimpleObject;
 
-/// Somebody else was faster: no seat was held. Every seat that was lost is
+/// Somebody else was faster: nothing was changed. Every seat that was lost is
 /// listed as it is now, so that a client can repaint and try again without
 /// another query.
 #[derive(SimpleObject)]
@@ -19,7 +19,8 @@ pub struct SeatConflict {
     /// Every seat that could not be had.
     conflicts: Vec<SeatConflictDetail>,
     /// For each lost seat one of the same kind near it that was available at
-    /// that moment; fewer when the house has no more.
+    /// that moment; fewer when the house has no more, and none for staff who block or
+    /// unblock seats.
     alternatives: Vec<Seat>,
 }
 
@@ -44,8 +45,8 @@ impl SeatConflict {
             })
             .collect();
         let message = match conflicts.len() {
-            1 => "one of the seats has changed since you saw it; none was held".to_owned(),
-            count => format!("{count} of the seats have changed since you saw them; none was held"),
+            1 => "one of the seats is not as you saw it; nothing was changed".to_owned(),
+            count => format!("{count} of the seats are not as you saw them; nothing was changed"),
         };
         Self {
             code: RefusalCode::SeatConflict,

@@ -12,7 +12,7 @@ use crate::model::status;
 use async_graphql::{Enum, ID, Object};
 use std::sync::Arc;
 
-/// A hold made final.
+/// Seats that are sold: a hold made final, or sold by staff without one.
 #[derive(Clone)]
 pub struct Booking {
     event: Arc<EventView>,
@@ -31,7 +31,7 @@ impl Booking {
     }
 }
 
-/// A hold made final.
+/// Seats that are sold: a hold made final, or sold by staff without one.
 #[Object]
 impl Booking {
     /// Global id.
@@ -66,7 +66,7 @@ impl Booking {
         self.booking.status.into()
     }
 
-    /// What its seats cost together, fixed when they were held.
+    /// What its seats cost together, fixed when they were held, or sold without a hold.
     async fn total(&self) -> Money {
         Money::new(self.booking.total(), &self.booking.currency)
     }
