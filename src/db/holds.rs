@@ -147,6 +147,25 @@ pub async fn lock_lapsed(connection: &mut AsyncPgConnection, limit: i64) -> Quer
         .await
 }
 
+/// The active holds of an event, lapsed or not, locked in the order of their key.
+/// Those that another transaction has locked are waited for.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock_active(
+    connection: &mut AsyncPgConnection,
+    event: EventId,
+) -> QueryResult<Vec<Hold>> {
+    holds::table
+        .filter(holds::event_id.eq(event))
+        .filter(holds::status.eq(HoldStatus::Active))
+        .order(holds::id)
+        .select(Hold::as_select())
+        .for_update()
+        .load(connection)
+        .await
+}
+
 /// How long until the next active hold lapses, by the database's clock; not
 /// positive when one has lapsed already, `None` when there is none.
 ///
@@ -165,21 +184,22 @@ pub async fn until_next_lapse(
     Ok(next.map(|next| next - current))
 }
 
-/// Marks locked holds of one event as lapsed.
+/// Ends locked holds of one event.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn mark_lapsed(
+pub async fn end(
     connection: &mut AsyncPgConnection,
     event: EventId,
     ids: &[HoldId],
+    as_what: HoldStatus,
 ) -> QueryResult<usize> {
     diesel::update(
         holds::table
             .filter(holds::event_id.eq(event))
             .filter(holds::id.eq_any(ids)),
     )
-    .set(holds::status.eq(HoldStatus::Lapsed))
+    .set(holds::status.eq(as_what))
     .execute(connection)
     .await
 }

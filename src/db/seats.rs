@@ -65,6 +65,8 @@ pub struct Transition {
 pub enum FromState {
     /// Available, or held by a hold that has lapsed by the database's clock.
     Takeable,
+    /// Held, by whichever hold had it at the expected version, lapsed or not.
+    Held,
     /// Held by this hold, lapsed or not.
     HeldBy(HoldId),
     /// Sold to this booking.
@@ -119,6 +121,7 @@ impl FromState {
         let nobodys = (SeatStatus::Held, None);
         let (statuses, owned, lapsed) = match self {
             Self::Takeable => (vec![SeatStatus::Available], nobodys, true),
+            Self::Held => (vec![SeatStatus::Held], nobodys, false),
             Self::HeldBy(hold) => (Vec::new(), (SeatStatus::Held, Some(hold.0)), false),
             Self::BookedBy(booking) => (Vec::new(), (SeatStatus::Booked, Some(booking.0)), false),
             Self::Blocked => (vec![SeatStatus::Blocked], nobodys, false),

@@ -9,7 +9,7 @@ use crate::db::seats::{self, ExpectedSeat, FromState, SeatState, ToState, Transi
 use crate::domain::DomainError;
 use crate::domain::transaction::{self, Abort, UnitOfWork};
 use crate::model::ids::{EventId, HoldId, SeatNo};
-use crate::model::status::Cause;
+use crate::model::status::{Cause, HoldStatus};
 use diesel_async::AsyncPgConnection;
 use std::collections::{BTreeMap, HashSet};
 use std::convert::Infallible;
@@ -99,7 +99,7 @@ async fn end(
         actor: "system:sweeper".to_owned(),
     };
     let released = seats::transition(connection, event, &free, &transition).await?;
-    holds::mark_lapsed(connection, event, &ended).await?;
+    holds::end(connection, event, &ended, HoldStatus::Lapsed).await?;
     Ok(Lapsed {
         holds: ended.len(),
         seats: released.len(),

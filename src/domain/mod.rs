@@ -10,6 +10,7 @@ pub mod block_seats;
 pub mod book_seats;
 pub mod box_office;
 pub mod buyer_limits;
+pub mod cancel_event;
 pub mod confirm_hold;
 pub mod conflict;
 pub mod create_event;

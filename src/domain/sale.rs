@@ -1,4 +1,4 @@
-//! Opening and closing the sale of an event, and whether it is open.
+//! The statuses of an event: opening and closing its sale, and whether it is open.
 
 use crate::db::events::{self, Event};
 use crate::domain::DomainError;
@@ -47,7 +47,7 @@ pub struct ChangeSale {
     pub version: i32,
 }
 
-/// Why the sale was not opened or closed.
+/// Why an event's status was not changed.
 #[derive(Debug)]
 pub enum ChangeSaleRefused {
     /// Somebody else has changed the event since: here it is.
@@ -65,8 +65,9 @@ pub async fn open_sale(
     caller: &Caller,
     command: ChangeSale,
 ) -> Result<Result<Event, ChangeSaleRefused>, DomainError> {
+    require_staff(caller)?;
     let from = [EventStatus::Draft, EventStatus::Closed];
-    change(connection, caller, command, &from, EventStatus::OnSale).await
+    change_status(connection, caller, command, &from, EventStatus::OnSale).await
 }
 
 /// Closes the sale of an event that is on sale. Holds that are running can
@@ -79,18 +80,23 @@ pub async fn close_sale(
     caller: &Caller,
     command: ChangeSale,
 ) -> Result<Result<Event, ChangeSaleRefused>, DomainError> {
+    require_staff(caller)?;
     let from = [EventStatus::OnSale];
-    change(connection, caller, command, &from, EventStatus::Closed).await
+    change_status(connection, caller, command, &from, EventStatus::Closed).await
 }
 
-async fn change(
+/// Moves an event to another status if it is in one of `from` and at the version that
+/// the decision was made on; locks it until the transaction ends.
+///
+/// # Errors
+/// When there is no such event for this caller, or the database fails.
+pub(super) async fn change_status(
     connection: &mut AsyncPgConnection,
     caller: &Caller,
     ChangeSale { event, version }: ChangeSale,
     from: &[EventStatus],
     to: EventStatus,
 ) -> Result<Result<Event, ChangeSaleRefused>, DomainError> {
-    require_staff(caller)?;
     if let Some(event) = events::update_status(connection, event, version, from, to).await? {
         return Ok(Ok(event));
     }

@@ -119,7 +119,7 @@ stored_as_text!(
         Lapsed,
         /// It was sold.
         Booked,
-        /// Its booking was cancelled.
+        /// Its booking was cancelled, or the event while it was held.
         Cancelled,
         /// Staff kept it out of the sale.
         Blocked,

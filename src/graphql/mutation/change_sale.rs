@@ -1,10 +1,11 @@
-//! `openSale` and `closeSale`.
+//! `openSale`, `closeSale` and `cancelEvent`.
 
+use crate::domain::cancel_event;
 use crate::domain::sale::{self, ChangeSale, ChangeSaleRefused};
-use crate::graphql::errors::{ApiError, ApiResult};
-use crate::graphql::input::event_id;
+use crate::graphql::errors::ApiResult;
+use crate::graphql::input::{FeedCursor, event_id};
 use crate::graphql::refusal::{EventStatusConflict, EventVersionConflict};
-use crate::graphql::services::{caller, connection};
+use crate::graphql::services::{caller, connection, services};
 use crate::graphql::types::event::Event;
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
 
@@ -20,6 +21,15 @@ struct OpenSaleInput {
 /// The sale of which event to close.
 #[derive(InputObject)]
 struct CloseSaleInput {
+    /// Global id of the event.
+    event_id: ID,
+    /// The version of the event that the decision was made on.
+    version: i32,
+}
+
+/// Which event to cancel.
+#[derive(InputObject)]
+struct CancelEventInput {
     /// Global id of the event.
     event_id: ID,
     /// The version of the event that the decision was made on.
@@ -48,6 +58,17 @@ enum CloseSaleResult {
     EventStatusConflict(EventStatusConflict),
 }
 
+/// What became of it.
+#[derive(Union)]
+enum CancelEventResult {
+    /// The event is cancelled.
+    Cancelled(EventCancelled),
+    /// Somebody else has changed the event.
+    VersionConflict(EventVersionConflict),
+    /// The event was cancelled before.
+    StatusConflict(EventStatusConflict),
+}
+
 /// The event is on sale.
 #[derive(SimpleObject)]
 struct SaleOpened {
@@ -60,6 +81,19 @@ struct SaleOpened {
 struct SaleClosed {
     /// The event.
     event: Event,
+}
+
+/// The event is cancelled for good.
+#[derive(SimpleObject)]
+struct EventCancelled {
+    /// The event.
+    event: Event,
+    /// How many holds were ended.
+    ended_holds: usize,
+    /// How many of their seats went back.
+    released_seats: usize,
+    /// Where the change is: `Event.seatMap(atLeast:)` shows it.
+    cursor: FeedCursor,
 }
 
 #[derive(Default)]
@@ -80,13 +114,7 @@ impl ChangeSaleMutation {
             Ok(event) => OpenSaleResult::SaleOpened(SaleOpened {
                 event: event.into(),
             }),
-            Err(ChangeSaleRefused::VersionConflict(event)) => {
-                let refusal = EventVersionConflict::new(input.version, event);
-                OpenSaleResult::EventVersionConflict(refusal)
-            }
-            Err(ChangeSaleRefused::WrongStatus(event)) => {
-                OpenSaleResult::EventStatusConflict(EventStatusConflict::new(event))
-            }
+            Err(refused) => refusal(command, refused),
         })
     }
 
@@ -104,20 +132,58 @@ impl ChangeSaleMutation {
             Ok(event) => CloseSaleResult::SaleClosed(SaleClosed {
                 event: event.into(),
             }),
-            Err(ChangeSaleRefused::VersionConflict(event)) => {
-                let refusal = EventVersionConflict::new(input.version, event);
-                CloseSaleResult::EventVersionConflict(refusal)
+            Err(refused) => refusal(command, refused),
+        })
+    }
+
+    /// Cancels an event for good. Its holds are ended at once and their seats go back, so
+    /// that nobody goes on to pay; a hold that was being made in that moment may stay
+    /// until it lapses, but cannot be confirmed. Its bookings stay as they are: refund
+    /// each, and cancel it by `cancelBooking`. A draft can be cancelled, too, and is seen
+    /// by everybody then. For staff.
+    async fn cancel_event(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Which event.")] input: CancelEventInput,
+    ) -> ApiResult<CancelEventResult> {
+        let command = command(&input.event_id, input.version)?;
+        let services = services(context)?;
+        let mut connection = connection(context).await?;
+        let result = cancel_event::cancel_event(&mut connection, caller(context), command).await?;
+        drop(connection);
+        Ok(match result {
+            Ok(cancelled) => {
+                services.feed.announce();
+                let cursor = services
+                    .feed
+                    .cursor_of_change(cancelled.event.id, cancelled.transaction);
+                CancelEventResult::Cancelled(EventCancelled {
+                    event: cancelled.event.into(),
+                    ended_holds: cancelled.holds,
+                    released_seats: cancelled.seats,
+                    cursor: FeedCursor(cursor),
+                })
             }
-            Err(ChangeSaleRefused::WrongStatus(event)) => {
-                CloseSaleResult::EventStatusConflict(EventStatusConflict::new(event))
-            }
+            Err(refused) => refusal(command, refused),
         })
     }
 }
 
-fn command(id: &ID, version: i32) -> Result<ChangeSale, ApiError> {
+fn command(id: &ID, version: i32) -> ApiResult<ChangeSale> {
     Ok(ChangeSale {
         event: event_id("input.eventId", id)?,
         version,
     })
+}
+
+fn refusal<R>(command: ChangeSale, refused: ChangeSaleRefused) -> R
+where
+    R: From<EventVersionConflict> + From<EventStatusConflict>,
+{
+    match refused {
+        ChangeSaleRefused::VersionConflict(event) => {
+            EventVersionConflict::new(command.version, event).into()
+        }
+        ChangeSaleRefused::WrongStatus(event) => EventStatusConflict::new(event).into(),
+    }
 }
