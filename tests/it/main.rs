@@ -15,6 +15,7 @@ mod support;
 mod bad_input;
 mod best_available;
 mod booking;
+mod box_office;
 mod browser;
 mod command_line;
 mod feed;

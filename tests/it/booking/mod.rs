@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use usher::model::global_id::GlobalId;
 
 /// The token that a hold was answered with.
-fn token_of(held: &Answer) -> String {
+pub(crate) fn token_of(held: &Answer) -> String {
     assert_eq!(held.data()["__typename"], "SeatsHeld", "{}", held.0);
     held.data()["token"].as_str().unwrap().to_owned()
 }
@@ -30,7 +30,7 @@ fn seats_of(list: &Value) -> Vec<Seat> {
 }
 
 /// Status and version of each seat of a list.
-fn states(list: &Value) -> Vec<(&str, i64)> {
+pub(crate) fn states(list: &Value) -> Vec<(&str, i64)> {
     let seats = list.as_array().unwrap().iter();
     seats
         .map(|seat| {
@@ -49,7 +49,7 @@ fn hold_key(held: &Answer) -> String {
 }
 
 /// The key of an event in the database.
-fn event_key(event: &Event) -> i64 {
+pub(crate) fn event_key(event: &Event) -> i64 {
     match event.id.parse() {
         Ok(GlobalId::Event(id)) => id.0,
         other => panic!("not the id of an event: {other:?}"),
@@ -57,12 +57,12 @@ fn event_key(event: &Event) -> i64 {
 }
 
 /// Moves the end of a hold into the past, as if its time had passed.
-async fn lapse(house: &House, held: &Answer) {
+pub(crate) async fn lapse(house: &House, held: &Answer) {
     lapse_all(house, &format!("id = '{}'", hold_key(held))).await;
 }
 
 /// Moves the end of every running hold that the condition picks into the past.
-async fn lapse_all(house: &House, holds: &str) {
+pub(crate) async fn lapse_all(house: &House, holds: &str) {
     let move_time = format!(
         "BEGIN; \
          UPDATE seats SET held_until = now() - interval '1 second' WHERE owner_id IN \
@@ -75,7 +75,7 @@ async fn lapse_all(house: &House, holds: &str) {
 }
 
 /// Waits until the sweeper has published the lapse of every hold that has lapsed.
-async fn published(house: &House) {
+pub(crate) async fn published(house: &House) {
     let mut sql = house.sql().await;
     eventually("the sweeper has published what lapsed", async || {
         let unpublished = "holds WHERE status = 'ACTIVE' AND expires_at <= now()";
@@ -87,12 +87,12 @@ async fn published(house: &House) {
 /// The sweeper of a house, kept busy: what lapses meanwhile is not published
 /// before it is let go. It has taken up a hold of another event and waits in a
 /// trigger of its UPDATE for a lock that this has.
-struct BusySweeper {
+pub(crate) struct BusySweeper {
     locker: AsyncPgConnection,
 }
 
 impl BusySweeper {
-    async fn of(house: &House) -> Self {
+    pub(crate) async fn of(house: &House) -> Self {
         let event = house.event(1, 1).await;
         let decoy = house.buyer("decoy").hold(&event.id, &event.seats).await;
         let mut locker = house.sql().await;
@@ -126,7 +126,7 @@ impl BusySweeper {
     }
 
     /// Lets it go on and publish what lapsed meanwhile.
-    async fn let_go(mut self, house: &House) {
+    pub(crate) async fn let_go(mut self, house: &House) {
         self.locker.batch_execute("COMMIT").await.unwrap();
         published(house).await;
     }
@@ -158,7 +158,7 @@ fn two_categories() -> Value {
 }
 
 /// An event on sale in the hall of [`two_categories`]: 45.00 and 12.50 EUR.
-async fn event_of_two_categories(house: &House, changes: Value) -> Event {
+pub(crate) async fn event_of_two_categories(house: &House, changes: Value) -> Event {
     let plan = house.staff().import_plan(&two_categories()).await;
     let mut input = json!({"prices": [
         {"category": "Balcony", "amountMinor": 1_250},

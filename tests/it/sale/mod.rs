@@ -3,6 +3,7 @@
 
 mod availability;
 mod bodies;
+mod cancelling;
 mod changing;
 mod drafts;
 mod event_lists;

@@ -3,6 +3,8 @@
 mod buyer;
 mod staff;
 
+pub use staff::box_office_input;
+
 use crate::support::house::Seat;
 use serde_json::{Value, json};
 
@@ -114,6 +116,16 @@ impl Actor {
         let variables = json!({"id": event, "cursor": cursor});
         let answer = self.ask(&query, variables).await;
         answer.data()["event"]["seatMap"].clone()
+    /// Every seat of an event with its status, in a map that shows the change of an
+    /// answer.
+    pub async fn seat_map_after(&self, event: &str, answer: &Answer) -> Value {
+        let query = format!(
+            "query($id: ID!, $cursor: Cursor!) {{ \
+               event(id: $id) {{ seatMap(atLeast: $cursor) {{ seats {{ {SEAT} }} }} }} }}"
+        );
+        let variables = json!({"id": event, "cursor": answer.data()["cursor"]});
+        let answer = self.ask(&query, variables).await;
+        answer.data()["event"]["seatMap"]["seats"].clone()
     }
 
     /// Every seat of an event with its status, in the plan's order.

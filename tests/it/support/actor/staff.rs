@@ -1,6 +1,7 @@
 //! What staff do.
 
-use super::{Actor, Answer};
+use super::{Actor, Answer, SEAT};
+use crate::support::house::Seat;
 use serde_json::{Value, json};
 
 impl Actor {
@@ -106,4 +107,66 @@ impl Actor {
         }
         Answer(answer)
     }
+    pub async fn cancel_event(&self, event: &str, version: i64) -> Answer {
+        let selection = "... on EventCancelled { \
+                 event { id version status } endedHolds releasedSeats cursor } \
+             ... on EventVersionConflict { expectedVersion event { version } } \
+             ... on EventStatusConflict { event { status } }";
+        let input = json!({"eventId": event, "version": version});
+        self.call("cancelEvent", "CancelEventInput", selection, &input)
+            .await
+    }
+
+    pub async fn block(&self, event: &str, seats: &[Seat]) -> Answer {
+        self.block_input(&box_office_input(event, seats)).await
+    }
+
+    /// `blockSeats` with exactly this input.
+    pub async fn block_input(&self, input: &Value) -> Answer {
+        let selection = format!(
+            "... on SeatsBlocked {{ event {{ id }} attempts cursor seats {{ {SEAT} }} }} {LOST}"
+        );
+        self.call("blockSeats", "BlockSeatsInput", &selection, input)
+            .await
+    }
+
+    pub async fn unblock(&self, event: &str, seats: &[Seat]) -> Answer {
+        self.unblock_input(&box_office_input(event, seats)).await
+    }
+
+    /// `unblockSeats` with exactly this input.
+    pub async fn unblock_input(&self, input: &Value) -> Answer {
+        let selection = format!(
+            "... on SeatsUnblocked {{ event {{ id }} attempts cursor seats {{ {SEAT} }} }} {LOST}"
+        );
+        self.call("unblockSeats", "UnblockSeatsInput", &selection, input)
+            .await
+    }
+
+    /// Sells seats to nobody whom usher knows.
+    pub async fn book(&self, event: &str, seats: &[Seat]) -> Answer {
+        self.book_input(&box_office_input(event, seats)).await
+    }
+
+    /// `bookSeats` with exactly this input.
+    pub async fn book_input(&self, input: &Value) -> Answer {
+        let selection = format!(
+            "... on SeatsBooked {{ attempts cursor booking {{ id reference version status \
+                 paymentReference total {{ amountMinor currency }} seats {{ {SEAT} }} }} }} {LOST}"
+        );
+        self.call("bookSeats", "BookSeatsInput", &selection, input)
+            .await
+    }
+}
+
+/// What the refusals of the box office are asked for.
+const LOST: &str = "... on SeatConflict { attempts \
+         conflicts { expectedVersion seat { id version status label } } \
+         alternatives { id version status label } } \
+     ... on EventStatusConflict { event { status } }";
+
+/// Seats of an event, as all mutations of the box office want them.
+pub fn box_office_input(event: &str, seats: &[Seat]) -> Value {
+    let seats: Vec<Value> = seats.iter().map(Seat::input).collect();
+    json!({"eventId": event, "seats": seats})
 }
