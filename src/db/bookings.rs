@@ -1,7 +1,7 @@
 //! Bookings.
 
 use crate::db::schema::bookings;
-use crate::db::transaction_id::TransactionId;
+use crate::db::transaction_id::{TransactionId, pg_current_xact_id};
 use crate::model::ids::{BookingId, EventId, HoldId, SeatNo};
 use crate::model::status::BookingStatus;
 use chrono::{DateTime, Utc};
@@ -37,7 +37,7 @@ pub struct Booking {
     pub currency: String,
     /// What the payment provider calls the payment.
     pub payment_reference: Option<String>,
-    /// The transaction that booked its seats.
+    /// The transaction that booked its seats, or last changed which it has.
     pub transaction_id: TransactionId,
     /// When it was made.
     pub created_at: DateTime<Utc>,
@@ -127,6 +127,54 @@ pub async fn find_by_reference(
         .first(connection)
         .await
         .optional()
+}
+
+/// As [`find_by_reference`], and locks it until the transaction ends. A booking is
+/// always locked before its seats.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock_by_reference(
+    connection: &mut AsyncPgConnection,
+    event: EventId,
+    reference: &str,
+) -> QueryResult<Option<Booking>> {
+    bookings::table
+        .filter(bookings::event_id.eq(event))
+        .filter(bookings::reference.eq(reference))
+        .select(Booking::as_select())
+        .for_update()
+        .first(connection)
+        .await
+        .optional()
+}
+
+/// Writes what may change about a booking: its status, and the seats it has with
+/// their prices. Only if it still is at the version of `booking`; answers it as it
+/// became, or `None` when it was not updated.
+///
+/// # Errors
+/// When the database fails.
+pub async fn update(
+    connection: &mut AsyncPgConnection,
+    booking: &Booking,
+) -> QueryResult<Option<Booking>> {
+    diesel::update(
+        bookings::table
+            .find((booking.event_id, booking.id))
+            .filter(bookings::version.eq(booking.version)),
+    )
+    .set((
+        bookings::version.eq(bookings::version + 1),
+        bookings::status.eq(booking.status),
+        bookings::seat_nos.eq(&booking.seat_nos),
+        bookings::amounts.eq(&booking.amounts),
+        bookings::transaction_id.eq(pg_current_xact_id()),
+    ))
+    .returning(Booking::as_returning())
+    .get_result(connection)
+    .await
+    .optional()
 }
 
 /// The booking that this hold became.

@@ -129,6 +129,17 @@ pub async fn update(connection: &mut AsyncPgConnection, hold: &Hold) -> QueryRes
         .await
 }
 
+/// Moves the end of a locked hold to its `expires_at`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn prolong(connection: &mut AsyncPgConnection, hold: &Hold) -> QueryResult<usize> {
+    diesel::update(holds::table.find((hold.event_id, hold.id)))
+        .set(holds::expires_at.eq(hold.expires_at))
+        .execute(connection)
+        .await
+}
+
 /// Up to `limit` holds that have lapsed and are not published as such, locked.
 /// Those that another transaction has locked are left to it.
 ///

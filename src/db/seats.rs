@@ -2,7 +2,8 @@
 //!
 //! **Invariant:** nothing else writes the table `seats`. Every transition is
 //! the one version-checked UPDATE in [`transition`]; what a transition may
-//! start from is a [`FromState`].
+//! start from is a [`FromState`]. Beside it [`prolong`] moves the end of a hold,
+//! which is no change of status or owner and so no step of the version.
 
 use crate::db::schema::seats;
 use crate::model::ids::{BookingId, EventId, HoldId, PlanId, SeatNo};
@@ -202,6 +203,32 @@ pub async fn transition(
         .returning(SeatState::as_returning())
         .get_results(connection)
         .await
+}
+
+/// Moves the end of a hold on those of `seat_nos` that it still has, and answers them
+/// in the plan's order. Their versions stay, and the feed is not told: nobody else
+/// has to know how long.
+///
+/// # Errors
+/// When the database fails.
+pub async fn prolong(
+    connection: &mut AsyncPgConnection,
+    event: EventId,
+    hold: HoldId,
+    seat_nos: &[SeatNo],
+    until: DateTime<Utc>,
+) -> QueryResult<Vec<SeatState>> {
+    let mut prolonged: Vec<SeatState> = diesel::update(seats::table)
+        .filter(seats::event_id.eq(event))
+        .filter(seats::seat_no.eq_any(seat_nos))
+        .filter(seats::status.eq(SeatStatus::Held))
+        .filter(seats::owner_id.eq(hold.0))
+        .set(seats::held_until.eq(until))
+        .returning(SeatState::as_returning())
+        .get_results(connection)
+        .await?;
+    prolonged.sort_by_key(|seat| seat.seat_no);
+    Ok(prolonged)
 }
 
 /// Creates the seats of a new event, one for each of its plan.

@@ -1,17 +1,21 @@
-//! Who may use a hold or see a booking.
+//! Who may use a hold, and who may see or change a booking.
 
 use crate::db::bookings::{self, Booking};
 use crate::db::holds::{self, Hold};
 use crate::db::seats::{self, SeatState};
 use crate::domain::DomainError;
+use crate::domain::event_view::{self, EventView};
+use crate::domain::plan_cache::PlanCache;
 use crate::domain::transaction::Abort;
 use crate::model::Caller;
-use crate::model::ids::{BookingId, EventId, HoldId};
+use crate::model::ids::{BookingId, EventId, HoldId, SeatNo};
 use crate::model::reference::BookingReference;
-use crate::model::status::HoldStatus;
+use crate::model::status::{BookingStatus, HoldStatus};
 use crate::model::token::HoldToken;
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
+use serde::{Serialize, Serializer};
+use std::sync::Arc;
 
 /// A token, as it came; what is no token belongs to no hold.
 pub type PresentedToken = Option<HoldToken>;
@@ -23,6 +27,44 @@ pub enum HoldUnusable {
     NotFound,
     /// It is over: released, confirmed or lapsed before.
     Ended(HoldStatus),
+}
+
+/// Why nothing can be changed about the booking of a reference.
+#[derive(Clone, Debug)]
+pub enum BookingUnusable {
+    /// There is none, or it is somebody else's.
+    NotFound,
+    /// Somebody has changed it since: here it is.
+    VersionConflict(Box<CurrentBooking>),
+    /// It is cancelled.
+    Ended,
+}
+
+/// A booking as it is, with its event and its seats.
+#[derive(Clone, Debug)]
+pub struct CurrentBooking {
+    /// The event.
+    pub event: Arc<EventView>,
+    /// The booking.
+    pub booking: Booking,
+    /// Its seats, in the plan's order.
+    pub seats: Vec<SeatState>,
+}
+
+/// A booking that somebody wants to change, and the version that this was decided on.
+#[derive(Clone, Debug, Serialize)]
+pub struct PresentedBooking {
+    /// What a person reads out.
+    #[serde(serialize_with = "as_text")]
+    pub reference: BookingReference,
+    /// For a visitor: the token of the hold that it was.
+    pub token: PresentedToken,
+    /// The version of the booking that was seen.
+    pub version: i32,
+}
+
+fn as_text<S: Serializer>(reference: &BookingReference, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(reference)
 }
 
 /// A hold that is still running, with its seats as they are.
@@ -44,6 +86,31 @@ pub fn may_use(hold: &Hold, token: &HoldToken, caller: &Caller) -> bool {
 
 fn owns(buyer: Option<&str>, caller: &Caller) -> bool {
     buyer.is_some() && buyer == caller.subject()
+}
+
+/// The numbers of `named` seats, each once, in the plan's order, when all of them are
+/// among `seat_nos`, those that a hold or booking of `event` has. `field` is their list
+/// in the input, and `what` they have to be in.
+///
+/// # Errors
+/// When one of them is not.
+pub fn owned_seats(
+    field: &str,
+    what: &str,
+    named: &[(EventId, SeatNo)],
+    event: EventId,
+    seat_nos: &[SeatNo],
+) -> Result<Vec<SeatNo>, DomainError> {
+    let is_strange =
+        |(of, seat_no): &(EventId, SeatNo)| *of != event || !seat_nos.contains(seat_no);
+    if let Some(index) = named.iter().position(is_strange) {
+        let message = format!("this seat is not in the {what}");
+        return Err(DomainError::invalid(format!("{field}[{index}]"), message));
+    }
+    let mut named: Vec<SeatNo> = named.iter().map(|(_, seat_no)| *seat_no).collect();
+    named.sort_unstable();
+    named.dedup();
+    Ok(named)
 }
 
 /// The hold of this token, locked, and the database's clock.
@@ -76,14 +143,19 @@ pub async fn lock_running<R: From<HoldUnusable>>(
     caller: &Caller,
 ) -> Result<Hold, Abort<R>> {
     let (hold, now) = lock(connection, token, caller).await?;
-    let status = match hold.status {
-        HoldStatus::Active if hold.expires_at <= now => HoldStatus::Lapsed,
-        status => status,
-    };
-    if status == HoldStatus::Active {
-        Ok(hold)
-    } else {
-        Err(Abort::Refused(HoldUnusable::Ended(status).into()))
+    require_running(&hold, now).map_err(|unusable| Abort::Refused(unusable.into()))?;
+    Ok(hold)
+}
+
+/// Lets pass only a hold that is running at this time.
+///
+/// # Errors
+/// When it is over.
+pub fn require_running(hold: &Hold, now: DateTime<Utc>) -> Result<(), HoldUnusable> {
+    match hold.status {
+        HoldStatus::Active if hold.expires_at > now => Ok(()),
+        HoldStatus::Active => Err(HoldUnusable::Ended(HoldStatus::Lapsed)),
+        status => Err(HoldUnusable::Ended(status)),
     }
 }
 
@@ -143,6 +215,41 @@ pub async fn find_booking(
     let text = reference.to_string();
     let booking = bookings::find_by_reference(connection, reference.event, &text).await?;
     Ok(booking.filter(|booking| may_see(booking, token.as_ref(), caller)))
+}
+
+/// The booking that is presented, locked, for those who may see it, and its event. It
+/// is at the version that was presented and not cancelled.
+///
+/// # Errors
+/// A refusal when it is not so; a failure of the database.
+pub async fn lock_booking<R: From<BookingUnusable>>(
+    connection: &mut AsyncPgConnection,
+    plans: &PlanCache,
+    presented: &PresentedBooking,
+    caller: &Caller,
+) -> Result<(Booking, Arc<EventView>, DateTime<Utc>), Abort<R>> {
+    let refused = |unusable: BookingUnusable| Abort::Refused(unusable.into());
+    let text = presented.reference.to_string();
+    let event = presented.reference.event;
+    let booking = bookings::lock_by_reference(connection, event, &text)
+        .await?
+        .filter(|booking| may_see(booking, presented.token.as_ref(), caller))
+        .ok_or_else(|| refused(BookingUnusable::NotFound))?;
+    let (event, now) = event_view::find(connection, plans, caller, event).await?;
+    let event = Arc::new(event);
+    if booking.version != presented.version {
+        let seats = seats::load(connection, booking.event_id, &booking.seat_nos).await?;
+        let current = Box::new(CurrentBooking {
+            event,
+            booking,
+            seats,
+        });
+        return Err(refused(BookingUnusable::VersionConflict(current)));
+    }
+    if booking.status == BookingStatus::Cancelled {
+        return Err(refused(BookingUnusable::Ended));
+    }
+    Ok((booking, event, now))
 }
 
 /// The booking with this id, for its signed-in owner and for staff.

@@ -132,16 +132,6 @@ impl Work<'_> {
             let message = "name at least one seat, or leave it out to release all";
             return Err(DomainError::invalid("seatIds", message));
         }
-        let mut named = Vec::with_capacity(seats.len());
-        for (index, (event, seat_no)) in seats.iter().enumerate() {
-            if *event != hold.event_id || !hold.seat_nos.contains(seat_no) {
-                let field = format!("seatIds[{index}]");
-                return Err(DomainError::invalid(field, "this seat is not in the hold"));
-            }
-            named.push(*seat_no);
-        }
-        named.sort_unstable();
-        named.dedup();
-        Ok(named)
+        access::owned_seats("seatIds", "hold", seats, hold.event_id, &hold.seat_nos)
     }
 }

@@ -38,6 +38,22 @@ pub fn require_open(event: &Event, now: DateTime<Utc>) -> Result<(), SaleNotOpen
     })
 }
 
+/// Lets pass unless `event` is called off: for those who have a claim to seats already,
+/// which the end of the sale does not take from them.
+///
+/// # Errors
+/// When the event is cancelled.
+pub fn require_not_cancelled(event: &Event) -> Result<(), SaleNotOpen> {
+    if event.status == EventStatus::Cancelled {
+        return Err(SaleNotOpen {
+            status: event.status,
+            opens_at: None,
+            closed_at: None,
+        });
+    }
+    Ok(())
+}
+
 /// A change of an event's status, decided on one version of the event.
 #[derive(Clone, Copy, Debug)]
 pub struct ChangeSale {
@@ -161,6 +177,16 @@ mod tests {
         ] {
             assert!(!open(status, Some((-1, 1))));
         }
+    }
+
+    #[test]
+    fn only_a_cancelled_event_takes_away_what_somebody_has() {
+        let now = DateTime::UNIX_EPOCH;
+        let pass = |status| require_not_cancelled(&event(status, Some((-2, -1)), now));
+        assert_eq!(pass(EventStatus::OnSale), Ok(()));
+        assert_eq!(pass(EventStatus::Closed), Ok(()));
+        let refused = pass(EventStatus::Cancelled).unwrap_err();
+        assert_eq!(refused.status, EventStatus::Cancelled);
     }
 
     #[test]

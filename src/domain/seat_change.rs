@@ -7,7 +7,8 @@
 
 use crate::config::Concurrency;
 use crate::db::seats::{self, ExpectedSeat, SeatState, Transition};
-use crate::model::ids::{EventId, SeatNo};
+use crate::model::ids::{EventId, HoldId, SeatNo};
+use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 
@@ -48,4 +49,22 @@ pub async fn change(
     let mut changed = seats::transition(connection, event, expected, transition).await?;
     changed.sort_by_key(|seat| seat.seat_no);
     Ok(changed)
+}
+
+/// Moves the end of a hold on those of `seat_nos` that it still has; answers them in
+/// the plan's order.
+///
+/// # Errors
+/// When the database fails.
+pub async fn prolong(
+    connection: &mut AsyncPgConnection,
+    concurrency: Concurrency,
+    (event, hold): (EventId, HoldId),
+    seat_nos: &[SeatNo],
+    until: DateTime<Utc>,
+) -> QueryResult<Vec<SeatState>> {
+    if concurrency == Concurrency::Pessimistic {
+        seats::lock(connection, event, seat_nos).await?;
+    }
+    seats::prolong(connection, event, hold, seat_nos, until).await
 }

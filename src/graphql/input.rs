@@ -7,6 +7,7 @@ use crate::graphql::types::time::Time;
 use crate::model::cursor::Cursor;
 use crate::model::global_id::GlobalId;
 use crate::model::ids::{EventId, PlanId, SeatNo, VenueId};
+use crate::model::reference::BookingReference;
 use async_graphql::{
     Enum, ID, InputObject, InputValueError, InputValueResult, Scalar, ScalarType, Value,
 };
@@ -93,12 +94,31 @@ pub(super) fn seat_versions(
         .collect()
 }
 
+/// Seats of the event that the first of them is of, at the versions that the client saw.
+pub(super) fn seat_versions_of_one_event(
+    field: &str,
+    seats: &[SeatVersionInput],
+) -> ApiResult<(EventId, Vec<ExpectedSeat>)> {
+    let Some(first) = seats.first() else {
+        return Err(ApiError::bad_input(field, "name at least one seat"));
+    };
+    let (event, _) = seat_id(&format!("{field}[0].seatId"), &first.seat_id)?;
+    Ok((event, seat_versions(field, event, seats)?))
+}
+
 /// Seats of any event.
 pub(super) fn seat_ids(field: &str, ids: &[ID]) -> ApiResult<Vec<(EventId, SeatNo)>> {
     (0..)
         .zip(ids)
         .map(|(index, id): (usize, _)| seat_id(&format!("{field}[{index}]"), id))
         .collect()
+}
+
+/// The reference of a booking, as people type it.
+pub(super) fn booking_reference(field: &str, reference: &str) -> ApiResult<BookingReference> {
+    reference
+        .parse()
+        .map_err(|error| ApiError::bad_input(field, error))
 }
 
 /// A time that RFC 3339 can write, and the database can store.

@@ -4,7 +4,7 @@ use crate::db::events::{self, EventSelection};
 use crate::db::venues;
 use crate::domain::access;
 use crate::graphql::errors::{ApiError, ApiResult};
-use crate::graphql::input::{event_id, global_id, time, venue_id};
+use crate::graphql::input::{booking_reference, event_id, global_id, time, venue_id};
 use crate::graphql::node::{self, Node};
 use crate::graphql::pagination::{Connection, PageRequest};
 use crate::graphql::services::{caller, connection};
@@ -15,7 +15,6 @@ use crate::graphql::types::time::Time;
 use crate::graphql::types::venue::Venue;
 use crate::graphql::types::viewer::Viewer;
 use crate::model::ids::{EventId, VenueId};
-use crate::model::reference::BookingReference;
 use async_graphql::{Context, ID, InputObject, Object};
 
 /// Venues or events on one page at most.
@@ -136,9 +135,7 @@ impl Query {
         #[graphql(desc = "The token of the hold that it was: for an owner who is not signed in.")]
         token: Option<String>,
     ) -> ApiResult<Option<Booking>> {
-        let reference: BookingReference = reference
-            .parse()
-            .map_err(|error| ApiError::bad_input("reference", error))?;
+        let reference = booking_reference("reference", &reference)?;
         let token = token.and_then(|token| token.parse().ok());
         let caller = caller(context);
         let mut connection = connection(context).await?;

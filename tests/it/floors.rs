@@ -86,11 +86,19 @@ fn one_module_writes_seats() {
         }
     }
     let owner = fs::read_to_string(source("db/seats.rs")).unwrap();
-    assert_eq!(
-        owner.matches("update(seats::").count(),
-        1,
-        "and it has one UPDATE"
-    );
+    let updates: Vec<&str> = owner.split("update(seats::").skip(1).collect();
+    assert_eq!(updates.len(), 2, "and it has two UPDATEs");
+    let sets = |update: &&str, column: &str| {
+        let until = update.find("returning").unwrap();
+        update[..until].contains(&format!("seats::{column}.eq("))
+    };
+    for column in ["version", "status", "owner_id", "cause", "actor"] {
+        let setting = updates.iter().filter(|update| {
+            let set = update.find(".set(").unwrap();
+            sets(&&update[set..], column)
+        });
+        assert_eq!(setting.count(), 1, "of which one writes {column}");
+    }
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! `Mutation`: one file for each.
 
 mod box_office;
+mod cancel_booking;
 mod change_sale;
 mod confirm_hold;
 mod create_event;
 mod create_venue;
 mod hold_best_available;
+mod exchange_seats;
+mod extend_hold;
 mod hold_seats;
 mod import_seating_plan;
 mod release_hold;
@@ -21,8 +24,11 @@ use async_graphql::MergedObject;
 pub struct Mutation(
     hold_seats::HoldSeatsMutation,
     hold_best_available::HoldBestAvailableMutation,
+    extend_hold::ExtendHoldMutation,
     release_hold::ReleaseHoldMutation,
     confirm_hold::ConfirmHoldMutation,
+    exchange_seats::ExchangeSeatsMutation,
+    cancel_booking::CancelBookingMutation,
     create_venue::CreateVenueMutation,
     update_venue::UpdateVenueMutation,
     import_seating_plan::ImportSeatingPlanMutation,

@@ -2,8 +2,10 @@
 
 use crate::graphql::refusal::RefusalCode;
 use crate::graphql::types::seat::Seat;
+use crate::graphql::types::time::Time;
 use crate::model::status::HoldStatus;
 use async_graphql::SimpleObject;
+use chrono::{DateTime, Utc};
 
 /// There is no hold with that token, or it is somebody else's.
 #[derive(SimpleObject)]
@@ -32,6 +34,28 @@ pub struct HoldLapsed {
     pub(super) message: String,
     /// The seats that are lost, as they are now.
     lost: Vec<Seat>,
+}
+
+/// The hold runs as long as its event lets any hold run: it cannot be extended.
+#[derive(SimpleObject)]
+pub struct HoldExtensionExhausted {
+    /// Always `HOLD_EXTENSION_EXHAUSTED`.
+    pub(super) code: RefusalCode,
+    /// Why, for people.
+    pub(super) message: String,
+    /// When the hold lapses.
+    expires_at: Time,
+}
+
+impl HoldExtensionExhausted {
+    pub(in crate::graphql) fn new(expires_at: DateTime<Utc>) -> Self {
+        Self {
+            code: RefusalCode::HoldExtensionExhausted,
+            message: "the hold runs as long as a hold of this event can: confirm it in time"
+                .to_owned(),
+            expires_at: Time(expires_at),
+        }
+    }
 }
 
 impl HoldNotFound {

@@ -1,6 +1,7 @@
 //! Refusals: the domain's normal "no", as data. Each has a code for programs, a
 //! message for people, and what a client needs to go on.
 
+mod booking;
 mod conflict;
 mod event;
 mod hold;
@@ -9,9 +10,10 @@ mod plan;
 mod seating;
 mod venue;
 
+pub use booking::{BookingEnded, BookingNotFound, BookingVersionConflict};
 pub use conflict::SeatConflict;
 pub use event::{EventStatusConflict, EventVersionConflict};
-pub use hold::{HoldEnded, HoldLapsed, HoldNotFound};
+pub use hold::{HoldEnded, HoldExtensionExhausted, HoldLapsed, HoldNotFound};
 pub use limit::{LimitExceeded, SaleNotOpen};
 pub use plan::SeatingPlanRefused;
 pub use seating::{NotEnoughSeats, SeatsLeftAlone};
@@ -40,6 +42,14 @@ pub enum Refusal {
     HoldLapsed(HoldLapsed),
     /// Somebody else has changed the venue.
     VenueVersionConflict(VenueVersionConflict),
+    /// The hold cannot run any longer.
+    HoldExtensionExhausted(HoldExtensionExhausted),
+    /// No booking with that reference.
+    BookingNotFound(BookingNotFound),
+    /// The booking is cancelled.
+    BookingEnded(BookingEnded),
+    /// Somebody else has changed the booking.
+    BookingVersionConflict(BookingVersionConflict),
     /// Somebody else has changed the event.
     EventVersionConflict(EventVersionConflict),
     /// The event's status does not allow it.
@@ -67,6 +77,12 @@ pub enum RefusalCode {
     HoldEnded,
     /// The hold has lapsed and somebody else has some of its seats.
     HoldLapsed,
+    /// The hold runs as long as its event allows already.
+    HoldExtensionExhausted,
+    /// There is no booking with that reference for the caller.
+    BookingNotFound,
+    /// The booking is cancelled.
+    BookingEnded,
     /// The record is not at the version that the decision was made on.
     VersionConflict,
     /// The event is in a status that does not allow it.

@@ -4,6 +4,7 @@ use crate::db::bookings;
 use crate::db::seats::SeatState;
 use crate::domain::event_view::EventView;
 use crate::graphql::types::event::Event;
+use crate::graphql::types::line_item::LineItem;
 use crate::graphql::types::money::Money;
 use crate::graphql::types::seat::Seat;
 use crate::graphql::types::time::Time;
@@ -67,6 +68,15 @@ impl Booking {
     }
 
     /// What its seats cost together, fixed when they were held, or sold without a hold.
+    /// Its seats with what each costs, fixed when it was held, in the plan's order. They
+    /// come to `total`.
+    async fn line_items(&self) -> Vec<LineItem> {
+        let booking = &self.booking;
+        let priced = (&*booking.seat_nos, &*booking.amounts);
+        LineItem::all(&self.event, &self.seats, priced, &booking.currency)
+    }
+
+    /// What its seats cost together, fixed when they were held.
     async fn total(&self) -> Money {
         Money::new(self.booking.total(), &self.booking.currency)
     }

@@ -4,6 +4,7 @@ use crate::db::holds;
 use crate::db::seats::SeatState;
 use crate::domain::event_view::EventView;
 use crate::graphql::types::event::Event;
+use crate::graphql::types::line_item::LineItem;
 use crate::graphql::types::money::Money;
 use crate::graphql::types::seat::Seat;
 use crate::graphql::types::time::Time;
@@ -54,6 +55,14 @@ impl Hold {
     /// seats.
     async fn expires_at(&self) -> Time {
         Time(self.hold.expires_at)
+    }
+
+    /// Its seats with what each costs, fixed when it was held, in the plan's order. They
+    /// come to `total`.
+    async fn line_items(&self) -> Vec<LineItem> {
+        let hold = &self.hold;
+        let priced = (&*hold.seat_nos, &*hold.amounts);
+        LineItem::all(&self.event, &self.seats, priced, &hold.currency)
     }
 
     /// What its seats cost together, fixed when they were held.

@@ -4,6 +4,7 @@ pub mod availability;
 pub mod booking;
 pub mod event;
 pub mod hold;
+pub mod line_item;
 pub mod money;
 pub mod seat;
 pub mod seat_history;

@@ -1,21 +1,28 @@
-//! The ways of a hold, happy and unhappy: held, grown, released, made a
-//! booking, lapsed, lost.
+//! The ways of a hold, happy and unhappy: held, grown, extended, exchanged, released,
+//! made a booking, lapsed, lost; and of the booking: exchanged, cancelled.
 
+mod cancelling;
 mod confirming;
 mod conflict;
+mod exchanging;
+mod exchanging_races;
+mod extending;
 mod growing;
 mod idempotency;
 mod lapsed;
 mod lapsed_confirm;
 mod limits;
+mod line_items;
 mod release;
 mod retrying;
 mod sweeper;
 mod visibility;
 
+use crate::support::actor::Actor;
 use crate::support::{Answer, Event, House, Seat, checks, eventually};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use usher::model::global_id::GlobalId;
 
 /// The token that a hold was answered with.
@@ -38,6 +45,42 @@ pub(crate) fn states(list: &Value) -> Vec<(&str, i64)> {
             (status, seat["version"].as_i64().unwrap())
         })
         .collect()
+}
+
+/// The booking that these seats become.
+async fn book(buyer: &Actor, event: &Event, seats: &[Seat]) -> Value {
+    let token = token_of(&buyer.hold(&event.id, seats).await);
+    let confirmed = buyer.confirm(&token).await;
+    assert_eq!(confirmed.data()["__typename"], "HoldConfirmed");
+    confirmed.data()["booking"].clone()
+}
+
+/// Every seat of an event once the change at the cursor of this answer is seen.
+async fn seen_at(caller: &Actor, event: &Event, answer: &Answer) -> Vec<(String, i64)> {
+    let query = "query($id: ID!, $cursor: Cursor!) { \
+        event(id: $id) { seatMap(atLeast: $cursor) { seats { status version } } } }";
+    let variables = json!({"id": event.id, "cursor": answer.data()["cursor"]});
+    let answer = caller.ask(query, variables).await;
+    let seats = &answer.data()["event"]["seatMap"]["seats"];
+    let owned = |(status, version): (&str, i64)| (status.to_owned(), version);
+    states(seats).into_iter().map(owned).collect()
+}
+
+/// How many answers there are of each type.
+fn tally(answers: &[Answer]) -> BTreeMap<&str, usize> {
+    let mut tally = BTreeMap::new();
+    for answer in answers {
+        let kind = answer.data()["__typename"].as_str().unwrap();
+        *tally.entry(kind).or_default() += 1;
+    }
+    tally
+}
+
+/// Changes the event as staff will be able to: its version goes up.
+async fn change_event(house: &House, event: &Event, change: &str) {
+    let key = event_key(event);
+    let update = format!("UPDATE events SET {change}, version = version + 1 WHERE id = {key}");
+    house.sql().await.batch_execute(&update).await.unwrap();
 }
 
 /// The key of a hold in the database.

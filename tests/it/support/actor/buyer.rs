@@ -71,6 +71,91 @@ impl Actor {
         self.call("confirmHold", "ConfirmHoldInput", &selection, input)
             .await
     }
+
+    pub async fn extend(&self, token: &str) -> Answer {
+        self.extend_input(&json!({"token": token})).await
+    }
+
+    /// `extendHold` with exactly this input.
+    pub async fn extend_input(&self, input: &Value) -> Answer {
+        let selection = format!(
+            "... on HoldExtended {{ attempts hold {{ id expiresAt seats {{ {SEAT} }} }} }} \
+             ... on SaleNotOpen {{ status }} \
+             ... on HoldExtensionExhausted {{ expiresAt }}"
+        );
+        self.call("extendHold", "ExtendHoldInput", &selection, input)
+            .await
+    }
+
+    /// Swaps seats of the hold of this token.
+    pub async fn exchange_held(&self, token: &str, give: &[Seat], take: &[Seat]) -> Answer {
+        let input = exchange(json!({"token": token}), give, take);
+        self.exchange_input(&input).await
+    }
+
+    /// Swaps seats of this booking as it was answered.
+    pub async fn exchange_booked(&self, booking: &Value, give: &[Seat], take: &[Seat]) -> Answer {
+        let (reference, version) = (&booking["reference"], &booking["version"]);
+        let of = json!({"reference": reference, "bookingVersion": version});
+        self.exchange_input(&exchange(of, give, take)).await
+    }
+
+    /// `exchangeSeats` with exactly this input.
+    pub async fn exchange_input(&self, input: &Value) -> Answer {
+        let selection = format!(
+            "... on SeatsExchanged {{ attempts cursor priceDifference {{ amountMinor currency }} \
+                 given {{ {SEAT} }} taken {{ {SEAT} }} \
+                 hold {{ id expiresAt {PRICED} }} \
+                 booking {{ {BOOKING} {PRICED} }} }} \
+             ... on SeatConflict {{ attempts \
+                 conflicts {{ expectedVersion seat {{ {SEAT} }} }} \
+                 alternatives {{ {SEAT} }} }} \
+             ... on LimitExceeded {{ kind limit requested }} \
+             ... on SaleNotOpen {{ status }} \
+             ... on BookingVersionConflict {{ expectedVersion booking {{ {BOOKING} {PRICED} }} }}"
+        );
+        self.call("exchangeSeats", "ExchangeSeatsInput", &selection, input)
+            .await
+    }
+
+    /// Cancels these seats of this booking as it was answered; all without a list.
+    pub async fn cancel(&self, booking: &Value, seats: Option<&[Seat]>) -> Answer {
+        let (reference, version) = (&booking["reference"], &booking["version"]);
+        let mut input = json!({"reference": reference, "version": version});
+        if let Some(seats) = seats {
+            input["seatIds"] = json!(ids(seats));
+        }
+        self.cancel_input(&input).await
+    }
+
+    /// `cancelBooking` with exactly this input.
+    pub async fn cancel_input(&self, input: &Value) -> Answer {
+        let selection = format!(
+            "... on BookingCancelled {{ attempts cursor refund {{ amountMinor currency }} \
+                 seats {{ {SEAT} }} booking {{ {BOOKING} {PRICED} }} }} \
+             ... on BookingVersionConflict {{ expectedVersion booking {{ {BOOKING} {PRICED} }} }}"
+        );
+        self.call("cancelBooking", "CancelBookingInput", &selection, input)
+            .await
+    }
+}
+
+/// What is asked about a booking, beside its seats.
+const BOOKING: &str = "id reference version status";
+/// What is asked about the seats of a hold or booking.
+const PRICED: &str = "total { amountMinor currency } seats { id version status label } \
+    lineItems { seat { id version } price { amountMinor currency } }";
+
+fn ids(seats: &[Seat]) -> Vec<&str> {
+    seats.iter().map(|seat| seat.id.as_str()).collect()
+}
+
+/// The input of an exchange of these seats of a hold or booking.
+pub fn exchange(mut of: Value, give: &[Seat], take: &[Seat]) -> Value {
+    let take: Vec<Value> = take.iter().map(Seat::input).collect();
+    of["giveSeatIds"] = json!(ids(give));
+    of["takeSeats"] = json!(take);
+    of
 }
 
 /// All that is asked about seats that are held, or are not.

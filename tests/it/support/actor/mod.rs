@@ -1,6 +1,6 @@
 //! People who use the API, with verbs for what they do.
 
-mod buyer;
+pub mod buyer;
 mod staff;
 
 pub use staff::box_office_input;
