@@ -88,6 +88,28 @@ impl Nodes {
                      seatIds: [$id]}}) {{ __typename }} }}"
                 ),
             ),
+            (
+                "Seat",
+                format!(
+                    "mutation($id: ID!) {{ exchangeSeats(input: {{token: \"{token}\", \
+                     giveSeatIds: [$id], takeSeats: [{{seatId: \"{seat}\", version: 1}}]}}) \
+                     {{ __typename }} }}"
+                ),
+            ),
+            (
+                "Seat",
+                format!(
+                    "mutation($id: ID!) {{ exchangeSeats(input: {{token: \"{token}\", \
+                     giveSeatIds: [\"{seat}\"], takeSeats: [{{seatId: $id, version: 1}}]}}) \
+                     {{ __typename }} }}"
+                ),
+            ),
+            (
+                "Seat",
+                "mutation($id: ID!) { cancelBooking(input: {reference: \"1-ABCD-EFGH\", \
+                 version: 1, seatIds: [$id]}) { __typename } }"
+                    .into(),
+            ),
             ("Venue", create("$id", &quoted(plan))),
             ("SeatingPlan", create(&quoted(venue), "$id")),
             (

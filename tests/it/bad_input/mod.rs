@@ -3,6 +3,7 @@
 //! nothing.
 
 mod box_office;
+mod bookings;
 mod cursors;
 mod event_states;
 mod ids;

@@ -14,6 +14,8 @@ enum Answered {
     BadInput,
     /// The refusal `HOLD_NOT_FOUND`.
     HoldNotFound,
+    /// A refusal: no booking with that reference for the caller.
+    BookingNotFound,
     /// Nothing is found.
     Null,
     /// A list with nothing in it.
@@ -38,12 +40,12 @@ fn nasty() -> Vec<String> {
     ]
 }
 
-use Answered::{BadInput, Empty, HoldNotFound, Null};
+use Answered::{BadInput, BookingNotFound, Empty, HoldNotFound, Null};
 
 /// Every argument that takes a text which usher itself gave out, or that it
 /// looks something up by: `$text`, or `$time` or `$cursor` by its type. What
 /// begins with `@` stands for something of the stage.
-const ARGUMENTS: [(&str, Answered); 27] = [
+const ARGUMENTS: [(&str, Answered); 33] = [
     ("{ node(id: $text) { id } }", BadInput),
     ("{ event(id: $text) { id } }", BadInput),
     ("{ venues(after: $text) { nodes { id } } }", BadInput),
@@ -108,6 +110,36 @@ const ARGUMENTS: [(&str, Answered); 27] = [
     (
         "mutation { confirmHold(input: {token: $text}) { ... on Refusal { code message } } }",
         HoldNotFound,
+    ),
+    (
+        "mutation { extendHold(input: {token: $text}) { ... on Refusal { code message } } }",
+        HoldNotFound,
+    ),
+    (
+        "mutation { exchangeSeats(input: {token: $text, giveSeatIds: [\"@first\"], \
+         takeSeats: [{seatId: \"@seat\", version: 1}]}) { ... on Refusal { code message } } }",
+        HoldNotFound,
+    ),
+    (
+        "mutation { exchangeSeats(input: {reference: $text, bookingVersion: 1, \
+         giveSeatIds: [\"@first\"], takeSeats: [{seatId: \"@seat\", version: 1}]}) \
+         { __typename } }",
+        BadInput,
+    ),
+    (
+        "mutation { exchangeSeats(input: {reference: \"@reference\", bookingVersion: 1, \
+         token: $text, giveSeatIds: [\"@first\"], \
+         takeSeats: [{seatId: \"@seat\", version: 1}]}) { ... on Refusal { code message } } }",
+        BookingNotFound,
+    ),
+    (
+        "mutation { cancelBooking(input: {reference: $text, version: 1}) { __typename } }",
+        BadInput,
+    ),
+    (
+        "mutation { cancelBooking(input: {reference: \"@reference\", version: 1, \
+         token: $text}) { ... on Refusal { code message } } }",
+        BookingNotFound,
     ),
     (
         "mutation { createVenue(input: {name: \"x\", timeZone: $text}) { __typename } }",
@@ -175,6 +207,7 @@ fn assert_answered(answer: &Answer, expected: Answered) {
     let root = answer.data().as_object().unwrap().values().next().unwrap();
     match expected {
         HoldNotFound => assert_eq!(root["code"], "HOLD_NOT_FOUND", "{root}"),
+        BookingNotFound => assert_eq!(root["code"], "BOOKING_NOT_FOUND", "{root}"),
         Null => assert!(root.is_null(), "{root}"),
         Empty => assert_eq!(root["seats"]["nodes"], json!([]), "{root}"),
         BadInput => {}
@@ -191,6 +224,7 @@ async fn stage(house: &House) -> Vec<(String, Answered)> {
     let rest = "name: \"x\", startsAt: \"2030-01-01T00:00:00Z\"";
     let known = [
         ("@event", event.id.as_str()),
+        ("@first", &event.seats[0].id),
         ("@seat", &event.seats[1].id),
         ("@reference", reference),
         ("@venue", &id_of("Venue:1")),

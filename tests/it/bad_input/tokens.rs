@@ -14,7 +14,10 @@ use usher::model::token::{HoldToken, TokenSalt};
 /// anything.
 async fn assert_worthless(caller: &Actor, event: &Event, token: &str, before: &Digest<'_>) {
     let free = event.seats.last().unwrap().clone();
+    let (first, others) = event.seats.split_at(1);
     for answer in [
+        caller.extend(token).await,
+        caller.exchange_held(token, first, others).await,
         caller.release(token, None).await,
         caller.release(token, Some(&[&event.seats[0].id])).await,
         caller.confirm(token).await,
