@@ -31,6 +31,10 @@ struct CancelBookingInput {
 
 /// What became of it.
 #[derive(Union)]
+#[expect(
+    clippy::enum_variant_names,
+    reason = "a variant is called what its type is called"
+)]
 enum CancelBookingResult {
     /// The seats are given back.
     BookingCancelled(BookingCancelled),
