@@ -31,7 +31,7 @@ struct CancelBookingInput {
 
 /// What became of it.
 #[derive(Union)]
-#[expect(
+#[allow(
     clippy::enum_variant_names,
     reason = "a variant is called what its type is called"
 )]
