@@ -1,5 +1,6 @@
 //! Holds.
 
+use crate::db::clock;
 use crate::db::schema::holds;
 use crate::db::transaction_id::{TransactionId, pg_current_xact_id};
 use crate::model::ids::{EventId, HoldId, SeatNo};
@@ -10,11 +11,6 @@ use diesel::prelude::*;
 use diesel::sql_types::Timestamptz;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde::{Deserialize, Serialize};
-
-diesel::define_sql_function! {
-    /// The database's clock at this moment, not at the start of the transaction.
-    fn clock_timestamp() -> Timestamptz;
-}
 
 /// Seats kept for one buyer until a time.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable, Serialize, Deserialize)]
@@ -106,9 +102,7 @@ pub async fn lock(
         return Ok(None);
     };
     // A statement of its own: within the one that waits, the clock may be read first.
-    let granted_at = diesel::select(clock_timestamp())
-        .get_result(connection)
-        .await?;
+    let granted_at = clock::read(connection).await?;
     Ok(Some((hold, granted_at)))
 }
 

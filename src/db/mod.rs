@@ -8,6 +8,7 @@ pub mod advisory_locks;
 pub mod bookings;
 pub mod buyers;
 pub mod changes;
+pub mod clock;
 mod database_url;
 pub mod embedded;
 mod encryption;

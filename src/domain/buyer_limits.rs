@@ -7,8 +7,11 @@
 use crate::config::Concurrency;
 use crate::db::advisory_locks;
 use crate::db::buyers::{self, Holdings};
+use crate::db::clock;
 use crate::db::events::Event;
+use crate::db::holds::Hold;
 use crate::model::Caller;
+use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
@@ -62,10 +65,8 @@ pub async fn check(
     wanted: Wanted<'_>,
 ) -> QueryResult<Result<(), LimitExceeded>> {
     let is_own_of_staff = caller.is_staff() && wanted.buyer == caller.subject();
-    let buyer = wanted.buyer.filter(|_| !is_own_of_staff);
-    let is_limited = event.max_seats_per_buyer.is_some() || event.max_holds_per_buyer.is_some();
-    let others = match buyer {
-        Some(buyer) if is_limited => {
+    let others = match wanted.buyer {
+        Some(buyer) if is_limited(event) && !is_own_of_staff => {
             if concurrency != Concurrency::Serializable {
                 advisory_locks::lock_buyer(connection, event.id, buyer).await?;
             }
@@ -75,6 +76,36 @@ pub async fn check(
     };
     let limits_of_a_buyer = !is_own_of_staff;
     Ok(judge(event, wanted, others, limits_of_a_buyer))
+}
+
+/// The database's clock when it is the turn of the hold's buyer, for whoever goes on with a
+/// hold that was counted when it was made. One that is still running at that time is
+/// counted by everybody who has had their turn before, as a hold, and by everybody who
+/// comes after, as what has become of it. `now` is the clock when the hold was locked.
+///
+/// # Errors
+/// When the database fails.
+pub async fn turn(
+    connection: &mut AsyncPgConnection,
+    concurrency: Concurrency,
+    event: &Event,
+    hold: &Hold,
+    now: DateTime<Utc>,
+) -> QueryResult<DateTime<Utc>> {
+    let Some(buyer) = hold.buyer.as_deref().filter(|_| is_limited(event)) else {
+        return Ok(now);
+    };
+    if concurrency == Concurrency::Serializable {
+        // For the database to see that this one and whoever counts depend on each other.
+        buyers::holdings(connection, event.id, buyer, hold.id.0).await?;
+    } else {
+        advisory_locks::lock_buyer(connection, event.id, buyer).await?;
+    }
+    clock::read(connection).await
+}
+
+fn is_limited(event: &Event) -> bool {
+    event.max_seats_per_buyer.is_some() || event.max_holds_per_buyer.is_some()
 }
 
 fn judge(

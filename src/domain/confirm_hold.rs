@@ -13,7 +13,7 @@ use crate::domain::{DomainError, Environment, seat_change, text};
 use crate::model::Caller;
 use crate::model::ids::BookingId;
 use crate::model::reference::BookingReference;
-use crate::model::status::{Cause, EventStatus, HoldStatus, SeatStatus};
+use crate::model::status::{Cause, HoldStatus, SeatStatus};
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use serde::{Deserialize, Serialize};
@@ -111,6 +111,8 @@ impl UnitOfWork for Work<'_> {
         let record = if hold.status == HoldStatus::Confirmed {
             confirmed_before(connection, &hold).await?
         } else {
+            let concurrency = self.environment.concurrency;
+            let now = buyer_limits::turn(connection, concurrency, &event.event, &hold, now).await?;
             let from = may_claim(&event, &hold, now)?;
             let was_a_visitors = hold.buyer.is_none();
             // Who held as a visitor and has signed in since finds the booking again.
@@ -134,16 +136,14 @@ fn may_claim(
     hold: &Hold,
     now: DateTime<Utc>,
 ) -> Result<FromState, Abort<ConfirmRefused>> {
-    let lapsed = hold.expires_at <= now;
+    let not_open = |refusal| Abort::Refused(ConfirmRefused::SaleNotOpen(refusal));
+    // What ended the hold, too, if it was not its owner.
+    sale::require_not_cancelled(&event.event).map_err(not_open)?;
     match hold.status {
-        HoldStatus::Active if !lapsed && event.event.status != EventStatus::Cancelled => {
-            Ok(FromState::HeldBy(hold.id))
-        }
-        // A hold that ran out, or whose event was cancelled, has no more right
-        // to its seats than a new one would have.
+        HoldStatus::Active if now < hold.expires_at => Ok(FromState::HeldBy(hold.id)),
+        // A hold that ran out has no more right to its seats than a new one would have.
         HoldStatus::Active | HoldStatus::Lapsed => {
-            sale::require_open(&event.event, now)
-                .map_err(|refusal| Abort::Refused(ConfirmRefused::SaleNotOpen(refusal)))?;
+            sale::require_open(&event.event, now).map_err(not_open)?;
             Ok(FromState::UnclaimedSince(hold.id))
         }
         HoldStatus::Released | HoldStatus::Confirmed => {

@@ -10,13 +10,14 @@ use crate::domain::buyer_limits::{self, LimitExceeded};
 use crate::domain::conflict::{self, ConflictPolicy, MAX_SEATS_PER_CALL, SeatConflict};
 use crate::domain::event_view::{self, EventView};
 use crate::domain::idempotency::{self, Effect, IdempotentRequest};
+use crate::domain::lone_seat_rule::{self, Seating};
 use crate::domain::sale::{self, SaleNotOpen};
 use crate::domain::seat_owner::{Owner, PresentedOwner};
 use crate::domain::transaction::{Abort, Settled, UnitOfWork};
 use crate::domain::{DomainError, Environment, seat_change};
 use crate::model::Caller;
 use crate::model::ids::{EventId, SeatNo};
-use crate::model::status::HoldStatus;
+use crate::model::status::{HoldStatus, OrphanRule};
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,8 @@ pub struct SeatsExchanged {
     pub given: Vec<SeatState>,
     /// The seats that were taken, as they became.
     pub taken: Vec<SeatState>,
+    /// Seats that are left alone beside them, where the event warns of that.
+    pub left_alone: Vec<SeatState>,
     /// What it costs more than before, in minor units; negative when it costs less.
     pub price_difference: i64,
     /// The transaction that did it.
@@ -64,6 +67,13 @@ pub enum ExchangeRefused {
     Conflict(SeatConflict),
     /// There would be more than the event allows.
     LimitExceeded(LimitExceeded),
+    /// The event does not allow to leave these seats alone.
+    LeftAlone {
+        /// The event.
+        event: Arc<EventView>,
+        /// The seats, as they are.
+        seats: Vec<SeatState>,
+    },
     /// Nothing can be taken at this time.
     SaleNotOpen(SaleNotOpen),
     /// There is no hold with that token, or it is over.
@@ -180,7 +190,9 @@ impl UnitOfWork for Work<'_> {
         let (mut owner, event) = self.lock_owner(connection).await?;
         let give = self.check_seats(&event, &owner, take)?;
         let price_difference = owner.reprice(&event, &give, take)?;
-        self.may_take(connection, &event, &owner).await?;
+        let left_alone = self
+            .may_take(connection, &event, &owner, &give, take)
+            .await?;
         let (given, taken) = self.swap(connection, &event, &owner, &give, take).await?;
         let (owner, seats, transaction) = write(connection, owner).await?;
         let record = SeatsExchanged {
@@ -188,6 +200,7 @@ impl UnitOfWork for Work<'_> {
             seats,
             given,
             taken,
+            left_alone: lone_seat_rule::states(connection, event.event.id, &left_alone).await?,
             price_difference,
             transaction,
         };
@@ -258,18 +271,33 @@ impl Work<'_> {
     }
 
     /// What the rules of the event say to `owner` as it would become, before any seat
-    /// is touched. Whatever judges the taken seats by their neighbours comes here.
+    /// is touched. Answers the seats that are left alone, if the event allows it.
     async fn may_take(
         &self,
         connection: &mut AsyncPgConnection,
-        event: &EventView,
+        event: &Arc<EventView>,
         owner: &Owner,
-    ) -> Result<(), Abort<ExchangeRefused>> {
+        give: &[SeatNo],
+        take: &[ExpectedSeat],
+    ) -> Result<Vec<SeatNo>, Abort<ExchangeRefused>> {
         let concurrency = self.environment.concurrency;
         let wanted = owner.wanted();
         buyer_limits::check(connection, concurrency, self.caller, &event.event, wanted)
             .await?
-            .map_err(|exceeded| Abort::Refused(ExchangeRefused::LimitExceeded(exceeded)))
+            .map_err(|exceeded| Abort::Refused(ExchangeRefused::LimitExceeded(exceeded)))?;
+        let taken: Vec<SeatNo> = take.iter().map(|seat| seat.seat_no).collect();
+        let seating = Seating {
+            taken: &taken,
+            own: owner.seat_nos(),
+            given: give,
+        };
+        let alone = lone_seat_rule::broken_by(connection, concurrency, event, seating).await?;
+        if event.event.orphan_rule == OrphanRule::Enforce && !alone.is_empty() {
+            let seats = lone_seat_rule::states(connection, event.event.id, &alone).await?;
+            let event = Arc::clone(event);
+            return Err(Abort::Refused(ExchangeRefused::LeftAlone { event, seats }));
+        }
+        Ok(alone)
     }
 
     /// Takes the new seats and gives the old ones back; answers these and those, as

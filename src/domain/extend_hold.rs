@@ -3,6 +3,7 @@
 use crate::db::holds::{self, Hold};
 use crate::db::seats::SeatState;
 use crate::domain::access::{self, HoldUnusable, PresentedToken};
+use crate::domain::buyer_limits;
 use crate::domain::event_view;
 use crate::domain::idempotency::{self, Effect, IdempotentRequest};
 use crate::domain::sale::{self, SaleNotOpen};
@@ -97,20 +98,20 @@ impl UnitOfWork for Work<'_> {
     ) -> Result<Effect<HoldExtended>, Abort<ExtendRefused>> {
         let (mut hold, now) = access::lock(connection, &self.command.token, self.caller).await?;
         let refused = |refusal| Abort::Refused(refusal);
-        access::require_running(&hold, now).map_err(|unusable| refused(unusable.into()))?;
-        let plans = &self.environment.plans;
+        let Environment { plans, concurrency } = self.environment;
         let (event, _) = event_view::find(connection, plans, self.caller, hold.event_id).await?;
+        let now = buyer_limits::turn(connection, *concurrency, &event.event, &hold, now).await?;
+        access::require_running(&hold, now).map_err(|unusable| refused(unusable.into()))?;
         sale::require_not_cancelled(&event.event)
             .map_err(|refusal| refused(ExtendRefused::SaleNotOpen(refusal)))?;
         let lasts = TimeDelta::seconds(event.event.hold_seconds.into());
         let total = TimeDelta::seconds(event.event.hold_total_seconds.into());
         hold.expires_at = extended(&hold, now, lasts, total).map_err(refused)?;
 
-        let concurrency = self.environment.concurrency;
         let key = (hold.event_id, hold.id);
         let until = hold.expires_at;
         let seats =
-            seat_change::prolong(connection, concurrency, key, &hold.seat_nos, until).await?;
+            seat_change::prolong(connection, *concurrency, key, &hold.seat_nos, until).await?;
         // It has lapsed since it was locked, and somebody else took a seat of it.
         if seats.len() < hold.seat_nos.len() {
             return Err(refused(HoldUnusable::Ended(HoldStatus::Lapsed).into()));

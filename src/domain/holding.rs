@@ -215,7 +215,7 @@ impl<'a> Holding<'a> {
         let record = Held {
             hold,
             seats,
-            left_alone,
+            left_alone: lone_seat_rule::states(connection, self.event, &left_alone).await?,
             token_salt: self.token_salt,
             transaction,
         };
@@ -285,7 +285,7 @@ impl<'a> Holding<'a> {
         seats: &[ExpectedSeat],
         own: &[SeatNo],
         picker: Picker,
-    ) -> Result<Vec<SeatState>, Abort<HoldRefused>> {
+    ) -> Result<Vec<SeatNo>, Abort<HoldRefused>> {
         let taken: Vec<SeatNo> = seats.iter().map(|seat| seat.seat_no).collect();
         let seating = Seating {
             taken: &taken,
@@ -293,13 +293,14 @@ impl<'a> Holding<'a> {
             given: &[],
         };
         let concurrency = self.environment.concurrency;
-        let seats = lone_seat_rule::broken_by(connection, concurrency, event, seating).await?;
+        let alone = lone_seat_rule::broken_by(connection, concurrency, event, seating).await?;
         let is_enforced = event.event.orphan_rule == OrphanRule::Enforce;
-        if is_enforced && matches!(picker, Picker::Buyer(_)) && !seats.is_empty() {
+        if is_enforced && matches!(picker, Picker::Buyer(_)) && !alone.is_empty() {
+            let seats = lone_seat_rule::states(connection, self.event, &alone).await?;
             let event = Arc::clone(event);
             return Err(Abort::Refused(HoldRefused::LeftAlone { event, seats }));
         }
-        Ok(seats)
+        Ok(alone)
     }
 
     async fn check_limits(

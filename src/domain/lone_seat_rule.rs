@@ -11,7 +11,7 @@ use crate::db::advisory_locks;
 use crate::db::seats::{self, FromState, SeatState};
 use crate::domain::event_view::EventView;
 use crate::domain::seating::lone_seats;
-use crate::model::ids::SeatNo;
+use crate::model::ids::{EventId, SeatNo};
 use crate::model::status::OrphanRule;
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
@@ -29,8 +29,8 @@ pub struct Seating<'a> {
     pub given: &'a [SeatNo],
 }
 
-/// The seats that would be left alone though their row has a better way, as they are;
-/// none when the event has no such rule. Must be asked before a seat is taken.
+/// The seats that would be left alone though their row has a better way, ascending; none
+/// when the event has no such rule. Must be asked before a seat is taken.
 ///
 /// # Errors
 /// When the database fails.
@@ -39,7 +39,7 @@ pub async fn broken_by(
     concurrency: Concurrency,
     event: &EventView,
     seating: Seating<'_>,
-) -> QueryResult<Vec<SeatState>> {
+) -> QueryResult<Vec<SeatNo>> {
     let id = event.event.id;
     let rule = event.event.orphan_rule;
     let rows = event.plan.rows_of(seating.taken);
@@ -51,15 +51,26 @@ pub async fn broken_by(
     }
     let seats = event.plan.seats_of_rows(&rows);
     let free = seats::load_in(connection, id, &seats, FromState::Takeable).await?;
-    let free_nos: HashSet<SeatNo> = free.iter().map(|seat| seat.seat_no).collect();
-    let is_free = |seat: SeatNo| free_nos.contains(&seat) || seating.given.contains(&seat);
+    let free: HashSet<SeatNo> = free.iter().map(|seat| seat.seat_no).collect();
+    let is_free = |seat: SeatNo| free.contains(&seat) || seating.given.contains(&seat);
     let mut party = seating.taken.to_vec();
     party.extend(seating.own.iter().filter(|seat| seats.contains(seat)));
-    let alone = lone_seats::broken_by(&event.plan, is_free, &party);
-    Ok(free
-        .into_iter()
-        .filter(|seat| alone.contains(&seat.seat_no))
-        .collect())
+    Ok(lone_seats::broken_by(&event.plan, is_free, &party))
+}
+
+/// The seats that were left alone, as they are now.
+///
+/// # Errors
+/// When the database fails.
+pub async fn states(
+    connection: &mut AsyncPgConnection,
+    event: EventId,
+    alone: &[SeatNo],
+) -> QueryResult<Vec<SeatState>> {
+    if alone.is_empty() {
+        return Ok(Vec::new());
+    }
+    seats::load(connection, event, alone).await
 }
 
 /// Whether these seats can be judged at once: no other transaction is at their rows,

@@ -14,7 +14,7 @@ use crate::graphql::input::{
 };
 use crate::graphql::refusal::{
     BookingEnded, BookingNotFound, BookingVersionConflict, HoldEnded, HoldNotFound, LimitExceeded,
-    SaleNotOpen, SeatConflict,
+    SaleNotOpen, SeatConflict, SeatsLeftAlone,
 };
 use crate::graphql::services::{Services, caller, connection, services};
 use crate::graphql::types::booking::Booking;
@@ -57,6 +57,8 @@ enum ExchangeSeatsResult {
     SeatConflict(SeatConflict),
     /// There would be too many seats.
     LimitExceeded(LimitExceeded),
+    /// A single seat would be left alone.
+    SeatsLeftAlone(SeatsLeftAlone),
     /// Nothing can be taken at this time.
     SaleNotOpen(SaleNotOpen),
     /// There is no hold with that token.
@@ -82,6 +84,9 @@ struct SeatsExchanged {
     given: Vec<Seat>,
     /// The seats that were taken, as they became.
     taken: Vec<Seat>,
+    /// Single seats that are left alone beside the taken ones though their row had a better
+    /// way; always empty where the event's `orphanRule` is `OFF`.
+    lone_seats: Vec<Seat>,
     /// The new total minus the old one; negative when there is something to refund.
     price_difference: Money,
     /// How many transactions it took.
@@ -140,6 +145,7 @@ fn answer(
         booking,
         given: Seat::all(&event, record.given),
         taken: Seat::all(&event, record.taken),
+        lone_seats: Seat::all(&event, record.left_alone),
         price_difference,
         attempts,
         cursor: FeedCursor(cursor),
@@ -148,6 +154,10 @@ fn answer(
 
 fn refusal(refused: ExchangeRefused, expected_version: i32, attempts: u32) -> ExchangeSeatsResult {
     match refused {
+        ExchangeRefused::LeftAlone { event, seats } => {
+            let seats = Seat::all(&event, seats);
+            ExchangeSeatsResult::SeatsLeftAlone(SeatsLeftAlone::new(seats))
+        }
         ExchangeRefused::Conflict(conflict) => {
             ExchangeSeatsResult::SeatConflict(SeatConflict::new(conflict, attempts))
         }

@@ -67,16 +67,15 @@ impl Booking {
         self.booking.status.into()
     }
 
-    /// What its seats cost together, fixed when they were held, or sold without a hold.
-    /// Its seats with what each costs, fixed when it was held, in the plan's order. They
-    /// come to `total`.
+    /// Its seats with what each costs, fixed when it was held or sold, in the plan's order.
+    /// They come to `total`.
     async fn line_items(&self) -> Vec<LineItem> {
         let booking = &self.booking;
         let priced = (&*booking.seat_nos, &*booking.amounts);
         LineItem::all(&self.event, &self.seats, priced, &booking.currency)
     }
 
-    /// What its seats cost together, fixed when they were held.
+    /// What its seats cost together, fixed when they were held, or sold without a hold.
     async fn total(&self) -> Money {
         Money::new(self.booking.total(), &self.booking.currency)
     }

@@ -2,8 +2,8 @@
 //! is answered with a stable code, tells nothing of what is inside, and changes
 //! nothing.
 
-mod box_office;
 mod bookings;
+mod box_office;
 mod cursors;
 mod event_states;
 mod ids;

@@ -84,6 +84,37 @@ async fn whoever_adds_to_a_hold_is_judged_as_one_party() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_exchange_is_judged_as_what_becomes_of_it() {
+    let house = House::open().await;
+    let visitor = house.visitor();
+    for rule in ["ENFORCE", "WARN"] {
+        let event = event_with(&house, rule, &["......"]).await;
+        let first = visitor.hold(&event.id, &seats(&event, &[0, 1])).await;
+        let exchange = |give: usize, take: usize| {
+            json!({
+                "token": first.data()["token"],
+                "giveSeatIds": [event.seats[give].id],
+                "takeSeats": [event.seats[take].input()],
+            })
+        };
+        // One moves on and leaves a seat between the two.
+        let apart = visitor.exchange_input(&exchange(1, 2)).await;
+        if rule == "ENFORCE" {
+            assert_eq!(left_alone(&apart), [1]);
+        } else {
+            assert_eq!(apart.data()["__typename"], "SeatsExchanged");
+            assert_eq!(numbers(&apart.data()["loneSeats"]), [1]);
+            continue;
+        }
+        // From one end of the pair to the other nobody is left alone, for the seat that is
+        // given back has a free neighbour only at the wall.
+        let moved = visitor.exchange_input(&exchange(0, 2)).await;
+        assert_eq!(left_alone(&moved), [0]);
+    }
+    assert_sound(&house).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn seats_that_the_server_picks_keep_to_it() {
     let house = House::open().await;
     let visitor = house.visitor();

@@ -2,9 +2,12 @@
 
 use super::{lapse, lapse_all, published, token_of};
 use crate::support::checks::{self, assert_sound};
-use crate::support::{Answer, Event, House, Seat};
+use crate::support::house::concurrency;
+use crate::support::lock::Lock;
+use crate::support::{Answer, Event, House, Seat, eventually};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use usher::config::Concurrency;
 
 async fn event_with(house: &House, limits: Value) -> Event {
     house.open_sale(house.draft(10, 10, limits).await).await
@@ -168,5 +171,47 @@ async fn a_buyer_who_races_himself_does_not_pass_his_limits() {
         checks::count(&mut sql, "seats WHERE status = 'HELD'").await,
         7
     );
+    assert_sound(&house).await;
+}
+
+/// A hold that runs out while it is being confirmed counts for its buyer all the same: as
+/// the hold before, and as the booking after.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_that_runs_out_while_it_is_confirmed_is_counted() {
+    let house = House::open().await;
+    let limits = json!({"maxSeatsPerBuyer": 2, "holdSeconds": 3});
+    let event = event_with(&house, limits).await;
+    let anna = house.buyer("anna");
+    let token = token_of(&anna.hold(&event.id, &event.seats[..2]).await);
+    let mut seat = Lock::on_first_seat(&house.database_url).await;
+    let confirming = tokio::spawn({
+        let anna = anna.clone();
+        async move { anna.confirm(&token).await }
+    });
+    seat.is_wanted_by(1).await;
+    let mut sql = house.sql().await;
+    eventually("the hold has run out", async || {
+        let over = "holds WHERE status = 'ACTIVE' AND expires_at <= now()";
+        (checks::count(&mut sql, over).await == 1).then_some(())
+    })
+    .await;
+    let more = tokio::spawn({
+        let (anna, event) = (anna.clone(), event.clone());
+        async move { anna.hold(&event.id, &event.seats[2..4]).await }
+    });
+    if concurrency() != Concurrency::Serializable {
+        // It waits for its turn.
+        seat.is_wanted_by(2).await;
+    }
+    seat.let_go().await;
+    let (confirmed, more) = (confirming.await.unwrap(), more.await.unwrap());
+    let kinds = [&confirmed, &more].map(|answer| answer.data()["__typename"].clone());
+    if concurrency() == Concurrency::Serializable {
+        // Whichever is sent back sees what the other has done.
+        let stood = kinds.iter().filter(|kind| **kind != "LimitExceeded");
+        assert_eq!(stood.count(), 1, "{kinds:?}");
+    } else {
+        assert_eq!(kinds, ["HoldConfirmed", "LimitExceeded"]);
+    }
     assert_sound(&house).await;
 }

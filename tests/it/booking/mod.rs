@@ -57,13 +57,9 @@ async fn book(buyer: &Actor, event: &Event, seats: &[Seat]) -> Value {
 
 /// Every seat of an event once the change at the cursor of this answer is seen.
 async fn seen_at(caller: &Actor, event: &Event, answer: &Answer) -> Vec<(String, i64)> {
-    let query = "query($id: ID!, $cursor: Cursor!) { \
-        event(id: $id) { seatMap(atLeast: $cursor) { seats { status version } } } }";
-    let variables = json!({"id": event.id, "cursor": answer.data()["cursor"]});
-    let answer = caller.ask(query, variables).await;
-    let seats = &answer.data()["event"]["seatMap"]["seats"];
+    let seats = caller.seat_map_after(&event.id, answer).await;
     let owned = |(status, version): (&str, i64)| (status.to_owned(), version);
-    states(seats).into_iter().map(owned).collect()
+    states(&seats).into_iter().map(owned).collect()
 }
 
 /// How many answers there are of each type.
@@ -76,7 +72,7 @@ fn tally(answers: &[Answer]) -> BTreeMap<&str, usize> {
     tally
 }
 
-/// Changes the event as staff will be able to: its version goes up.
+/// Changes the event by hand: its version goes up.
 async fn change_event(house: &House, event: &Event, change: &str) {
     let key = event_key(event);
     let update = format!("UPDATE events SET {change}, version = version + 1 WHERE id = {key}");

@@ -103,7 +103,8 @@ impl Actor {
     /// `exchangeSeats` with exactly this input.
     pub async fn exchange_input(&self, input: &Value) -> Answer {
         let selection = format!(
-            "... on SeatsExchanged {{ attempts cursor priceDifference {{ amountMinor currency }} \
+            "... on SeatsLeftAlone {{ seats {{ {SEAT} }} }} \
+             ... on SeatsExchanged {{ loneSeats {{ {SEAT} }} attempts cursor priceDifference {{ amountMinor currency }} \
                  given {{ {SEAT} }} taken {{ {SEAT} }} \
                  hold {{ id expiresAt {PRICED} }} \
                  booking {{ {BOOKING} {PRICED} }} }} \

@@ -106,16 +106,6 @@ impl Actor {
         seats.iter().map(Seat::from).collect()
     }
 
-    /// Every seat of an event with its status, in the plan's order, when the map has come
-    /// to this cursor.
-    pub async fn seat_map_at_least(&self, event: &str, cursor: &Value) -> Value {
-        let query = format!(
-            "query($id: ID!, $cursor: Cursor) {{ event(id: $id) {{ \
-               seatMap(atLeast: $cursor) {{ cursor seats {{ {SEAT} }} }} }} }}"
-        );
-        let variables = json!({"id": event, "cursor": cursor});
-        let answer = self.ask(&query, variables).await;
-        answer.data()["event"]["seatMap"].clone()
     /// Every seat of an event with its status, in a map that shows the change of an
     /// answer.
     pub async fn seat_map_after(&self, event: &str, answer: &Answer) -> Value {

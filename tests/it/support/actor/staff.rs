@@ -107,6 +107,7 @@ impl Actor {
         }
         Answer(answer)
     }
+
     pub async fn cancel_event(&self, event: &str, version: i64) -> Answer {
         let selection = "... on EventCancelled { \
                  event { id version status } endedHolds releasedSeats cursor } \
