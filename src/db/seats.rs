@@ -5,11 +5,18 @@
 //! start from is a [`FromState`]. Beside it [`prolong`] moves the end of a hold,
 //! which is no change of status or owner and so no step of the version.
 
+mod reading;
+
+pub use reading::{
+    load, load_all, load_available, load_held_by, load_in, load_takeable, lock, lock_held_by,
+    lock_some_in,
+};
+
 use crate::db::schema::seats;
 use crate::model::ids::{BookingId, EventId, HoldId, PlanId, SeatNo};
 use crate::model::status::{Cause, SeatStatus};
 use chrono::{DateTime, Utc};
-use diesel::dsl::{AsSelect, array_position, now};
+use diesel::dsl::{array_position, now};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Integer};
@@ -248,183 +255,5 @@ pub async fn create_for_event(
         .insert_into(seats::table)
         .into_columns((seats::event_id, seats::seat_no))
         .execute(connection)
-        .await
-}
-
-/// Every seat of an event, in the plan's order.
-///
-/// # Errors
-/// When the database fails.
-pub async fn load_all(
-    connection: &mut AsyncPgConnection,
-    event: EventId,
-) -> QueryResult<Vec<SeatState>> {
-    seats::table
-        .filter(seats::event_id.eq(event))
-        .order(seats::seat_no)
-        .select(SeatState::as_select())
-        .load(connection)
-        .await
-}
-
-/// Those of `seat_nos` that exist, in the plan's order.
-///
-/// # Errors
-/// When the database fails.
-pub async fn load(
-    connection: &mut AsyncPgConnection,
-    event: EventId,
-    seat_nos: &[SeatNo],
-) -> QueryResult<Vec<SeatState>> {
-    seats::table
-        .filter(seats::event_id.eq(event))
-        .filter(seats::seat_no.eq_any(seat_nos))
-        .order(seats::seat_no)
-        .select(SeatState::as_select())
-        .load(connection)
-        .await
-}
-
-/// As [`load`], and locks them, in that order.
-///
-/// # Errors
-/// When the database fails.
-pub async fn lock(
-    connection: &mut AsyncPgConnection,
-    event: EventId,
-    seat_nos: &[SeatNo],
-) -> QueryResult<Vec<SeatState>> {
-    seats::table
-        .filter(seats::event_id.eq(event))
-        .filter(seats::seat_no.eq_any(seat_nos))
-        .order(seats::seat_no)
-        .select(SeatState::as_select())
-        .for_update()
-        .load(connection)
-        .await
-}
-
-/// Those of `seat_nos` that a transition from `from` may start with, whatever their
-/// versions, in the plan's order.
-///
-/// # Errors
-/// When the database fails.
-pub async fn load_in(
-    connection: &mut AsyncPgConnection,
-    event: EventId,
-    seat_nos: &[SeatNo],
-    from: FromState,
-) -> QueryResult<Vec<SeatState>> {
-    seats::table
-        .filter(seats::event_id.eq(event))
-        .filter(seats::seat_no.eq_any(seat_nos))
-        .filter(is_accepted(from.accepted()))
-        .order(seats::seat_no)
-        .select(SeatState::as_select())
-        .load(connection)
-        .await
-}
-
-/// Up to `limit` of `seat_nos` that a transition from `from` may start with, locked.
-/// Those that another transaction has locked are left to it: nobody is waited for.
-///
-/// # Errors
-/// When the database fails.
-pub async fn lock_some_in(
-    connection: &mut AsyncPgConnection,
-    event: EventId,
-    seat_nos: &[SeatNo],
-    from: FromState,
-    limit: usize,
-) -> QueryResult<Vec<SeatState>> {
-    seats::table
-        .filter(seats::event_id.eq(event))
-        .filter(seats::seat_no.eq_any(seat_nos))
-        .filter(is_accepted(from.accepted()))
-        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
-        .select(SeatState::as_select())
-        .for_update()
-        .skip_locked()
-        .load(connection)
-        .await
-}
-
-/// The numbers of all seats of an event that may be taken, in no order.
-///
-/// # Errors
-/// When the database fails.
-pub async fn load_takeable(
-    connection: &mut AsyncPgConnection,
-    event: EventId,
-) -> QueryResult<Vec<SeatNo>> {
-    seats::table
-        .filter(seats::event_id.eq(event))
-        .filter(is_accepted(FromState::Takeable.accepted()))
-        .select(seats::seat_no)
-        .load(connection)
-        .await
-}
-
-/// Those of `seat_nos` that one of `holds` has, in the plan's order.
-///
-/// # Errors
-/// When the database fails.
-pub async fn load_held_by(
-    connection: &mut AsyncPgConnection,
-    event: EventId,
-    seat_nos: &[SeatNo],
-    holds: &[HoldId],
-) -> QueryResult<Vec<SeatState>> {
-    held_by(event, seat_nos, holds).load(connection).await
-}
-
-/// As [`load_held_by`], and locks them; those that another transaction has
-/// locked are left out.
-///
-/// # Errors
-/// When the database fails.
-pub async fn lock_held_by(
-    connection: &mut AsyncPgConnection,
-    event: EventId,
-    seat_nos: &[SeatNo],
-    holds: &[HoldId],
-) -> QueryResult<Vec<SeatState>> {
-    held_by(event, seat_nos, holds)
-        .for_update()
-        .skip_locked()
-        .load(connection)
-        .await
-}
-
-#[diesel::dsl::auto_type(no_type_alias)]
-fn held_by<'a>(event: EventId, seat_nos: &'a [SeatNo], holds: &'a [HoldId]) -> _ {
-    let held: SeatStatus = SeatStatus::Held;
-    let owners: Vec<Uuid> = holds.iter().map(|hold| hold.0).collect();
-    let state: AsSelect<SeatState, Pg> = SeatState::as_select();
-    seats::table
-        .filter(seats::event_id.eq(event))
-        .filter(seats::seat_no.eq_any(seat_nos))
-        .filter(seats::status.eq(held))
-        .filter(seats::owner_id.eq_any(owners))
-        .order(seats::seat_no)
-        .select(state)
-}
-
-/// Those of `seat_nos` that are available, in the plan's order.
-///
-/// # Errors
-/// When the database fails.
-pub async fn load_available(
-    connection: &mut AsyncPgConnection,
-    event: EventId,
-    seat_nos: &[SeatNo],
-) -> QueryResult<Vec<SeatState>> {
-    seats::table
-        .filter(seats::event_id.eq(event))
-        .filter(seats::seat_no.eq_any(seat_nos))
-        .filter(seats::status.eq(SeatStatus::Available))
-        .order(seats::seat_no)
-        .select(SeatState::as_select())
-        .load(connection)
         .await
 }
