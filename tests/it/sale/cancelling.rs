@@ -62,7 +62,7 @@ async fn with_an_event_its_holds_end_and_its_bookings_stay() {
         let query = "query($token: String!) { hold(token: $token) { id } }";
         let seen = caller.ask(query, json!({"token": token})).await;
         assert_eq!(seen.data()["hold"], Value::Null);
-        assert_eq!(kind(&caller.confirm(&token).await), "HoldEnded");
+        assert_eq!(kind(&caller.confirm(&token).await), "SaleNotOpen");
         assert_eq!(kind(&caller.release(&token, None).await), "HoldEnded");
     }
     let late = anna.hold(&event.id, &event.seats[5..]).await;
@@ -125,7 +125,7 @@ async fn a_draft_and_a_closed_event_can_be_cancelled_at_their_version_only() {
         assert_eq!(map[0]["status"], "AVAILABLE");
     }
     let confirmed = house.visitor().confirm(&token_of(&held)).await;
-    assert_eq!(kind(&confirmed), "HoldEnded");
+    assert_eq!(kind(&confirmed), "SaleNotOpen");
     // Whether anybody had seen it before is written nowhere: only drafts are hidden.
     let seen = ask_event(&house.visitor(), &draft.id, "status").await;
     assert_eq!(seen, json!({"status": "CANCELLED"}));
@@ -239,7 +239,7 @@ async fn a_hold_that_is_being_confirmed_is_waited_for() {
     let cancelled = cancelling.await.unwrap();
     assert_eq!(cancelled.data()["endedHolds"], 1, "the other one");
     assert_eq!(cancelled.data()["releasedSeats"], 1);
-    assert_eq!(kind(&buyer.confirm(&token_of(&waiting)).await), "HoldEnded");
+    assert_eq!(kind(&buyer.confirm(&token_of(&waiting)).await), "SaleNotOpen");
     assert_sound(&house).await;
 }
 
