@@ -18,6 +18,7 @@ mod booking;
 mod box_office;
 mod browser;
 mod command_line;
+mod contract;
 mod feed;
 mod floors;
 mod graphql_over_http;

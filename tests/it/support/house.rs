@@ -63,9 +63,18 @@ impl House {
 
     /// A house whose sockets have these limits.
     pub async fn open_with(sockets: SocketLimits) -> Self {
+        Self::open_with_both(sockets, settings()).await
+    }
+
+    /// A house that treats its database so.
+    pub async fn open_with_settings(settings: DatabaseSettings) -> Self {
+        Self::open_with_both(SocketLimits::default(), settings).await
+    }
+
+    async fn open_with_both(sockets: SocketLimits, settings: DatabaseSettings) -> Self {
         let cluster = Cluster::shared();
         let database_url = cluster.migrated_database().await;
-        Self::on(cluster, database_url, sockets).await
+        Self::on(cluster, database_url, sockets, settings).await
     }
 
     /// Another server on the same database: a replica.
@@ -76,11 +85,17 @@ impl House {
     /// A replica that reaches the database by this URL.
     pub async fn replica_at(&self, database_url: &str) -> Self {
         let cluster = Arc::clone(&self.cluster);
-        Self::on(cluster, database_url.to_owned(), SocketLimits::default()).await
+        let database_url = database_url.to_owned();
+        Self::on(cluster, database_url, SocketLimits::default(), settings()).await
     }
 
-    async fn on(cluster: Arc<Cluster>, database_url: String, sockets: SocketLimits) -> Self {
-        let database = Database::open(database_url.clone().into(), settings())
+    async fn on(
+        cluster: Arc<Cluster>,
+        database_url: String,
+        sockets: SocketLimits,
+        settings: DatabaseSettings,
+    ) -> Self {
+        let database = Database::open(database_url.clone().into(), settings)
             .await
             .unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,0 +1,200 @@
+//! Random sequences of mutations by several people: every answer and what is left in
+//! the end are what the model says.
+
+use super::model::BrokenRule;
+use super::steps::{Step, steps};
+use super::world::{Tally, World, import_hall};
+use crate::support::{House, checks, eventually, house};
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
+use std::cell::RefCell;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use usher::config::DatabaseSettings;
+
+/// How long the sweeper of these tests may be kept waiting.
+const LONG: Duration = Duration::from_hours(1);
+
+#[test]
+fn every_answer_is_what_the_model_says() {
+    let stage = Stage::new();
+    let (found, tally) = stage.look_for_a_difference(48, None);
+    if let Some(difference) = found {
+        panic!("{difference}");
+    }
+    // It has been where it was to go.
+    for name in [
+        "SeatsHeld",
+        "SeatsReleased",
+        "HoldConfirmed",
+        "SeatConflict",
+        "LimitExceeded",
+        "HoldNotFound",
+        "HoldEnded",
+        "SaleNotOpen",
+        "SaleClosed",
+        "replay",
+    ] {
+        assert!(tally.contains_key(name), "no {name} among {tally:?}");
+    }
+}
+
+/// The negative control: the same search, with a model that breaks a rule.
+#[test]
+fn a_difference_is_found_and_made_small() {
+    let stage = Stage::new();
+    for broken in [
+        BrokenRule::Versions,
+        BrokenRule::Limits,
+        BrokenRule::Keys,
+        BrokenRule::Lapse,
+    ] {
+        let (found, _) = stage.look_for_a_difference(200, Some(broken));
+        let found = found.unwrap_or_else(|| panic!("nobody notices that {broken:?} is broken"));
+        assert!(found.steps.len() <= 6, "{broken:?}: {found}");
+    }
+}
+
+/// A house whose sweeper publishes nothing by itself, so that the model knows when
+/// something is published.
+struct Stage {
+    runtime: Runtime,
+    house: Option<House>,
+    plan: String,
+    // It has the lock that the sweeper waits for.
+    _locker: AsyncPgConnection,
+}
+
+/// Where server and model differ.
+struct Difference {
+    steps: Vec<Step>,
+    why: String,
+    seed: u64,
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(formatter, "the server and the model differ after")?;
+        for step in &self.steps {
+            writeln!(formatter, "  {step:?}")?;
+        }
+        write!(
+            formatter,
+            "{}\nagain: PROPTEST_RNG_SEED={} cargo test --test it -- against_the_model",
+            self.why, self.seed
+        )
+    }
+}
+
+impl Stage {
+    fn new() -> Self {
+        let runtime = Runtime::new().unwrap();
+        let (house, plan, locker) = runtime.block_on(async {
+            let settings = DatabaseSettings {
+                statement_timeout: LONG,
+                lock_timeout: LONG,
+                ..house::settings()
+            };
+            let house = House::open_with_settings(settings).await;
+            let locker = keep_the_sweeper_busy(&house).await;
+            let plan = import_hall(&house).await;
+            (house, plan, locker)
+        });
+        Self {
+            runtime,
+            house: Some(house),
+            plan,
+            _locker: locker,
+        }
+    }
+
+    /// Runs this many sequences, and makes the first one small that shows a
+    /// difference.
+    fn look_for_a_difference(
+        &self,
+        cases: u32,
+        broken: Option<BrokenRule>,
+    ) -> (Option<Difference>, Tally) {
+        // What PROPTEST_CASES and its likes say comes first.
+        let mut config = Config {
+            failure_persistence: None,
+            max_shrink_iters: 300,
+            ..Config::default()
+        };
+        if std::env::var_os("PROPTEST_CASES").is_none() {
+            config.cases = cases;
+        }
+        let seed = match config.rng_seed {
+            RngSeed::Fixed(seed) => seed,
+            RngSeed::Random => rand::random(),
+        };
+        config.rng_seed = RngSeed::Fixed(seed);
+        let tally = RefCell::new(Tally::new());
+        let run = |steps: Vec<Step>| {
+            let mut tally = tally.borrow_mut();
+            let result = self.runtime.block_on(self.run(&steps, broken, &mut tally));
+            result.map_err(TestCaseError::fail)
+        };
+        let found = match TestRunner::new(config).run(&steps(), run) {
+            Ok(()) => None,
+            Err(TestError::Fail(why, steps)) => Some(Difference {
+                steps,
+                why: why.message().to_owned(),
+                seed,
+            }),
+            Err(TestError::Abort(why)) => panic!("{why}"),
+        };
+        (found, tally.into_inner())
+    }
+
+    async fn run(
+        &self,
+        steps: &[Step],
+        broken: Option<BrokenRule>,
+        tally: &mut Tally,
+    ) -> Result<(), String> {
+        let house = self.house.as_ref().unwrap();
+        let mut world = World::new(house, &self.plan, broken).await;
+        for step in steps {
+            world.take(step, tally).await?;
+        }
+        world.end().await
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let _inside = self.runtime.enter();
+        self.house = None;
+    }
+}
+
+/// Gives the sweeper a lapsed hold of another event, and lets it wait for as long as
+/// the answered connection is there. Whoever else publishes what has lapsed leaves
+/// that one to it.
+async fn keep_the_sweeper_busy(house: &House) -> AsyncPgConnection {
+    let event = house.event(1, 1).await;
+    house.buyer("decoy").hold(&event.id, &event.seats).await;
+    let mut locker = house.sql().await;
+    let past = "now() - interval '1 second'";
+    locker
+        .batch_execute(&format!(
+            "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS \
+                 'BEGIN PERFORM pg_advisory_xact_lock_shared(7); RETURN NEW; END'; \
+             CREATE TRIGGER wait BEFORE UPDATE ON seats FOR EACH ROW \
+                 WHEN (NEW.cause = 'LAPSED' AND NEW.event_id = 1) EXECUTE FUNCTION wait(); \
+             SELECT pg_advisory_lock(7); \
+             BEGIN; UPDATE seats SET held_until = {past} WHERE event_id = 1; \
+             UPDATE holds SET expires_at = {past}; COMMIT"
+        ))
+        .await
+        .unwrap();
+    let mut sql = house.sql().await;
+    eventually("the sweeper waits for the lock", async || {
+        let waiting = "pg_stat_activity WHERE wait_event_type = 'Lock' \
+                       AND query LIKE 'UPDATE%' AND datname = current_database()";
+        (checks::count(&mut sql, waiting).await == 1).then_some(())
+    })
+    .await;
+    locker
+}

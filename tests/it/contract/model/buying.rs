@@ -1,0 +1,155 @@
+//! What buyers do.
+
+use super::rules::{Wanted, hold_ended};
+use super::{
+    Booking, Expected, Hold, HoldStatus, Model, Outcome, Owner, Person, Seat, Status, Token, error,
+    refusal,
+};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+impl Model {
+    pub fn hold(
+        &mut self,
+        who: Person,
+        seats: &[Expected],
+        into: Option<Token>,
+        retry: bool,
+    ) -> Outcome {
+        self.require_open()?;
+        let into = into
+            .map(|token| self.running_hold_of(who, token))
+            .transpose()?;
+        let mut hold = match into {
+            Some(number) => self.holds[number].clone(),
+            None => Hold {
+                buyer: who.subject(),
+                status: HoldStatus::Active,
+                is_over: false,
+                earlier_ends: 0,
+                seats: BTreeMap::new(),
+            },
+        };
+        for (seat, _) in seats {
+            if hold.seats.insert(*seat, self.prices[*seat]).is_some() {
+                return Err(error("BAD_USER_INPUT"));
+            }
+        }
+        let wanted = Wanted {
+            hold: into,
+            buyer: hold.buyer,
+            seats: hold.seats.len(),
+            is_hold: true,
+        };
+        self.check_limits(who, &wanted)?;
+        let attempts = self.race(seats, retry, |seat| self.is_takeable(seat))?;
+        let number = into.unwrap_or(self.holds.len());
+        for (seat, _) in seats {
+            self.change(*seat, Status::Held, Some(Owner::Hold(number)));
+        }
+        match into {
+            Some(number) => self.holds[number] = hold,
+            None => self.holds.push(hold),
+        }
+        Ok(json!({
+            "__typename": "SeatsHeld", "attempts": attempts, "token": number,
+            "hold": self.hold_json(number),
+        }))
+    }
+
+    pub fn release(&mut self, who: Person, token: Token, seats: Option<&[usize]>) -> Outcome {
+        let number = self.running_hold_of(who, token)?;
+        let hold = &self.holds[number];
+        let mut named: Vec<usize> = match seats {
+            Some(seats) => seats.to_vec(),
+            None => hold.seats.keys().copied().collect(),
+        };
+        if named.iter().any(|seat| !hold.seats.contains_key(seat)) {
+            return Err(error("BAD_USER_INPUT"));
+        }
+        named.sort_unstable();
+        for seat in &named {
+            self.change(*seat, Status::Available, None);
+            self.holds[number].seats.remove(seat);
+        }
+        let is_empty = self.holds[number].seats.is_empty();
+        if is_empty {
+            self.holds[number].status = HoldStatus::Released;
+        }
+        let left = if is_empty {
+            Value::Null
+        } else {
+            self.hold_json(number)
+        };
+        Ok(json!({
+            "__typename": "SeatsReleased", "seats": self.seats_json(&named), "hold": left,
+        }))
+    }
+
+    pub fn confirm(
+        &mut self,
+        who: Person,
+        token: Token,
+        payment_reference: Option<&'static str>,
+    ) -> Outcome {
+        let number = self.hold_of(who, token)?;
+        let hold = self.holds[number].clone();
+        match hold.status {
+            HoldStatus::Released => return Err(hold_ended()),
+            HoldStatus::Confirmed => return Ok(self.confirmed(number)),
+            HoldStatus::Active | HoldStatus::Lapsed => {}
+        }
+        let is_running = self.is_running(number);
+        if !is_running {
+            self.require_open()?;
+        }
+        let buyer = hold
+            .buyer
+            .or_else(|| who.subject().filter(|_| !who.is_staff()));
+        if !is_running || hold.buyer.is_none() {
+            let wanted = Wanted {
+                hold: Some(number),
+                buyer,
+                seats: hold.seats.len(),
+                is_hold: false,
+            };
+            self.check_limits(who, &wanted)?;
+        }
+        let own = Some(Owner::Hold(number));
+        let is_unclaimed = |seat: &Seat| seat.owner == own || self.is_takeable(seat);
+        let lost: Vec<usize> = hold
+            .seats
+            .keys()
+            .copied()
+            .filter(|seat| !is_unclaimed(&self.seats[*seat]))
+            .collect();
+        if !lost.is_empty() {
+            let more = json!({"lost": self.seats_json(&lost)});
+            return Err(refusal("HoldLapsed", "HOLD_LAPSED", more));
+        }
+        let owner = Some(Owner::Booking(self.bookings.len()));
+        for seat in hold.seats.keys() {
+            self.change(*seat, Status::Booked, owner);
+        }
+        self.bookings.push(Booking {
+            version: 1,
+            buyer,
+            hold: number,
+            is_cancelled: false,
+            seats: hold.seats,
+            payment_reference,
+        });
+        self.holds[number].status = HoldStatus::Confirmed;
+        Ok(self.confirmed(number))
+    }
+
+    /// The booking that a hold became.
+    fn confirmed(&self, hold: usize) -> Value {
+        let number = self
+            .bookings
+            .iter()
+            .position(|booking| booking.hold == hold)
+            .expect("a hold that was confirmed became a booking");
+        json!({"__typename": "HoldConfirmed", "booking": self.booking_json(number)})
+    }
+}
