@@ -3,6 +3,7 @@
 
 mod against_the_model;
 mod calls;
+mod history;
 mod model;
 mod steps;
 mod world;
