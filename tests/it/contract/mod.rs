@@ -2,8 +2,12 @@
 //! and what holds of any history of mutations that raced.
 
 mod against_the_model;
+mod broken_histories;
 mod calls;
+mod concurrent_histories;
+mod crowd;
 mod history;
 mod model;
+mod recorder;
 mod steps;
 mod world;

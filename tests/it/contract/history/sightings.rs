@@ -19,7 +19,7 @@ impl History {
         // Who is told of a version proves that it had begun by the end of the call,
         // and so had those before it.
         for call in &self.calls {
-            for seen in call.sightings() {
+            for seen in call.outcome.sightings() {
                 if let Some(version) = versions.get_mut(&(seen.seat, seen.version)) {
                     version.by = version.by.min(call.end);
                 }
@@ -33,7 +33,7 @@ impl History {
             later = Some((*seat, version.by));
         }
         for call in &self.calls {
-            for seen in call.sightings() {
+            for seen in call.outcome.sightings() {
                 if let Err(why) = was_so(&versions, call, seen) {
                     violations.add(Rule::Seen, format!("{seen:?} {why}, in {call:?}"));
                 }
@@ -50,7 +50,7 @@ impl History {
             from: i64::MIN,
             by: i64::MIN,
         };
-        let seen = self.calls.iter().flat_map(Call::sightings);
+        let seen = self.calls.iter().flat_map(|call| call.outcome.sightings());
         for seat in seen.map(|seen| seen.seat) {
             versions.entry((seat, 1)).or_insert_with(first);
         }
@@ -102,10 +102,10 @@ fn check_conflict(call: &Call, violations: &mut Violations) {
     }
 }
 
-impl Call {
-    /// All that its answer says about seats.
-    fn sightings(&self) -> Vec<&Sighting> {
-        match &self.outcome {
+impl Outcome {
+    /// All that it says about seats.
+    pub fn sightings(&self) -> Vec<&Sighting> {
+        match self {
             Outcome::Done(done) => {
                 let all = done.all.iter().flatten();
                 done.changed.iter().chain(all).collect()
