@@ -2,6 +2,7 @@
 //! and what holds of any history of mutations that raced.
 
 mod against_the_model;
+mod anomalies;
 mod broken_histories;
 mod calls;
 mod concurrent_histories;
