@@ -174,8 +174,10 @@ impl UnitOfWork for Work<'_> {
         offer: &Offer,
     ) -> Result<Effect<Held>, Abort<PickRefused>> {
         let refused = |abort: Abort<HoldRefused>| abort.map(PickRefused::Hold);
-        let opened = self.holding.open(connection, self.size).await;
+        let opened = self.holding.open(connection).await;
         let hold = opened.map_err(refused)?;
+        let limited = self.holding.check_limits(connection, &hold, self.size);
+        limited.await.map_err(refused)?;
         let picked = match offer {
             Offer::Choices(choices) => self.pick_choice(connection, &hold.event, choices).await?,
             Offer::Places(places) => self.pick_places(connection, places).await?,

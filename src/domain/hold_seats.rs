@@ -96,8 +96,13 @@ impl UnitOfWork for Work<'_> {
         connection: &mut AsyncPgConnection,
         seats: &Vec<ExpectedSeat>,
     ) -> Result<Effect<Held>, Abort<HoldRefused>> {
-        let hold = self.holding.open(connection, seats.len()).await?;
+        let hold = self.holding.open(connection).await?;
+        // What makes no sense is not counted.
         conflict::check_places("seats", &hold.event, seats)?;
+        hold.require_new(seats)?;
+        self.holding
+            .check_limits(connection, &hold, seats.len())
+            .await?;
         self.holding
             .take(
                 connection,

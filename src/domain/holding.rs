@@ -119,6 +119,24 @@ pub struct OpenHold {
     pub hold: Hold,
 }
 
+impl OpenHold {
+    /// Lets pass only seats that the hold does not have.
+    ///
+    /// # Errors
+    /// When it has one of them.
+    pub fn require_new(&self, seats: &[ExpectedSeat]) -> Result<(), DomainError> {
+        let is_in_it = |seat: &ExpectedSeat| self.hold.seat_nos.contains(&seat.seat_no);
+        match seats.iter().position(is_in_it) {
+            Some(index) => {
+                let field = format!("seats[{index}].seatId");
+                let message = "this seat is in the hold already: leave it out";
+                Err(DomainError::invalid(field, message))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
 impl<'a> Holding<'a> {
     /// For this caller, into this hold or a new one. The key, if there is one, makes
     /// the new hold's token the same each time; without it the token is random.
@@ -140,8 +158,8 @@ impl<'a> Holding<'a> {
         }
     }
 
-    /// The hold to put so many seats into: a new one, or that of the token, locked. The
-    /// sale must be open, and the event's limits must allow them.
+    /// The hold to put seats into: a new one, or that of the token, locked. The sale must
+    /// be open.
     ///
     /// # Errors
     /// A refusal when nothing can be held, or not into that hold; a failure of the
@@ -149,7 +167,6 @@ impl<'a> Holding<'a> {
     pub async fn open(
         &self,
         connection: &mut AsyncPgConnection,
-        added: usize,
     ) -> Result<OpenHold, Abort<HoldRefused>> {
         let plans = &self.environment.plans;
         let (event, now) = event_view::find(connection, plans, self.caller, self.event).await?;
@@ -159,7 +176,6 @@ impl<'a> Holding<'a> {
             None => self.new_hold(&event, now),
             Some(token) => self.existing_hold(connection, token).await?,
         };
-        self.check_limits(connection, &event, &hold, added).await?;
         Ok(OpenHold {
             event: Arc::new(event),
             hold,
@@ -176,12 +192,12 @@ impl<'a> Holding<'a> {
     pub async fn take(
         &self,
         connection: &mut AsyncPgConnection,
-        OpenHold { event, hold }: OpenHold,
+        OpenHold { event, mut hold }: OpenHold,
         seats: &[ExpectedSeat],
         picker: Picker,
     ) -> Result<Effect<Held>, Abort<HoldRefused>> {
         let own = hold.seat_nos.clone();
-        let hold = with_seats(&event, hold, seats)?;
+        prices::add(&event, &mut hold.seat_nos, &mut hold.amounts, seats)?;
         let left_alone = self.judge(connection, &event, seats, &own, picker).await?;
         let transition = Transition {
             from: FromState::Takeable,
@@ -303,11 +319,14 @@ impl<'a> Holding<'a> {
         Ok(alone)
     }
 
-    async fn check_limits(
+    /// Whether the event's limits allow so many more seats in the hold.
+    ///
+    /// # Errors
+    /// A refusal when they do not; a failure of the database.
+    pub async fn check_limits(
         &self,
         connection: &mut AsyncPgConnection,
-        event: &EventView,
-        hold: &Hold,
+        OpenHold { event, hold }: &OpenHold,
         added: usize,
     ) -> Result<(), Abort<HoldRefused>> {
         let wanted = Wanted {
@@ -321,20 +340,4 @@ impl<'a> Holding<'a> {
             .await?
             .map_err(|exceeded| Abort::Refused(HoldRefused::LimitExceeded(exceeded)))
     }
-}
-
-/// The hold with the seats of this call and what they cost at this moment.
-fn with_seats(
-    event: &EventView,
-    mut hold: Hold,
-    seats: &[ExpectedSeat],
-) -> Result<Hold, DomainError> {
-    let is_in_it = |seat: &ExpectedSeat| hold.seat_nos.contains(&seat.seat_no);
-    if let Some(index) = seats.iter().position(is_in_it) {
-        let field = format!("seats[{index}].seatId");
-        let message = "this seat is in the hold already: leave it out";
-        return Err(DomainError::invalid(field, message));
-    }
-    prices::add(event, &mut hold.seat_nos, &mut hold.amounts, seats)?;
-    Ok(hold)
 }
