@@ -151,8 +151,8 @@ const AT_VERSION_1: &str = "version = 1 AND status = 'AVAILABLE'";
 /// What it would ask without.
 const ANYHOW: &str = "true";
 
-fn assert_sent_back<T: std::fmt::Debug>(result: QueryResult<T>) {
-    let is_sent_back = matches!(&result, Err(DatabaseError(SerializationFailure, _)));
+fn assert_sent_back<T: std::fmt::Debug>(result: &QueryResult<T>) {
+    let is_sent_back = matches!(result, Err(DatabaseError(SerializationFailure, _)));
     assert!(is_sent_back, "40001 is expected: {result:?}");
 }
 
@@ -191,7 +191,7 @@ async fn a_seat_is_sold_once_by_those_who_check_its_version() {
         let held = stage
             .in_turn(&mut first, second.hold(0, AT_VERSION_1))
             .await;
-        assert_sent_back(held);
+        assert_sent_back(&held);
         assert_eq!(stage.holds_of_seat(0).await, 1);
     }
 }
@@ -206,7 +206,7 @@ async fn a_seat_is_sold_once_at_serializable() {
     first.insert_hold(0).await.unwrap();
     second.insert_hold(0).await.unwrap();
     first.commit().await.unwrap();
-    assert_sent_back(second.commit().await);
+    assert_sent_back(&second.commit().await);
     assert_eq!(stage.holds_of_seat(0).await, 1);
 }
 
@@ -303,6 +303,6 @@ async fn a_limit_is_kept_at_serializable_without_a_lock() {
     assert_eq!(first.hold(0, AT_VERSION_1).await.unwrap(), 1);
     assert_eq!(second.hold(1, AT_VERSION_1).await.unwrap(), 1);
     first.commit().await.unwrap();
-    assert_sent_back(second.commit().await);
+    assert_sent_back(&second.commit().await);
     assert_eq!(stage.seats_of_anna().await, SEATS_PER_BUYER);
 }

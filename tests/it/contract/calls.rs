@@ -9,9 +9,17 @@ use serde_json::{Value, json};
 pub enum Mutation {
     HoldSeats,
     ReleaseHold,
+    ExtendHold,
     ConfirmHold,
+    ExchangeSeats,
+    CancelBooking,
+    BlockSeats,
+    UnblockSeats,
+    BookSeats,
+    UpdateEvent,
     OpenSale,
     CloseSale,
+    CancelEvent,
 }
 
 const SEAT: &str = "id version status";
@@ -20,7 +28,7 @@ const BOOKING: &str = "id reference version status paymentReference \
     total { amountMinor currency } seats { id version status }";
 const EVENT: &str = "id version status";
 /// What may be answered to more than one of them.
-const REFUSALS: [(&str, &str); 6] = [
+const REFUSALS: [(&str, &str); 7] = [
     (
         "SeatConflict",
         "attempts conflicts { expectedVersion seat { id version status } } \
@@ -29,6 +37,11 @@ const REFUSALS: [(&str, &str); 6] = [
     ("LimitExceeded", "kind limit requested"),
     ("SaleNotOpen", "status opensAt closedAt"),
     ("HoldLapsed", "lost { id version status }"),
+    (
+        "BookingVersionConflict",
+        "expectedVersion booking { id reference version status paymentReference \
+           total { amountMinor currency } seats { id version status } }",
+    ),
     (
         "EventVersionConflict",
         "expectedVersion event { id version status }",
@@ -42,9 +55,17 @@ impl Mutation {
         match self {
             Self::HoldSeats => "holdSeats",
             Self::ReleaseHold => "releaseHold",
+            Self::ExtendHold => "extendHold",
             Self::ConfirmHold => "confirmHold",
+            Self::ExchangeSeats => "exchangeSeats",
+            Self::CancelBooking => "cancelBooking",
+            Self::BlockSeats => "blockSeats",
+            Self::UnblockSeats => "unblockSeats",
+            Self::BookSeats => "bookSeats",
+            Self::UpdateEvent => "updateEvent",
             Self::OpenSale => "openSale",
             Self::CloseSale => "closeSale",
+            Self::CancelEvent => "cancelEvent",
         }
     }
 
@@ -53,8 +74,21 @@ impl Mutation {
         match self {
             Self::HoldSeats => &["SeatConflict", "LimitExceeded", "SaleNotOpen"],
             Self::ReleaseHold => &[],
+            Self::ExtendHold => &["SaleNotOpen"],
             Self::ConfirmHold => &["HoldLapsed", "LimitExceeded", "SaleNotOpen"],
-            Self::OpenSale | Self::CloseSale => &["EventVersionConflict", "EventStatusConflict"],
+            Self::ExchangeSeats => &[
+                "SeatConflict",
+                "LimitExceeded",
+                "SaleNotOpen",
+                "BookingVersionConflict",
+            ],
+            Self::CancelBooking => &["BookingVersionConflict"],
+            Self::BlockSeats | Self::UnblockSeats | Self::BookSeats => {
+                &["SeatConflict", "EventStatusConflict"]
+            }
+            Self::UpdateEvent | Self::OpenSale | Self::CloseSale | Self::CancelEvent => {
+                &["EventVersionConflict", "EventStatusConflict"]
+            }
         }
     }
 
@@ -70,8 +104,31 @@ impl Mutation {
             Self::ConfirmHold => {
                 format!("... on HoldConfirmed {{ cursor booking {{ {BOOKING} }} }}")
             }
+            Self::ExtendHold => format!("... on HoldExtended {{ hold {{ {HOLD} }} }}"),
+            Self::ExchangeSeats => format!(
+                "... on SeatsExchanged {{ attempts cursor hold {{ {HOLD} }} \
+                     booking {{ {BOOKING} }} given {{ {SEAT} }} taken {{ {SEAT} }} \
+                     priceDifference {{ amountMinor currency }} }}"
+            ),
+            Self::CancelBooking => format!(
+                "... on BookingCancelled {{ attempts cursor booking {{ {BOOKING} }} \
+                     seats {{ {SEAT} }} refund {{ amountMinor currency }} }}"
+            ),
+            Self::BlockSeats => {
+                format!("... on SeatsBlocked {{ attempts cursor seats {{ {SEAT} }} }}")
+            }
+            Self::UnblockSeats => {
+                format!("... on SeatsUnblocked {{ attempts cursor seats {{ {SEAT} }} }}")
+            }
+            Self::BookSeats => {
+                format!("... on SeatsBooked {{ attempts cursor booking {{ {BOOKING} }} }}")
+            }
+            Self::UpdateEvent => format!("... on EventUpdated {{ event {{ {EVENT} }} }}"),
             Self::OpenSale => format!("... on SaleOpened {{ event {{ {EVENT} }} }}"),
             Self::CloseSale => format!("... on SaleClosed {{ event {{ {EVENT} }} }}"),
+            Self::CancelEvent => format!(
+                "... on EventCancelled {{ cursor endedHolds releasedSeats event {{ {EVENT} }} }}"
+            ),
         }
     }
 

@@ -31,12 +31,12 @@ impl Model {
             },
         };
         for (seat, _) in seats {
-            if hold.seats.insert(*seat, self.prices[*seat]).is_some() {
+            if hold.seats.insert(*seat, self.price(*seat)).is_some() {
                 return Err(error("BAD_USER_INPUT"));
             }
         }
         let wanted = Wanted {
-            hold: into,
+            owner: into.map(Owner::Hold),
             buyer: hold.buyer,
             seats: hold.seats.len(),
             is_hold: true,
@@ -86,6 +86,16 @@ impl Model {
         }))
     }
 
+    pub fn extend(&mut self, who: Person, token: Token) -> Outcome {
+        let number = self.running_hold_of(who, token)?;
+        if !self.limits.is_extendable {
+            let code = "HOLD_EXTENSION_EXHAUSTED";
+            return Err(refusal("HoldExtensionExhausted", code, json!({})));
+        }
+        self.holds[number].earlier_ends += 1;
+        Ok(json!({"__typename": "HoldExtended", "hold": self.hold_json(number)}))
+    }
+
     pub fn confirm(
         &mut self,
         who: Person,
@@ -106,9 +116,10 @@ impl Model {
         let buyer = hold
             .buyer
             .or_else(|| who.subject().filter(|_| !who.is_staff()));
-        if !is_running || hold.buyer.is_none() {
+        // A running hold has been judged, unless it becomes somebody's only now.
+        if !is_running || hold.buyer != buyer {
             let wanted = Wanted {
-                hold: Some(number),
+                owner: Some(Owner::Hold(number)),
                 buyer,
                 seats: hold.seats.len(),
                 is_hold: false,
@@ -134,7 +145,7 @@ impl Model {
         self.bookings.push(Booking {
             version: 1,
             buyer,
-            hold: number,
+            hold: Some(number),
             is_cancelled: false,
             seats: hold.seats,
             payment_reference,
@@ -148,7 +159,7 @@ impl Model {
         let number = self
             .bookings
             .iter()
-            .position(|booking| booking.hold == hold)
+            .position(|booking| booking.hold == Some(hold))
             .expect("a hold that was confirmed became a booking");
         json!({"__typename": "HoldConfirmed", "booking": self.booking_json(number)})
     }

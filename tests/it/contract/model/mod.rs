@@ -5,21 +5,17 @@
 //! are numbered in the order in which they are made; an answer is the mutation's
 //! result as JSON with these numbers as ids, and a seat is `[number, version, status]`.
 
+mod asked;
 mod buying;
+mod changing;
 mod rules;
 mod selling;
 
+pub use self::asked::{Asked, Change, Exchanged, Expected, Person, Presented, Request, Token};
+
+use self::rules::require_staff;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-
-/// Somebody who sends requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Person {
-    Anna,
-    Ben,
-    Visitor,
-    Tess,
-}
 
 /// Where a seat stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +23,7 @@ pub enum Status {
     Available,
     Held,
     Booked,
+    Blocked,
 }
 
 /// What has a seat: by its number.
@@ -71,7 +68,8 @@ pub struct Hold {
 pub struct Booking {
     pub version: i64,
     pub buyer: Option<&'static str>,
-    pub hold: usize,
+    /// The hold that it was; none when staff sold it by hand.
+    pub hold: Option<usize>,
     pub is_cancelled: bool,
     /// Its seats, and what each costs.
     pub seats: BTreeMap<usize, i64>,
@@ -83,6 +81,7 @@ pub struct Booking {
 pub enum EventStatus {
     OnSale,
     Closed,
+    Cancelled,
 }
 
 /// What the event allows.
@@ -91,44 +90,8 @@ pub struct Limits {
     pub seats_per_hold: usize,
     pub seats_per_buyer: usize,
     pub holds_per_buyer: usize,
-}
-
-/// A hold's token: the hold's number, or `None` for a text that nobody was given.
-pub type Token = Option<usize>;
-
-/// A seat, and the version that it is expected at.
-pub type Expected = (usize, i64);
-
-/// What is asked for.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Request {
-    Hold {
-        seats: Vec<Expected>,
-        into: Option<Token>,
-        retry: bool,
-    },
-    Release {
-        token: Token,
-        seats: Option<Vec<usize>>,
-    },
-    Confirm {
-        token: Token,
-        payment_reference: Option<&'static str>,
-    },
-    OpenSale {
-        version: i64,
-    },
-    CloseSale {
-        version: i64,
-    },
-}
-
-/// A request, who sends it, and under which idempotency key.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Asked {
-    pub who: Person,
-    pub key: Option<u8>,
-    pub request: Request,
+    /// A hold may be extended.
+    pub is_extendable: bool,
 }
 
 /// What is answered.
@@ -158,7 +121,9 @@ pub enum BrokenRule {
 #[derive(Clone, Debug)]
 pub struct Model {
     pub seats: Vec<Seat>,
-    prices: Vec<i64>,
+    /// The category of each seat, and what a seat of each costs.
+    categories: Vec<usize>,
+    prices: [i64; 2],
     pub holds: Vec<Hold>,
     pub bookings: Vec<Booking>,
     limits: Limits,
@@ -171,28 +136,13 @@ pub struct Model {
 /// Done, or refused: what is answered.
 type Outcome = Result<Value, Value>;
 
-impl Person {
-    /// What the person's token says, if there is one.
-    pub fn subject(self) -> Option<&'static str> {
-        match self {
-            Self::Anna => Some("anna"),
-            Self::Ben => Some("ben"),
-            Self::Visitor => None,
-            Self::Tess => Some("tess"),
-        }
-    }
-
-    pub fn is_staff(self) -> bool {
-        self == Self::Tess
-    }
-}
-
 impl Status {
     pub fn name(self) -> &'static str {
         match self {
             Self::Available => "AVAILABLE",
             Self::Held => "HELD",
             Self::Booked => "BOOKED",
+            Self::Blocked => "BLOCKED",
         }
     }
 }
@@ -213,20 +163,28 @@ impl EventStatus {
         match self {
             Self::OnSale => "ON_SALE",
             Self::Closed => "CLOSED",
+            Self::Cancelled => "CANCELLED",
         }
     }
 }
 
 impl Model {
-    /// An event on sale, at this version, with seats at these prices.
-    pub fn new(prices: Vec<i64>, limits: Limits, version: i64, broken: Option<BrokenRule>) -> Self {
+    /// An event on sale, at this version, with seats of these categories.
+    pub fn new(
+        categories: Vec<usize>,
+        prices: [i64; 2],
+        limits: Limits,
+        version: i64,
+        broken: Option<BrokenRule>,
+    ) -> Self {
         let new = Seat {
             version: 1,
             status: Status::Available,
             owner: None,
         };
         Self {
-            seats: vec![new; prices.len()],
+            seats: vec![new; categories.len()],
+            categories,
             prices,
             holds: Vec::new(),
             bookings: Vec::new(),
@@ -245,6 +203,9 @@ impl Model {
             is_done,
             is_replay: false,
         };
+        if let Err(refused) = require_staff(asked.who, &asked.request) {
+            return first(refused, false);
+        }
         let key = asked.key.map(|key| (asked.who, key));
         if let Some(done) = key.and_then(|key| self.done.get(&key))
             && self.broken != Some(BrokenRule::Keys)
@@ -278,8 +239,27 @@ impl Model {
                 token,
                 payment_reference,
             } => self.confirm(who, *token, *payment_reference),
-            Request::OpenSale { version } => self.open_sale(who, *version),
-            Request::CloseSale { version } => self.close_sale(who, *version),
+            Request::Extend { token } => self.extend(who, *token),
+            Request::Exchange {
+                of,
+                give,
+                take,
+                retry,
+            } => self.exchange(who, *of, give, take, *retry),
+            Request::CancelBooking { booking, seats } => {
+                self.cancel_booking(who, *booking, seats.as_deref())
+            }
+            Request::Block { seats, retry } => self.block(seats, *retry),
+            Request::Unblock { seats, retry } => self.unblock(seats, *retry),
+            Request::Book {
+                seats,
+                buyer,
+                retry,
+            } => self.book(seats, *buyer, *retry),
+            Request::Update { version, change } => self.update(*version, *change),
+            Request::OpenSale { version } => self.open_sale(*version),
+            Request::CloseSale { version } => self.close_sale(*version),
+            Request::CancelEvent { version } => self.cancel_event(*version),
         }
     }
 
@@ -338,6 +318,10 @@ impl Model {
 
     fn event_json(&self) -> Value {
         json!({"id": 0, "version": self.version, "status": self.status.name()})
+    }
+
+    fn price(&self, seat: usize) -> i64 {
+        self.prices[self.categories[seat]]
     }
 
     fn change(&mut self, seat: usize, status: Status, owner: Option<Owner>) {

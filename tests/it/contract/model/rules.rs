@@ -1,15 +1,15 @@
 //! What more than one mutation asks about.
 
 use super::{
-    BrokenRule, EventStatus, Expected, Hold, HoldStatus, Model, Owner, Person, Seat, Status, Token,
-    refusal,
+    BrokenRule, EventStatus, Expected, Hold, HoldStatus, Model, Owner, Person, Request, Seat,
+    Status, Token, error, refusal,
 };
 use serde_json::{Value, json};
 
 /// What somebody would have.
 pub struct Wanted {
-    /// The hold that it is, or that it was.
-    pub hold: Option<usize>,
+    /// What has them, or will become what has them.
+    pub owner: Option<Owner>,
     pub buyer: Option<&'static str>,
     pub seats: usize,
     pub is_hold: bool,
@@ -90,10 +90,7 @@ impl Model {
     /// could have had the others of `named`.
     pub fn offered(&self, named: &[usize], lost: &[usize]) -> Vec<usize> {
         let kept = |seat: &usize| named.contains(seat) && !lost.contains(seat);
-        let of_a_kind = |seat: &usize| {
-            lost.iter()
-                .any(|lost| self.prices[*lost] == self.prices[*seat])
-        };
+        let of_a_kind = |seat: &usize| lost.iter().any(|lost| self.is_of_one_kind(*lost, *seat));
         (0..self.seats.len())
             .filter(|seat| self.seats[*seat].status == Status::Available)
             .filter(|seat| of_a_kind(seat) && !kept(seat))
@@ -102,7 +99,7 @@ impl Model {
 
     /// Whether two seats are of one category.
     pub fn is_of_one_kind(&self, a: usize, b: usize) -> bool {
-        self.prices[a] == self.prices[b]
+        self.categories[a] == self.categories[b]
     }
 
     pub fn check_limits(&self, who: Person, wanted: &Wanted) -> Result<(), Value> {
@@ -114,17 +111,19 @@ impl Model {
             && self.broken != Some(BrokenRule::Limits)
         {
             for (number, hold) in self.holds.iter().enumerate() {
-                let is_other = Some(number) != wanted.hold && hold.buyer == Some(buyer);
+                let is_other =
+                    Some(Owner::Hold(number)) != wanted.owner && hold.buyer == Some(buyer);
                 if is_other && self.is_running(number) {
                     seats += hold.seats.len();
                     holds += 1;
                 }
             }
-            let booked = self.bookings.iter();
-            seats += booked
-                .filter(|booking| booking.buyer == Some(buyer) && !booking.is_cancelled)
-                .map(|booking| booking.seats.len())
-                .sum::<usize>();
+            for (number, booking) in self.bookings.iter().enumerate() {
+                let is_other = Some(Owner::Booking(number)) != wanted.owner;
+                if is_other && booking.buyer == Some(buyer) && !booking.is_cancelled {
+                    seats += booking.seats.len();
+                }
+            }
         }
         let limits = self.limits;
         let exceeded = if wanted.seats > limits.seats_per_hold {
@@ -144,4 +143,28 @@ impl Model {
 
 pub fn hold_ended() -> Value {
     refusal("HoldEnded", "HOLD_ENDED", json!({}))
+}
+
+/// What staff alone may do is refused at the door to everybody else.
+pub fn require_staff(who: Person, request: &Request) -> Result<(), Value> {
+    let is_for_all = match request {
+        Request::Hold { .. }
+        | Request::Release { .. }
+        | Request::Extend { .. }
+        | Request::Confirm { .. }
+        | Request::Exchange { .. }
+        | Request::CancelBooking { .. } => true,
+        Request::Block { .. }
+        | Request::Unblock { .. }
+        | Request::Book { .. }
+        | Request::Update { .. }
+        | Request::OpenSale { .. }
+        | Request::CloseSale { .. }
+        | Request::CancelEvent { .. } => false,
+    };
+    match who {
+        _ if is_for_all || who.is_staff() => Ok(()),
+        Person::Visitor => Err(error("UNAUTHENTICATED")),
+        _ => Err(error("FORBIDDEN")),
+    }
 }

@@ -12,7 +12,7 @@ pub struct Known {
     /// The ends that each hold has had.
     ends: Vec<Vec<String>>,
     pub bookings: Vec<String>,
-    references: Vec<String>,
+    pub references: Vec<String>,
 }
 
 impl Known {

@@ -2,10 +2,10 @@
 //! answered alike.
 
 mod ending;
+mod input;
 mod known;
 
 use self::known::{Known, uuid_of};
-use super::calls::Mutation;
 use super::model::{Answer, Asked, BrokenRule, Limits, Model, Person, Request};
 use super::steps::{Deed, SEATS, STALLS, Step};
 use crate::support::House;
@@ -22,9 +22,8 @@ const LIMITS: Limits = Limits {
     seats_per_hold: 4,
     seats_per_buyer: 6,
     holds_per_buyer: 2,
+    is_extendable: true,
 };
-/// A token that nobody was given.
-const NOBODYS: &str = "nobody was given this";
 
 /// What a sequence of steps was answered with, by how often.
 pub type Tally = BTreeMap<String, usize>;
@@ -75,8 +74,9 @@ impl<'house> World<'house> {
             "maxHoldsPerBuyer": LIMITS.holds_per_buyer,
         });
         let event = house.open_sale(house.draft_on(plan, changes).await).await;
-        let prices = (0..SEATS).map(|seat| PRICES[usize::from(seat >= STALLS)].1);
-        let model = Model::new(prices.collect(), LIMITS, event.version, broken);
+        let categories = (0..SEATS).map(|seat| usize::from(seat >= STALLS)).collect();
+        let prices = PRICES.map(|(_, amount)| amount);
+        let model = Model::new(categories, prices, LIMITS, event.version, broken);
         let actors = [
             (Person::Anna, house.buyer("anna")),
             (Person::Ben, house.buyer("ben")),
@@ -159,57 +159,6 @@ impl<'house> World<'house> {
         Ok(expected)
     }
 
-    /// Which mutation, and its input.
-    fn input(&self, asked: &Asked) -> (Mutation, Value) {
-        let token =
-            |token: &Option<usize>| token.map_or(NOBODYS, |hold| self.known.tokens[hold].as_str());
-        let ids = |seats: &[usize]| -> Vec<&str> {
-            seats
-                .iter()
-                .map(|seat| self.seats[*seat].as_str())
-                .collect()
-        };
-        let versions = |seats: &[(usize, i64)]| -> Vec<Value> {
-            let seats = seats.iter();
-            seats
-                .map(|(seat, version)| json!({"seatId": self.seats[*seat], "version": version}))
-                .collect()
-        };
-        let policy = |retry: bool| if retry { "RETRY" } else { "REPORT" };
-        let (mutation, mut input) = match &asked.request {
-            Request::Hold { seats, into, retry } => (
-                Mutation::HoldSeats,
-                json!({
-                    "eventId": self.event, "seats": versions(seats),
-                    "holdToken": into.as_ref().map(token), "onConflict": policy(*retry),
-                }),
-            ),
-            Request::Release { token: hold, seats } => (
-                Mutation::ReleaseHold,
-                json!({"token": token(hold), "seatIds": seats.as_deref().map(ids)}),
-            ),
-            Request::Confirm {
-                token: hold,
-                payment_reference,
-            } => (
-                Mutation::ConfirmHold,
-                json!({"token": token(hold), "paymentReference": payment_reference}),
-            ),
-            Request::OpenSale { version } => (
-                Mutation::OpenSale,
-                json!({"eventId": self.event, "version": version}),
-            ),
-            Request::CloseSale { version } => (
-                Mutation::CloseSale,
-                json!({"eventId": self.event, "version": version}),
-            ),
-        };
-        if let Some(key) = asked.key {
-            input["idempotencyKey"] = json!(format!("event {} key {key:06}", self.event_key));
-        }
-        (mutation, input)
-    }
-
     /// An answer in the words of the model, and the alternatives that it offers.
     fn read(&mut self, mut data: Value) -> (Value, Vec<Value>) {
         let alternatives = data.as_object_mut().unwrap().remove("alternatives");
@@ -242,7 +191,10 @@ fn check_alternatives(
     answer: &Value,
     alternatives: &[Value],
 ) -> Result<(), String> {
-    let Request::Hold { seats, .. } = &asked.request else {
+    let (Request::Hold { seats, .. }
+    | Request::Exchange { take: seats, .. }
+    | Request::Book { seats, .. }) = &asked.request
+    else {
         return same("alternatives", &alternatives, &[].as_slice());
     };
     let named: Vec<usize> = seats.iter().map(|(seat, _)| *seat).collect();
