@@ -12,6 +12,7 @@ pub mod lock;
 pub mod node;
 pub mod peer;
 pub mod program;
+pub mod rules;
 pub mod slow_hold;
 pub mod watcher;
 
