@@ -3,6 +3,7 @@
 //! with the server, so what it costs is missing there.
 
 use crate::Outcome;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -54,6 +55,21 @@ impl Client {
             }
         }
         Ok(&self.answer[head..])
+    }
+
+    /// Sends a mutation; answers what became of it, or `None` when too many others were
+    /// in the way. The bench ends with any other error.
+    pub async fn mutate(&mut self, query: &str, input: &Value) -> Outcome<Option<Value>> {
+        let body = json!({"query": query, "variables": {"input": input}}).to_string();
+        let mut answer: Value = serde_json::from_slice(self.post(&body).await?)?;
+        match &answer["errors"] {
+            Value::Null => {}
+            errors if errors[0]["extensions"]["code"] == "CONTENDED" => return Ok(None),
+            errors => return Err(format!("the server failed: {errors}").into()),
+        }
+        let data = answer["data"].as_object_mut();
+        let field = data.and_then(|data| data.values_mut().next());
+        Ok(Some(field.ok_or("an answer without data")?.take()))
     }
 
     async fn read(&mut self) -> Outcome<()> {

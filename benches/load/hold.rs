@@ -3,6 +3,7 @@
 //! database writes into the feed for both.
 
 use crate::client::Client;
+use crate::event::{field, on_sale};
 use crate::report::{Times, new_histogram};
 use crate::server::Server;
 use crate::{Outcome, Rate};
@@ -17,10 +18,10 @@ use usher::model::ids::EventId;
 const PLACES: usize = 200_000;
 
 pub async fn run(rate: Rate) -> Outcome<()> {
-    let server = Server::start().await?;
+    let server = Server::start(&[]).await?;
     println!("memory at rest: {:.1} MiB", server.memory()?);
-    let ours = standing_event(&server).await?;
-    let theirs = standing_event(&server).await?;
+    let ours = on_sale(&server, &field(PLACES)).await?;
+    let theirs = on_sale(&server, &field(PLACES)).await?;
     let times = load(&server, ours, rate).await?;
     println!("{}", times.line("usher holdSeats"));
     println!("memory after it: {:.1} MiB", server.memory()?);
@@ -73,42 +74,6 @@ fn request(event: EventId, seat: usize) -> Outcome<String> {
         "seats": [{"seatId": seat_id, "version": 1}],
     });
     Ok(json!({"query": query, "variables": {"input": input}}).to_string())
-}
-
-/// An event on sale in a hall with standing room only.
-async fn standing_event(server: &Server) -> Outcome<EventId> {
-    let document = json!({
-        "name": "Field", "categories": [{"name": "Standing"}],
-        "zones": [{"name": "Field", "position": {"x": 0, "y": 0}, "rows": [],
-                   "general_admission": {"capacity": PLACES, "category": "Standing"}}],
-    });
-    let query = "mutation($plan: ImportSeatingPlanInput!, $venue: CreateVenueInput!) { \
-        importSeatingPlan(input: $plan) { ... on SeatingPlanImported { plan { id } } } \
-        createVenue(input: $venue) { ... on VenueCreated { venue { id } } } }";
-    let venue = json!({"name": "Field", "timeZone": "Europe/Berlin"});
-    let made = server
-        .staff(
-            query,
-            json!({"plan": {"document": document}, "venue": venue}),
-        )
-        .await?;
-    let query = "mutation($input: CreateEventInput!) { \
-        createEvent(input: $input) { ... on EventCreated { event { id version } } } }";
-    let input = json!({
-        "venueId": made["createVenue"]["venue"]["id"],
-        "planId": made["importSeatingPlan"]["plan"]["id"],
-        "name": "On-sale", "startsAt": "2040-01-01T20:00:00Z", "currency": "EUR",
-        "prices": [{"category": "Standing", "amountMinor": 3000}],
-    });
-    let event = server.staff(query, json!({"input": input})).await?;
-    let event = &event["createEvent"]["event"];
-    let query = "mutation($input: OpenSaleInput!) { openSale(input: $input) { __typename } }";
-    let input = json!({"eventId": event["id"], "version": event["version"]});
-    server.staff(query, json!({"input": input})).await?;
-    match event["id"].as_str().map(str::parse) {
-        Some(Ok(GlobalId::Event(id))) => Ok(id),
-        other => Err(format!("no event was created: {other:?}").into()),
-    }
 }
 
 /// Transactions a second of the database alone, on seats of its own.

@@ -3,18 +3,30 @@
 //! ```text
 //! cargo bench --bench load -- hold --clients 64 --seconds 10
 //! cargo bench --bench load -- map --clients 16
+//! cargo bench --bench load -- strategies --clients 64 --seconds 5
+//! cargo bench --bench load -- best-available
+//! cargo bench --bench load -- lapse
 //! ```
 //!
 //! Each run starts an usher of its own on a fresh data folder, with PostgreSQL
 //! as durable as it is by default, and everything on this machine: figures are
 //! to be read as ratios of one run.
 
+mod best_available;
 mod client;
+mod event;
 mod hold;
+mod lapse;
 mod map;
 mod report;
+#[path = "../../tests/it/support/rules.rs"]
+mod rules;
 mod server;
+mod sound;
+mod strategies;
 
+use crate::best_available::Crowds;
+use crate::lapse::Lapsing;
 use clap::{Parser, Subcommand};
 use std::error::Error;
 use std::time::Duration;
@@ -37,6 +49,12 @@ enum Load {
     Hold(Rate),
     /// Event.seatMap of the 2,400-seat hall, plain and compressed.
     Map(Rate),
+    /// holdSeats under each strategy: distinct seats, and seats that everybody wants.
+    Strategies(Rate),
+    /// holdBestAvailable until a house is sold out.
+    BestAvailable(Crowds),
+    /// Ten thousand holds that lapse at the same instant.
+    Lapse(Lapsing),
 }
 
 #[derive(clap::Args, Clone, Copy)]
@@ -60,5 +78,8 @@ async fn main() -> Outcome<()> {
     match Arguments::parse().load {
         Load::Hold(rate) => hold::run(rate).await,
         Load::Map(rate) => map::run(rate).await,
+        Load::Strategies(rate) => strategies::run(rate).await,
+        Load::BestAvailable(crowds) => best_available::run(crowds).await,
+        Load::Lapse(lapsing) => lapse::run(lapsing).await,
     }
 }

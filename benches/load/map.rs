@@ -8,7 +8,7 @@ use serde_json::json;
 use std::time::Instant;
 
 pub async fn run(rate: Rate) -> Outcome<()> {
-    let server = Server::start().await?;
+    let server = Server::start(&[]).await?;
     let query = "{ events(first: 10) { nodes { id name plan { seatCount } } } }";
     let events = server.staff(query, json!({})).await?;
     let hall = events["events"]["nodes"]

@@ -35,19 +35,23 @@ impl Times {
         self.histogram.len() as f64 / self.elapsed.as_secs_f64()
     }
 
+    /// What so many of the requests took at most, in milliseconds.
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "microseconds, shown as milliseconds"
+    )]
+    pub fn at(&self, quantile: f64) -> f64 {
+        self.histogram.value_at_quantile(quantile) as f64 / 1000.0
+    }
+
     /// One line: rate, median, and the slow ones.
     pub fn line(&self, what: &str) -> String {
-        #[allow(
-            clippy::cast_precision_loss,
-            reason = "microseconds, shown as milliseconds"
-        )]
-        let at = |quantile| self.histogram.value_at_quantile(quantile) as f64 / 1000.0;
         format!(
             "{what:<38} {:>9.0} /s   p50 {:>7.2} ms   p99 {:>7.2} ms   p99.9 {:>7.2} ms",
             self.rate(),
-            at(0.5),
-            at(0.99),
-            at(0.999),
+            self.at(0.5),
+            self.at(0.99),
+            self.at(0.999),
         )
     }
 }

@@ -10,6 +10,7 @@ use std::process::Stdio;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio_postgres::NoTls;
 
 pub struct Server {
     process: Child,
@@ -18,15 +19,31 @@ pub struct Server {
 }
 
 impl Server {
-    pub async fn start() -> Outcome<Self> {
+    /// An usher on a fresh data folder, with these flags.
+    pub async fn start(flags: &[&str]) -> Outcome<Self> {
+        Self::launch(None, flags).await
+    }
+
+    /// Another usher on the same database.
+    pub async fn beside(&self) -> Outcome<Self> {
+        Self::launch(Some(self.database_url()), &[]).await
+    }
+
+    async fn launch(database_url: Option<String>, flags: &[&str]) -> Outcome<Self> {
         let folder = tempfile::Builder::new().prefix("usher-bench-").tempdir()?;
         // PostgreSQL runs as another user when the bench runs as root.
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?;
-        let mut process = Command::new(env!("CARGO_BIN_EXE_usher"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
+        command
             .args(["--listen", "127.0.0.1:0", "--log", "warn", "--data-dir"])
             .arg(folder.path())
-            .stdout(Stdio::piped())
-            .spawn()?;
+            .args(flags)
+            .env_remove("DATABASE_URL")
+            .stdout(Stdio::piped());
+        if let Some(url) = database_url {
+            command.env("DATABASE_URL", url);
+        }
+        let mut process = command.spawn()?;
         let output = process.stdout.take().ok_or("the server has no output")?;
         let mut lines = BufReader::new(output).lines();
         while let Some(line) = lines.next_line().await? {
@@ -47,6 +64,18 @@ impl Server {
     /// The folder of PostgreSQL's socket.
     pub fn socket_folder(&self) -> PathBuf {
         self.folder.path().join("run")
+    }
+
+    fn database_url(&self) -> String {
+        let folder = self.socket_folder();
+        format!("postgresql://usher@/usher?host={}", folder.display())
+    }
+
+    /// A connection to its database, past usher.
+    pub async fn sql(&self) -> Outcome<tokio_postgres::Client> {
+        let (client, connection) = tokio_postgres::connect(&self.database_url(), NoTls).await?;
+        tokio::spawn(connection);
+        Ok(client)
     }
 
     /// Resident memory of usher itself, in MiB.
