@@ -135,15 +135,31 @@ pub async fn prolong(connection: &mut AsyncPgConnection, hold: &Hold) -> QueryRe
 }
 
 /// Up to `limit` holds that have lapsed and are not published as such, locked.
+/// Up to `limit` of the `window` oldest holds that have lapsed and are not published as
+/// such, locked: those of one event after one another, so that few events share them.
 /// Those that another transaction has locked are left to it.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn lock_lapsed(connection: &mut AsyncPgConnection, limit: i64) -> QueryResult<Vec<Hold>> {
-    holds::table
+pub async fn lock_lapsed(
+    connection: &mut AsyncPgConnection,
+    window: i64,
+    limit: i64,
+) -> QueryResult<Vec<Hold>> {
+    let beyond = holds::table
         .filter(holds::status.eq(HoldStatus::Active))
         .filter(holds::expires_at.le(now))
         .order(holds::expires_at)
+        .offset(window)
+        .select(holds::expires_at);
+    let (beyond, current): (Option<DateTime<Utc>>, DateTime<Utc>) =
+        diesel::select((beyond.single_value(), now.into_sql::<Timestamptz>()))
+            .get_result(connection)
+            .await?;
+    holds::table
+        .filter(holds::status.eq(HoldStatus::Active))
+        .filter(holds::expires_at.le(beyond.unwrap_or(current)))
+        .order((holds::event_id, holds::expires_at))
         .limit(limit)
         .select(Hold::as_select())
         .for_update()

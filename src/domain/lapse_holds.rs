@@ -16,6 +16,9 @@ use std::convert::Infallible;
 
 /// Holds that one transaction ends.
 const BATCH: i64 = 500;
+/// Of so many it picks them: each event costs it some statements more, so it takes
+/// together what one event has.
+const WINDOW: i64 = 5_000;
 
 /// What one batch did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,7 +55,7 @@ impl UnitOfWork for Work {
         (): &(),
     ) -> Result<Lapsed, Abort<Infallible>> {
         let mut by_event: BTreeMap<EventId, Vec<Hold>> = BTreeMap::new();
-        for hold in holds::lock_lapsed(connection, BATCH).await? {
+        for hold in holds::lock_lapsed(connection, WINDOW, BATCH).await? {
             by_event.entry(hold.event_id).or_default().push(hold);
         }
         let mut lapsed = Lapsed::default();
