@@ -134,7 +134,6 @@ pub async fn prolong(connection: &mut AsyncPgConnection, hold: &Hold) -> QueryRe
         .await
 }
 
-/// Up to `limit` holds that have lapsed and are not published as such, locked.
 /// Up to `limit` of the `window` oldest holds that have lapsed and are not published as
 /// such, locked: those of one event after one another, so that few events share them.
 /// Those that another transaction has locked are left to it.

@@ -239,7 +239,10 @@ async fn a_hold_that_is_being_confirmed_is_waited_for() {
     let cancelled = cancelling.await.unwrap();
     assert_eq!(cancelled.data()["endedHolds"], 1, "the other one");
     assert_eq!(cancelled.data()["releasedSeats"], 1);
-    assert_eq!(kind(&buyer.confirm(&token_of(&waiting)).await), "SaleNotOpen");
+    assert_eq!(
+        kind(&buyer.confirm(&token_of(&waiting)).await),
+        "SaleNotOpen"
+    );
     assert_sound(&house).await;
 }
 
