@@ -4,7 +4,8 @@
 use super::calls::Mutation;
 use super::crowd::let_loose;
 use super::history::{Done, Outcome, Rule, Sighting};
-use super::recorder::{Client, LIMITS, Recorder, hold_of, now};
+use super::outcomes::hold_of;
+use super::recorder::{Client, LIMITS, Recorder, now};
 use crate::support::{House, cluster};
 use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Integer, Text};
@@ -70,6 +71,7 @@ impl<'recorder, 'house> Careless<'recorder, 'house> {
             changed: vec![became.clone()],
             decided_on: vec![(seat, seen)],
             all: Some(vec![became]),
+            may_be_again: false,
         };
         let outcome = Outcome::Done(done);
         self.recorder.record(&self.client, (start, now()), outcome);
@@ -216,6 +218,7 @@ async fn successes_that_never_were_are_found() {
         changed: vec![released],
         decided_on: Vec::new(),
         all: None,
+        may_be_again: false,
     };
     recorder.record(&anna, (now(), now()), Outcome::Done(done));
     let history = recorder.history().await;

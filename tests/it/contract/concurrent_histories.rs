@@ -14,7 +14,7 @@ fn tally(history: &History) -> BTreeMap<&'static str, usize> {
         let kind = match &call.outcome {
             Outcome::Done(_) => "done",
             Outcome::Conflict { .. } => "conflict",
-            Outcome::Refused { .. } => "refused",
+            Outcome::Unchanged { .. } => "unchanged",
         };
         *tally.entry(kind).or_default() += 1;
     }
@@ -24,6 +24,9 @@ fn tally(history: &History) -> BTreeMap<&'static str, usize> {
             "RELEASED" => "seats released",
             "BOOKED" => "seats booked",
             "LAPSED" => "seats lapsed",
+            "CANCELLED" => "seats cancelled",
+            "BLOCKED" => "seats blocked",
+            "UNBLOCKED" => "seats unblocked",
             _ => "seats otherwise changed",
         };
         *tally.entry(kind).or_default() += 1;
@@ -47,11 +50,13 @@ async fn what_32_clients_do_to_50_seats_breaks_no_rule() {
     for (kind, at_least) in [
         ("done", 50),
         ("conflict", 20),
-        ("refused", 20),
+        ("unchanged", 20),
         ("seats held", 50),
         ("seats released", 20),
         ("seats booked", 5),
         ("seats lapsed", 1),
+        ("seats cancelled", 1),
+        ("seats blocked", 1),
     ] {
         assert!(tally.get(kind) >= Some(&at_least), "{kind}: {tally:?}");
     }

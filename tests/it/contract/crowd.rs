@@ -7,6 +7,7 @@ use diesel_async::AsyncPgConnection;
 use futures_util::future::join_all;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use serde_json::{Value, json};
 use std::sync::{Arc, PoisonError};
 use tokio::sync::Mutex;
 
@@ -23,6 +24,20 @@ struct Known {
 /// What the clients of one buyer share.
 type Holds = Arc<std::sync::Mutex<Vec<Known>>>;
 
+/// A booking as whoever made it knows it.
+#[derive(Clone)]
+struct KnownBooking {
+    reference: String,
+    version: i64,
+    /// Of the hold that it was, if it was one.
+    token: Option<String>,
+    seats: Vec<usize>,
+}
+
+/// Each client's own: two who know one booking at different versions are tried by
+/// holds that are confirmed twice.
+type Bookings = Vec<KnownBooking>;
+
 /// One client at work.
 struct Member<'crowd> {
     recorder: &'crowd Recorder<'crowd>,
@@ -31,6 +46,7 @@ struct Member<'crowd> {
     /// The version at which each seat was seen last.
     versions: Vec<i64>,
     holds: Holds,
+    bookings: Bookings,
     time: &'crowd Mutex<AsyncPgConnection>,
 }
 
@@ -55,6 +71,7 @@ pub async fn let_loose(recorder: &Recorder<'_>, clients: usize, steps: usize, se
             random: StdRng::seed_from_u64(seed.wrapping_add(number as u64)),
             versions: vec![1; recorder.event.seats.len()],
             holds: Arc::clone(&holds[holds_of]),
+            bookings: Vec::new(),
             time: &time,
         }
     });
@@ -69,10 +86,15 @@ pub async fn let_loose(recorder: &Recorder<'_>, clients: usize, steps: usize, se
 impl Member<'_> {
     async fn step(&mut self) {
         let known = self.pick();
+        let is_staff = self.client.name.starts_with("staff:");
         match (self.random.random_range(0..100), known) {
-            (50..80, Some(hold)) => self.release(hold).await,
-            (80..90, Some(hold)) => self.hold(Some(hold)).await,
-            (90..95, Some(hold)) => self.confirm(hold).await,
+            (0..60, _) if is_staff => self.box_office().await,
+            (0..15, _) if !self.bookings.is_empty() => self.change_booking().await,
+            (45..65, Some(hold)) => self.release(hold).await,
+            (65..75, Some(hold)) => self.hold(Some(hold)).await,
+            (75..82, Some(hold)) => self.exchange(hold).await,
+            (82..86, Some(hold)) => self.extend(hold).await,
+            (86..95, Some(hold)) => self.confirm(hold).await,
             (95.., Some(hold)) => {
                 let mut sql = self.time.lock().await;
                 self.recorder.lapse(&mut sql, &hold.token).await;
@@ -88,21 +110,40 @@ impl Member<'_> {
         (count > 0).then(|| holds[self.random.random_range(0..count)].clone())
     }
 
-    async fn hold(&mut self, into: Option<Known>) {
+    /// Up to three neighbours as they were seen last.
+    fn some_seats(&mut self) -> Vec<(usize, i64)> {
         let wanted = self.random.random_range(1..=3);
         let first = self.random.random_range(0..self.versions.len());
-        let seats: Vec<(usize, i64)> = (first..self.versions.len())
+        (first..self.versions.len())
             .take(wanted)
             .map(|seat| (seat, self.versions[seat]))
-            .collect();
+            .collect()
+    }
+
+    fn policy(&mut self) -> &'static str {
+        if self.random.random() {
+            "RETRY"
+        } else {
+            "REPORT"
+        }
+    }
+
+    /// Asks for something and takes notice of the answer.
+    async fn ask(&mut self, mutation: Mutation, input: &Value) -> (Value, Outcome) {
+        let (answer, outcome) = self.recorder.call(&self.client, mutation, input).await;
+        for seen in outcome.sightings() {
+            let version = &mut self.versions[seen.seat];
+            *version = seen.version.max(*version);
+        }
+        (answer, outcome)
+    }
+
+    async fn hold(&mut self, into: Option<Known>) {
+        let seats = self.some_seats();
         let token = into.as_ref().map(|hold| hold.token.as_str());
         let retry = self.random.random();
         let input = self.recorder.hold_input(&seats, token, retry);
-        let (answer, outcome) = self
-            .recorder
-            .call(&self.client, Mutation::HoldSeats, &input)
-            .await;
-        self.look(&outcome);
+        let (answer, outcome) = self.ask(Mutation::HoldSeats, &input).await;
         if let (Some(token), Outcome::Done(done)) = (answer["token"].as_str(), &outcome) {
             let seats = done.all.iter().flatten().map(|seen| seen.seat).collect();
             let token = token.to_owned();
@@ -115,12 +156,8 @@ impl Member<'_> {
     async fn release(&mut self, hold: Known) {
         let some = hold.seats.first().filter(|_| self.random.random());
         let seats = some.map(|seat| self.recorder.ids(&[*seat]));
-        let input = serde_json::json!({"token": hold.token, "seatIds": seats});
-        let (answer, outcome) = self
-            .recorder
-            .call(&self.client, Mutation::ReleaseHold, &input)
-            .await;
-        self.look(&outcome);
+        let input = json!({"token": hold.token, "seatIds": seats});
+        let (answer, outcome) = self.ask(Mutation::ReleaseHold, &input).await;
         match &outcome {
             Outcome::Done(done) if answer["hold"].is_object() => {
                 let seats = done.all.iter().flatten().map(|seen| seen.seat).collect();
@@ -131,23 +168,97 @@ impl Member<'_> {
     }
 
     async fn confirm(&mut self, hold: Known) {
-        let input = serde_json::json!({"token": hold.token});
-        let (_, outcome) = self
-            .recorder
-            .call(&self.client, Mutation::ConfirmHold, &input)
-            .await;
-        self.look(&outcome);
+        let input = json!({"token": hold.token});
+        let (answer, _) = self.ask(Mutation::ConfirmHold, &input).await;
+        self.remember_booking(&answer["booking"], Some(hold.token.clone()));
         // Now and then it is confirmed once more.
         if self.random.random() {
             self.forget(&hold.token);
         }
     }
 
-    /// Takes notice of what was said about seats.
-    fn look(&mut self, outcome: &Outcome) {
-        for seen in outcome.sightings() {
-            let version = &mut self.versions[seen.seat];
-            *version = seen.version.max(*version);
+    async fn extend(&mut self, hold: Known) {
+        let input = json!({"token": hold.token});
+        let (answer, _) = self.ask(Mutation::ExtendHold, &input).await;
+        if answer["__typename"] == "HoldEnded" {
+            self.forget(&hold.token);
+        }
+    }
+
+    async fn exchange(&mut self, hold: Known) {
+        let (take, policy) = (self.some_seats(), self.policy());
+        let input = json!({
+            "token": hold.token, "giveSeatIds": self.recorder.ids(&hold.seats[..1]),
+            "takeSeats": self.recorder.versions(&take), "onConflict": policy,
+        });
+        let (answer, outcome) = self.ask(Mutation::ExchangeSeats, &input).await;
+        if let Outcome::Done(done) = &outcome {
+            let seats = done.all.iter().flatten().map(|seen| seen.seat).collect();
+            self.remember(Known { seats, ..hold });
+        } else if answer["__typename"] == "HoldEnded" {
+            self.forget(&hold.token);
+        }
+    }
+
+    /// Gives seats of a booking back, or swaps one.
+    async fn change_booking(&mut self) {
+        let pick = self.random.random_range(0..self.bookings.len());
+        let booking = self.bookings.swap_remove(pick);
+        let mut input = json!({"reference": booking.reference, "token": booking.token});
+        let one = self.recorder.ids(&booking.seats[..1]);
+        let mutation = if self.random.random() {
+            let (take, policy) = (self.some_seats(), self.policy());
+            input["bookingVersion"] = json!(booking.version);
+            input["giveSeatIds"] = json!(one);
+            input["takeSeats"] = json!(self.recorder.versions(&take[..1]));
+            input["onConflict"] = json!(policy);
+            Mutation::ExchangeSeats
+        } else {
+            input["version"] = json!(booking.version);
+            input["seatIds"] = json!(Some(one).filter(|_| self.random.random()));
+            Mutation::CancelBooking
+        };
+        let (answer, _) = self.ask(mutation, &input).await;
+        let is_conflict = answer["__typename"] == "SeatConflict";
+        if is_conflict {
+            self.bookings.push(booking);
+        } else {
+            self.remember_booking(&answer["booking"], booking.token);
+        }
+    }
+
+    async fn box_office(&mut self) {
+        let (mut seats, policy) = (self.some_seats(), self.policy());
+        seats.truncate(1);
+        let input = json!({
+            "eventId": self.recorder.event.id, "seats": self.recorder.versions(&seats),
+            "onConflict": policy,
+        });
+        let mutation = match self.random.random_range(0..5) {
+            0..2 => Mutation::BlockSeats,
+            2..4 => Mutation::UnblockSeats,
+            _ => Mutation::BookSeats,
+        };
+        let (answer, _) = self.ask(mutation, &input).await;
+        self.remember_booking(&answer["booking"], None);
+    }
+
+    /// Remembers a booking that has seats left.
+    fn remember_booking(&mut self, booking: &Value, token: Option<String>) {
+        if booking["status"] == "CONFIRMED" {
+            let seats = booking["seats"].as_array().unwrap().iter();
+            let number = |seat: &Value| {
+                let all = self.recorder.event.seats.iter();
+                let mut all = all.map(|known| known.id.as_str());
+                all.position(|id| Some(id) == seat["id"].as_str()).unwrap()
+            };
+            let known = KnownBooking {
+                reference: booking["reference"].as_str().unwrap().to_owned(),
+                version: booking["version"].as_i64().unwrap(),
+                token,
+                seats: seats.map(number).collect(),
+            };
+            self.bookings.push(known);
         }
     }
 

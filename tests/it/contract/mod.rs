@@ -9,6 +9,7 @@ mod concurrent_histories;
 mod crowd;
 mod history;
 mod model;
+mod outcomes;
 mod recorder;
 mod steps;
 mod world;

@@ -2,7 +2,8 @@
 //! has in the end.
 
 use super::calls::Mutation;
-use super::history::{Call, Change, Done, History, Limits, Outcome, Owner, Sighting};
+use super::history::{Call, Change, History, Limits, Outcome, Owner};
+use super::outcomes::outcome;
 use crate::support::actor::Actor;
 use crate::support::{Event, House, checks, eventually};
 use diesel::QueryableByName;
@@ -11,7 +12,6 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use serde_json::{Value, json};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
-use usher::model::cursor::Cursor;
 use usher::model::global_id::GlobalId;
 use usher::model::token::HoldToken;
 
@@ -94,7 +94,7 @@ impl<'house> Recorder<'house> {
         let start = now();
         let answer = mutation.call(&client.actor, input).await;
         let end = now();
-        let outcome = outcome(input, &answer);
+        let outcome = outcome(mutation, input, &answer);
         self.record(client, (start, end), outcome.clone());
         (answer, outcome)
     }
@@ -210,113 +210,6 @@ impl<'house> Recorder<'house> {
 pub fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     i64::try_from(since.as_micros()).unwrap()
-}
-
-/// What an answer says.
-fn outcome(input: &Value, answer: &Value) -> Outcome {
-    match answer["__typename"].as_str() {
-        Some("SeatsHeld") => {
-            let all = sightings(&answer["hold"]["seats"]);
-            let asked = decided_on(&input["seats"]);
-            let is_asked = |seen: &Sighting| asked.iter().any(|(seat, _)| *seat == seen.seat);
-            let changed = all.iter().filter(|seen| is_asked(seen)).cloned();
-            Outcome::Done(Done {
-                transaction: transaction(answer),
-                owner: uuid_of(&answer["hold"]["id"]),
-                changed: changed.collect(),
-                decided_on: if answer["attempts"] == 1 {
-                    asked
-                } else {
-                    Vec::new()
-                },
-                all: Some(all),
-            })
-        }
-        Some("SeatsReleased") => Outcome::Done(Done {
-            transaction: transaction(answer),
-            owner: hold_of(input["token"].as_str().unwrap()),
-            changed: sightings(&answer["seats"]),
-            decided_on: Vec::new(),
-            all: Some(sightings(&answer["hold"]["seats"])),
-        }),
-        Some("HoldConfirmed") => {
-            let seats = sightings(&answer["booking"]["seats"]);
-            Outcome::Done(Done {
-                transaction: transaction(answer),
-                owner: uuid_of(&answer["booking"]["id"]),
-                changed: seats.clone(),
-                decided_on: Vec::new(),
-                all: Some(seats),
-            })
-        }
-        Some("SeatConflict") => {
-            let lost = answer["conflicts"].as_array().unwrap().iter();
-            let lost = lost.map(|lost| {
-                let expected = lost["expectedVersion"].as_i64().unwrap();
-                (expected, sighting(&lost["seat"]))
-            });
-            Outcome::Conflict {
-                lost: lost.collect(),
-                alternatives: sightings(&answer["alternatives"]),
-            }
-        }
-        Some(_) => Outcome::Refused {
-            shown: sightings(&answer["lost"]),
-        },
-        None => {
-            let error = answer["error"].as_str().unwrap();
-            let is_expected = ["BAD_USER_INPUT", "CONTENDED"].contains(&error);
-            assert!(is_expected, "{input} is answered {answer}");
-            Outcome::Refused { shown: Vec::new() }
-        }
-    }
-}
-
-/// The hold of a token.
-pub fn hold_of(token: &str) -> Option<String> {
-    let token: HoldToken = token.parse().ok()?;
-    Some(token.hold.to_string())
-}
-
-fn transaction(answer: &Value) -> u64 {
-    let cursor: Cursor = answer["cursor"].as_str().unwrap().parse().unwrap();
-    cursor.transaction
-}
-
-fn uuid_of(id: &Value) -> Option<String> {
-    match id.as_str()?.parse() {
-        Ok(GlobalId::Hold(_, id)) => Some(id.to_string()),
-        Ok(GlobalId::Booking(_, id)) => Some(id.to_string()),
-        other => panic!("not the id of a hold or a booking: {other:?}"),
-    }
-}
-
-fn seat_no(id: &Value) -> usize {
-    match id.as_str().unwrap().parse() {
-        Ok(GlobalId::Seat(_, seat)) => usize::try_from(seat).unwrap(),
-        other => panic!("not the id of a seat: {other:?}"),
-    }
-}
-
-fn sighting(seat: &Value) -> Sighting {
-    Sighting {
-        seat: seat_no(&seat["id"]),
-        version: seat["version"].as_i64().unwrap(),
-        status: seat["status"].as_str().unwrap().to_owned(),
-    }
-}
-
-/// The seats of a list; none when there is no list.
-fn sightings(seats: &Value) -> Vec<Sighting> {
-    let seats = seats.as_array().into_iter().flatten();
-    seats.map(sighting).collect()
-}
-
-fn decided_on(seats: &Value) -> Vec<(usize, i64)> {
-    let seats = seats.as_array().into_iter().flatten();
-    seats
-        .map(|seat| (seat_no(&seat["seatId"]), seat["version"].as_i64().unwrap()))
-        .collect()
 }
 
 #[derive(QueryableByName)]

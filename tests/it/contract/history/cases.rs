@@ -43,6 +43,7 @@ fn told(change: &Change, owner: &str) -> Call {
             decided_on: vec![(change.seat, change.version - 1)],
             changed: vec![became],
             all: None,
+            may_be_again: false,
         }),
     }
 }
@@ -58,6 +59,7 @@ fn call(start: i64, end: i64, outcome: Outcome) -> Call {
 
 fn conflict(expected: i64, now: Sighting) -> Outcome {
     Outcome::Conflict {
+        wanted: "AVAILABLE",
         lost: vec![(expected, now)],
         alternatives: Vec::new(),
     }
@@ -200,11 +202,12 @@ fn what_is_said_was_so_while_it_was_asked() {
     assert_eq!(with(call(1, 40, future)), [Rule::Seen]);
     // Alternatives and what a refusal shows are said as well.
     let offered = Outcome::Conflict {
+        wanted: "AVAILABLE",
         lost: vec![(1, seen(7, 4, "HELD"))],
         alternatives: vec![seen(8, 2, "AVAILABLE")],
     };
     assert_eq!(with(call(1, 40, offered)), [Rule::Seen]);
-    let shown = Outcome::Refused {
+    let shown = Outcome::Unchanged {
         shown: vec![seen(7, 1, "AVAILABLE")],
     };
     assert_eq!(with(call(15, 16, shown)), [Rule::Seen]);
@@ -229,6 +232,7 @@ fn a_conflict_is_one() {
     let none = conflict(3, seen(7, 3, "AVAILABLE"));
     assert_eq!(with(call(18, 28, none)), [Rule::Lost]);
     let nothing = Outcome::Conflict {
+        wanted: "AVAILABLE",
         lost: Vec::new(),
         alternatives: Vec::new(),
     };

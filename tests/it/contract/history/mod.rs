@@ -81,12 +81,14 @@ pub struct Call {
 pub enum Outcome {
     Done(Done),
     Conflict {
+        /// What a seat has to be so that it can be had.
+        wanted: &'static str,
         /// The versions that were expected, and what the seats were said to be.
         lost: Vec<(i64, Sighting)>,
         alternatives: Vec<Sighting>,
     },
-    /// Anything else: nothing was changed.
-    Refused {
+    /// Anything else: no seat was changed.
+    Unchanged {
         shown: Vec<Sighting>,
     },
 }
@@ -105,6 +107,9 @@ pub struct Done {
     pub decided_on: Vec<(usize, i64)>,
     /// All of the owner's seats then, as far as that is told.
     pub all: Option<Vec<Sighting>>,
+    /// It may have been done before: the booking of a hold that is confirmed once more
+    /// is told of as it is, with its last change.
+    pub may_be_again: bool,
 }
 
 /// A seat as it was said to be.

@@ -51,7 +51,7 @@ impl<'history> Replay<'history> {
         let is_over = owner.is_some_and(|owner| self.over.contains(owner));
         let is_right = match (status, change.status.as_str()) {
             ("AVAILABLE", "HELD" | "BOOKED" | "BLOCKED") => true,
-            ("BLOCKED", "AVAILABLE" | "BOOKED") => change.actor.starts_with("staff:"),
+            ("BLOCKED", "AVAILABLE") => change.actor.starts_with("staff:"),
             ("HELD", "AVAILABLE") => match change.cause.as_str() {
                 "RELEASED" => is_owners(),
                 "LAPSED" => is_over,

@@ -91,12 +91,11 @@ fn was_so(
 }
 
 fn check_conflict(call: &Call, violations: &mut Violations) {
-    let Outcome::Conflict { lost, .. } = &call.outcome else {
+    let Outcome::Conflict { wanted, lost, .. } = &call.outcome else {
         return;
     };
-    let could_be_had = |(expected, seen): &(i64, Sighting)| {
-        *expected == seen.version && seen.status == "AVAILABLE"
-    };
+    let could_be_had =
+        |(expected, seen): &(i64, Sighting)| *expected == seen.version && seen.status == *wanted;
     if lost.is_empty() || lost.iter().any(could_be_had) {
         violations.add(Rule::Lost, format!("there is no conflict in {call:?}"));
     }
@@ -110,11 +109,13 @@ impl Outcome {
                 let all = done.all.iter().flatten();
                 done.changed.iter().chain(all).collect()
             }
-            Outcome::Conflict { lost, alternatives } => {
+            Outcome::Conflict {
+                lost, alternatives, ..
+            } => {
                 let lost = lost.iter().map(|(_, seen)| seen);
                 lost.chain(alternatives).collect()
             }
-            Outcome::Refused { shown } => shown.iter().collect(),
+            Outcome::Unchanged { shown } => shown.iter().collect(),
         }
     }
 }
