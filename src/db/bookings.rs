@@ -169,6 +169,7 @@ pub async fn update(
         bookings::status.eq(booking.status),
         bookings::seat_nos.eq(&booking.seat_nos),
         bookings::amounts.eq(&booking.amounts),
+        bookings::payment_reference.eq(&booking.payment_reference),
         bookings::transaction_id.eq(pg_current_xact_id()),
     ))
     .returning(Booking::as_returning())

@@ -45,10 +45,12 @@ pub struct Wanted<'a> {
     pub owner: Uuid,
     /// Whose it is; `None` for a visitor's.
     pub buyer: Option<&'a str>,
-    /// All of its seats.
+    /// How many seats it would have.
     pub seats: usize,
-    /// Whether it is a hold, and not a booking.
-    pub is_hold: bool,
+    /// How many of them have been counted before. Nobody is refused who asks for no more.
+    pub had: usize,
+    /// Whether it is a new hold.
+    pub is_new_hold: bool,
 }
 
 /// Whether the event allows this. Counted so that two requests of one buyer cannot
@@ -126,12 +128,13 @@ fn judge(
             Limit::HoldsPerBuyer,
             event
                 .max_holds_per_buyer
-                .filter(|_| limits_of_a_buyer && wanted.is_hold),
+                .filter(|_| limits_of_a_buyer && wanted.is_new_hold),
             others.holds + 1,
         ),
     ];
+    let grows = wanted.seats > wanted.had;
     for (limit, allowed, requested) in limits {
-        if let Some(allowed) = allowed
+        if let Some(allowed) = allowed.filter(|_| grows)
             && requested > i64::from(allowed)
         {
             return Err(LimitExceeded {

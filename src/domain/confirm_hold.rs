@@ -108,8 +108,9 @@ impl UnitOfWork for Work<'_> {
         let plans = &self.environment.plans;
         let (event, _) = event_view::find(connection, plans, self.caller, hold.event_id).await?;
         let event = Arc::new(event);
+        let payment = self.command.payment_reference.as_deref();
         let record = if hold.status == HoldStatus::Confirmed {
-            confirmed_before(connection, &hold).await?
+            confirmed_before(connection, &hold, payment).await?
         } else {
             let concurrency = self.environment.concurrency;
             let now = buyer_limits::turn(connection, concurrency, &event.event, &hold, now).await?;
@@ -155,10 +156,18 @@ fn may_claim(
 async fn confirmed_before(
     connection: &mut AsyncPgConnection,
     hold: &Hold,
+    payment_reference: Option<&str>,
 ) -> Result<HoldConfirmed, Abort<ConfirmRefused>> {
-    let booking = bookings::find_by_hold(connection, hold.event_id, hold.id)
+    let mut booking = bookings::find_by_hold(connection, hold.event_id, hold.id)
         .await?
         .ok_or(DomainError::NotFound { what: "booking" })?;
+    // A browser confirms without the reference that the webhook brings a moment later.
+    if booking.payment_reference.is_none() && payment_reference.is_some() {
+        booking.payment_reference = payment_reference.map(ToOwned::to_owned);
+        booking = bookings::update(connection, &booking)
+            .await?
+            .ok_or(DomainError::Contended)?;
+    }
     let seats = seats::load(connection, booking.event_id, &booking.seat_nos).await?;
     Ok(HoldConfirmed { booking, seats })
 }
@@ -181,7 +190,8 @@ impl Work<'_> {
             owner: hold.id.0,
             buyer: hold.buyer.as_deref(),
             seats: hold.seat_nos.len(),
-            is_hold: false,
+            had: 0,
+            is_new_hold: false,
         };
         let concurrency = self.environment.concurrency;
         buyer_limits::check(connection, concurrency, self.caller, &event.event, wanted)

@@ -139,8 +139,9 @@ pub async fn expected(
 /// Makes the transition for all of `expected`, or refuses with what each of the others
 /// was lost to.
 ///
-/// What they were lost to is read a moment after the UPDATE. A version only ever
-/// grows, so it still explains why the UPDATE did not match; and the database's clock
+/// What they were lost to is read a moment after the UPDATE. A version only ever grows,
+/// so to whoever expected one that there was it still explains why the UPDATE did not
+/// match; and the database's clock
 /// stands still in a transaction, so a hold that kept a seat from being taken has not
 /// lapsed here either.
 ///

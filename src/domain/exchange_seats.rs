@@ -281,7 +281,8 @@ impl Work<'_> {
         take: &[ExpectedSeat],
     ) -> Result<Vec<SeatNo>, Abort<ExchangeRefused>> {
         let concurrency = self.environment.concurrency;
-        let wanted = owner.wanted();
+        let had = owner.seat_nos().len() + give.len() - take.len();
+        let wanted = owner.wanted(had);
         buyer_limits::check(connection, concurrency, self.caller, &event.event, wanted)
             .await?
             .map_err(|exceeded| Abort::Refused(ExchangeRefused::LimitExceeded(exceeded)))?;

@@ -101,9 +101,9 @@ impl UnitOfWork for Work<'_> {
         let Environment { plans, concurrency } = self.environment;
         let (event, _) = event_view::find(connection, plans, self.caller, hold.event_id).await?;
         let now = buyer_limits::turn(connection, *concurrency, &event.event, &hold, now).await?;
-        access::require_running(&hold, now).map_err(|unusable| refused(unusable.into()))?;
         sale::require_not_cancelled(&event.event)
             .map_err(|refusal| refused(ExtendRefused::SaleNotOpen(refusal)))?;
+        access::require_running(&hold, now).map_err(|unusable| refused(unusable.into()))?;
         let lasts = TimeDelta::seconds(event.event.hold_seconds.into());
         let total = TimeDelta::seconds(event.event.hold_total_seconds.into());
         hold.expires_at = extended(&hold, now, lasts, total).map_err(refused)?;

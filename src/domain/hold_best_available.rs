@@ -336,9 +336,10 @@ fn offer(event: &EventView, is_free: &[bool], party: &Party, attempt: u32) -> Of
     {
         return Offer::Choices(choices);
     }
-    Offer::None(NoneLeft {
-        largest_group: none.largest_group.max(largest),
-    })
+    // Where places for wheelchair users lie far apart, more people might fit than asked
+    // for; it is these who do not.
+    let largest_group = none.largest_group.max(largest).min(party.size - 1);
+    Offer::None(NoneLeft { largest_group })
 }
 
 /// The free places of each standing zone that suits the party.

@@ -333,7 +333,8 @@ impl<'a> Holding<'a> {
             owner: hold.id.0,
             buyer: hold.buyer.as_deref(),
             seats: hold.seat_nos.len() + added,
-            is_hold: true,
+            had: hold.seat_nos.len(),
+            is_new_hold: self.into_hold.is_none(),
         };
         let concurrency = self.environment.concurrency;
         buyer_limits::check(connection, concurrency, self.caller, &event.event, wanted)

@@ -84,8 +84,8 @@ impl Owner {
         Ok(self.total() - before)
     }
 
-    /// What it is to its buyer's limits.
-    pub fn wanted(&self) -> Wanted<'_> {
+    /// What it is to its buyer's limits, when it `had` so many seats before.
+    pub fn wanted(&self, had: usize) -> Wanted<'_> {
         let (owner, buyer) = match self {
             Self::Hold(hold) => (hold.id.0, hold.buyer.as_deref()),
             Self::Booking(booking) => (booking.id.0, booking.buyer.as_deref()),
@@ -94,7 +94,8 @@ impl Owner {
             owner,
             buyer,
             seats: self.seat_nos().len(),
-            is_hold: matches!(self, Self::Hold(_)),
+            had,
+            is_new_hold: false,
         }
     }
 

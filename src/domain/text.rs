@@ -47,11 +47,15 @@ const MAX_PAYMENT_REFERENCE: usize = 255;
 /// Whether a payment reference can be kept.
 ///
 /// # Errors
-/// When it is too long, or has control characters in it.
+/// When it is empty, too long, or has control characters in it.
 pub fn check_payment_reference(reference: Option<&str>) -> Result<(), DomainError> {
     let Some(reference) = reference else {
         return Ok(());
     };
+    if reference.is_empty() {
+        let message = "must not be empty: leave it out where there is none";
+        return Err(DomainError::invalid("paymentReference", message));
+    }
     if reference.len() > MAX_PAYMENT_REFERENCE || reference.chars().any(char::is_control) {
         let message =
             format!("must have at most {MAX_PAYMENT_REFERENCE} bytes and no control characters");

@@ -138,8 +138,9 @@ impl ChangeSaleMutation {
 
     /// Cancels an event for good. Its holds are ended at once and their seats go back, so
     /// that nobody goes on to pay; a hold that was being made in that moment may stay
-    /// until it lapses, but cannot be confirmed. Its bookings stay as they are: refund
-    /// each, and cancel it by `cancelBooking`. A draft can be cancelled, too, and is seen
+    /// until it lapses, but cannot be confirmed. Its bookings stay as they are, and one whose
+    /// request was on its way in that moment may join them: refund each, and cancel it by
+    /// `cancelBooking`. A draft can be cancelled, too, and is seen
     /// by everybody then. For staff.
     async fn cancel_event(
         &self,

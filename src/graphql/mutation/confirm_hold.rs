@@ -44,7 +44,8 @@ enum ConfirmHoldResult {
 /// The hold is a booking.
 #[derive(SimpleObject)]
 struct HoldConfirmed {
-    /// The booking; the one from the first time when the hold was confirmed before.
+    /// The booking; the one from the first time, as it is now, when the hold was confirmed
+    /// before.
     booking: Booking,
     /// Where the change is: `Event.seatMap(atLeast:)` shows it.
     cursor: FeedCursor,
@@ -56,8 +57,9 @@ pub struct ConfirmHoldMutation;
 #[Object]
 impl ConfirmHoldMutation {
     /// Makes a hold final. A hold that is confirmed already answers its booking
-    /// again. One that has lapsed is booked all the same if all of its seats
-    /// are still unclaimed.
+    /// again as it is now: look at its `status`, it may be cancelled meanwhile. A payment
+    /// reference is added to a booking that has none, and never replaced by another. A hold
+    /// that has lapsed is booked all the same if all of its seats are still unclaimed.
     async fn confirm_hold(
         &self,
         context: &Context<'_>,

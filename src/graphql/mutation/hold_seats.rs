@@ -21,8 +21,8 @@ struct HoldSeatsInput {
     #[graphql(default_with = "ConflictPolicy::Report")]
     on_conflict: ConflictPolicy,
     /// A key of the client's own choice for this request, of up to 255 characters: sent
-    /// again with the same key and input within 24 hours, it is answered again and not
-    /// done again. Without a token of their own, callers must take at least 16.
+    /// again with the same key and input, its lists in the same order, within 24 hours, it
+    /// is answered again and not done again. Without a token of their own, callers must take at least 16.
     idempotency_key: Option<String>,
 }
 

@@ -23,7 +23,8 @@ pub struct NotEnoughSeats {
     pub(super) code: RefusalCode,
     /// Why, for people.
     pub(super) message: String,
-    /// How many people there is still room for together, of those who want the same.
+    /// How many people there is still room for together, of those who want the same: always
+    /// fewer than were asked for.
     largest_group: usize,
 }
 

@@ -62,7 +62,8 @@ pub enum SeatChangeCause {
     Lapsed,
     /// It was sold.
     Booked,
-    /// Its booking, or the part of it that the seat was, was cancelled.
+    /// Its booking, or the part of it that the seat was, was cancelled; or it was held, and
+    /// the event was cancelled.
     Cancelled,
     /// Staff kept it out of the sale.
     Blocked,

@@ -260,3 +260,35 @@ async fn a_reference_that_is_taken_is_drawn_again() {
     );
     assert_sound(&house).await;
 }
+
+/// The browser is often faster than the webhook, which alone knows the payment.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_payment_reference_is_kept_whenever_it_comes() {
+    let house = House::open().await;
+    let event = house.event(1, 1).await;
+    let (anna, webhook) = (house.buyer("anna"), house.staff());
+    let token = token_of(&anna.hold(&event.id, &event.seats).await);
+    let reference = |answer: &Answer| {
+        let booking = &answer.data()["booking"];
+        (
+            booking["paymentReference"].clone(),
+            booking["version"].clone(),
+        )
+    };
+    let first = anna.confirm(&token).await;
+    assert_eq!(reference(&first), (Value::Null, json!(1)));
+    let paid = json!({"token": token, "paymentReference": "pi_1"});
+    let second = webhook.confirm_input(&paid).await;
+    assert_eq!(reference(&second), (json!("pi_1"), json!(2)));
+    let other = json!({"token": token, "paymentReference": "pi_2"});
+    let third = webhook.confirm_input(&other).await;
+    assert_eq!(
+        reference(&third),
+        (json!("pi_1"), json!(2)),
+        "the client can tell"
+    );
+    let empty = json!({"token": token, "paymentReference": ""});
+    let refused = webhook.confirm_input(&empty).await;
+    assert_eq!(refused.error_code(), "BAD_USER_INPUT");
+    assert_sound(&house).await;
+}

@@ -215,3 +215,35 @@ async fn a_hold_that_runs_out_while_it_is_confirmed_is_counted() {
     }
     assert_sound(&house).await;
 }
+
+/// Whoever swaps seats for as many others asks for no more, whatever the limits have become.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_refused_who_asks_for_no_more_than_before() {
+    let house = House::open().await;
+    let event = event_with(&house, json!({"maxSeatsPerHold": 4, "maxSeatsPerBuyer": 4})).await;
+    let (anna, staff) = (house.buyer("anna"), house.staff());
+    let token = token_of(&anna.hold(&event.id, &event.seats[..2]).await);
+    anna.hold(&event.id, &event.seats[2..4]).await;
+    // The box office may sell more than a buyer may hold, and move those people.
+    let booked = staff.book(&event.id, &event.seats[10..16]).await;
+    let booking = booked.data()["booking"].clone();
+    let lower = json!({
+        "eventId": event.id, "version": event.version,
+        "maxSeatsPerHold": 1, "maxSeatsPerBuyer": 1, "maxHoldsPerBuyer": 1,
+    });
+    let lowered = staff.update_event(&lower).await;
+    assert_eq!(lowered.data()["__typename"], "EventUpdated");
+    let moved = staff
+        .exchange_booked(&booking, &event.seats[10..12], &event.seats[20..22])
+        .await;
+    assert_eq!(moved.data()["__typename"], "SeatsExchanged");
+    let swapped = anna
+        .exchange_held(&token, &event.seats[..1], &event.seats[30..31])
+        .await;
+    assert_eq!(swapped.data()["__typename"], "SeatsExchanged");
+    let grown = anna
+        .exchange_held(&token, &event.seats[1..2], &event.seats[31..33])
+        .await;
+    assert_eq!(exceeded(&grown), ("SEATS_PER_HOLD", 1, 3));
+    assert_sound(&house).await;
+}
