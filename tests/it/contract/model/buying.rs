@@ -2,8 +2,8 @@
 
 use super::rules::{Wanted, hold_ended};
 use super::{
-    Booking, Expected, Hold, HoldStatus, Model, Outcome, Owner, Person, Seat, Status, Token, error,
-    refusal,
+    Booking, EventStatus, Expected, Hold, HoldStatus, Model, Outcome, Owner, Person, Seat, Status,
+    Token, error, refusal,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -104,10 +104,15 @@ impl Model {
     ) -> Outcome {
         let number = self.hold_of(who, token)?;
         let hold = self.holds[number].clone();
-        match hold.status {
-            HoldStatus::Released => return Err(hold_ended()),
-            HoldStatus::Confirmed => return Ok(self.confirmed(number)),
-            HoldStatus::Active | HoldStatus::Lapsed => {}
+        if hold.status == HoldStatus::Confirmed {
+            return Ok(self.confirmed(number));
+        }
+        // It says more than that the hold is over, which it is for that reason.
+        if self.status == EventStatus::Cancelled {
+            self.require_open()?;
+        }
+        if hold.status == HoldStatus::Released {
+            return Err(hold_ended());
         }
         let is_running = self.is_running(number);
         if !is_running {

@@ -19,7 +19,9 @@ impl Step {
                 }
             }
             Self::Lapse(pick) => match token(model, *pick) {
-                Some(hold) if model.holds[hold].status == HoldStatus::Active => Deed::Lapse(hold),
+                Some(Some(hold)) if model.holds[hold].status == HoldStatus::Active => {
+                    Deed::Lapse(hold)
+                }
                 _ => Deed::Nothing,
             },
             Self::Publish => Deed::Publish,
@@ -44,7 +46,7 @@ impl Step {
                 *key,
                 Request::Hold {
                     seats: expected(model, seats),
-                    into: into.map(|pick| token(model, pick)),
+                    into: into.and_then(|pick| token(model, pick)),
                     retry: *retry,
                 },
             ),
@@ -54,7 +56,7 @@ impl Step {
                 seats,
                 key,
             } => {
-                let token = token(model, *hold);
+                let token = token(model, *hold)?;
                 let seats = seats
                     .as_ref()
                     .map(|picks| owned(token.map(|hold| &model.holds[hold].seats), picks));
@@ -70,7 +72,7 @@ impl Step {
                 is_paid,
                 key,
             } => {
-                let token = token(model, *hold);
+                let token = token(model, *hold)?;
                 let payment_reference = is_paid.then_some("payment-1");
                 let request = Request::Confirm {
                     token,
@@ -79,7 +81,7 @@ impl Step {
                 (by.person(model, token), *key, request)
             }
             Self::Extend { by, hold, key } => {
-                let token = token(model, *hold);
+                let token = token(model, *hold)?;
                 (by.person(model, token), *key, Request::Extend { token })
             }
             Self::ExchangeOfHold {
@@ -90,7 +92,7 @@ impl Step {
                 retry,
                 key,
             } => {
-                let token = token(model, *hold);
+                let token = token(model, *hold)?;
                 let own = token.map(|hold| &model.holds[hold].seats);
                 let of = Exchanged::Hold(token);
                 let request = exchange(model, of, own, (give, take), *retry);
@@ -211,11 +213,12 @@ fn expected(model: &Model, picks: &[SeatPick]) -> Vec<Expected> {
     expected
 }
 
-fn token(model: &Model, pick: HoldPick) -> Token {
+/// The token that is picked; `None` when there is no hold to pick from.
+fn token(model: &Model, pick: HoldPick) -> Option<Token> {
     let count = model.holds.len();
     match pick {
-        HoldPick::Recent(ago) if count > 0 => Some(count - 1 - ago % count),
-        HoldPick::Recent(_) | HoldPick::Nobodys => None,
+        HoldPick::Nobodys => Some(None),
+        HoldPick::Recent(ago) => Some(Some(count.checked_sub(1 + ago.checked_rem(count)?)?)),
     }
 }
 
@@ -226,7 +229,12 @@ fn presented(model: &Model, pick: BookingPick) -> Option<Presented> {
     Some(Presented {
         booking,
         token: hold.filter(|_| pick.has_token),
-        version: (version - pick.behind).max(1),
+        // There is none before the first, but there is one that has not been yet.
+        version: if pick.behind < version {
+            version - pick.behind
+        } else {
+            version + 1
+        },
     })
 }
 

@@ -8,8 +8,8 @@ pub use self::random::steps;
 use super::model::{Asked, Change, Person};
 
 /// The seats of the event: of the first category, and of both.
-pub const STALLS: usize = 6;
-pub const SEATS: usize = 10;
+pub const STALLS: usize = 8;
+pub const SEATS: usize = 14;
 
 /// Something that somebody does, or that happens. Whatever it picks is picked from
 /// what there is by then, so that a step that is left out leaves sense behind.

@@ -44,26 +44,33 @@ fn step() -> impl Strategy<Value = Step> {
             }
         });
     let given = || vec(0..SEATS, 1..=2);
-    let exchange_of_hold = (by(), hold_or_none(), given(), seats(), any::<bool>(), key()).prop_map(
-        |(by, hold, give, take, retry, key)| Step::ExchangeOfHold {
+    let exchange_of_hold = (
+        by(),
+        hold_or_none(),
+        given(),
+        one_or_two(),
+        any::<bool>(),
+        key(),
+    )
+        .prop_map(|(by, hold, give, take, retry, key)| Step::ExchangeOfHold {
             by,
             hold,
             give,
             take,
             retry,
             key,
-        },
-    );
-    let exchange_of_booking = (by(), booking(), given(), seats(), any::<bool>(), key()).prop_map(
-        |(by, booking, give, take, retry, key)| Step::ExchangeOfBooking {
-            by,
-            booking,
-            give,
-            take,
-            retry,
-            key,
-        },
-    );
+        });
+    let exchange_of_booking = (by(), booking(), given(), one_or_two(), any::<bool>(), key())
+        .prop_map(
+            |(by, booking, give, take, retry, key)| Step::ExchangeOfBooking {
+                by,
+                booking,
+                give,
+                take,
+                retry,
+                key,
+            },
+        );
     let cancel = (by(), booking(), of(given()), key()).prop_map(|(by, booking, seats, key)| {
         Step::CancelBooking {
             by,
@@ -72,7 +79,7 @@ fn step() -> impl Strategy<Value = Step> {
             key,
         }
     });
-    let box_office = (staff(), box_office(), seats(), any::<bool>(), key()).prop_map(
+    let box_office = (staff(), box_office(), one_or_two(), any::<bool>(), key()).prop_map(
         |(who, deed, seats, retry, key)| Step::BoxOffice {
             who,
             deed,
@@ -167,6 +174,13 @@ fn seats() -> impl Strategy<Value = Vec<SeatPick>> {
     ];
     let seat = (0..SEATS, seen).prop_map(|(seat, seen)| SeatPick { seat, seen });
     vec(seat, 1..=4)
+}
+
+fn one_or_two() -> impl Strategy<Value = Vec<SeatPick>> {
+    seats().prop_map(|mut seats| {
+        seats.truncate(2);
+        seats
+    })
 }
 
 fn hold() -> impl Strategy<Value = HoldPick> {
