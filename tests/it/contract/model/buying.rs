@@ -39,7 +39,8 @@ impl Model {
             owner: into.map(Owner::Hold),
             buyer: hold.buyer,
             seats: hold.seats.len(),
-            is_hold: true,
+            had: hold.seats.len() - seats.len(),
+            is_new_hold: into.is_none(),
         };
         self.check_limits(who, &wanted)?;
         let attempts = self.race(seats, retry, |seat| self.is_takeable(seat))?;
@@ -87,7 +88,11 @@ impl Model {
     }
 
     pub fn extend(&mut self, who: Person, token: Token) -> Outcome {
-        let number = self.running_hold_of(who, token)?;
+        let number = self.hold_of(who, token)?;
+        if self.status == EventStatus::Cancelled {
+            self.require_open()?;
+        }
+        self.running_hold_of(who, token)?;
         if !self.limits.is_extendable {
             let code = "HOLD_EXTENSION_EXHAUSTED";
             return Err(refusal("HoldExtensionExhausted", code, json!({})));
@@ -105,6 +110,7 @@ impl Model {
         let number = self.hold_of(who, token)?;
         let hold = self.holds[number].clone();
         if hold.status == HoldStatus::Confirmed {
+            self.pay_late(number, payment_reference);
             return Ok(self.confirmed(number));
         }
         // It says more than that the hold is over, which it is for that reason.
@@ -127,7 +133,8 @@ impl Model {
                 owner: Some(Owner::Hold(number)),
                 buyer,
                 seats: hold.seats.len(),
-                is_hold: false,
+                had: 0,
+                is_new_hold: false,
             };
             self.check_limits(who, &wanted)?;
         }
@@ -159,13 +166,25 @@ impl Model {
         Ok(self.confirmed(number))
     }
 
+    /// The first reference of a payment is kept, whenever it comes.
+    fn pay_late(&mut self, hold: usize, payment_reference: Option<&'static str>) {
+        let number = self.booking_made_of(hold);
+        let booking = &mut self.bookings[number];
+        if booking.payment_reference.is_none() && payment_reference.is_some() {
+            booking.payment_reference = payment_reference;
+            booking.version += 1;
+        }
+    }
+
+    fn booking_made_of(&self, hold: usize) -> usize {
+        let of_hold = |booking: &Booking| booking.hold == Some(hold);
+        let found = self.bookings.iter().position(of_hold);
+        found.expect("a hold that was confirmed became a booking")
+    }
+
     /// The booking that a hold became.
     fn confirmed(&self, hold: usize) -> Value {
-        let number = self
-            .bookings
-            .iter()
-            .position(|booking| booking.hold == Some(hold))
-            .expect("a hold that was confirmed became a booking");
+        let number = self.booking_made_of(hold);
         json!({"__typename": "HoldConfirmed", "booking": self.booking_json(number)})
     }
 }

@@ -39,7 +39,7 @@ impl Model {
         if give.iter().any(|seat| !has.contains_key(seat)) || is_taken_again {
             return Err(error("BAD_USER_INPUT"));
         }
-        let before: i64 = has.values().sum();
+        let (before, had): (i64, usize) = (has.values().sum(), has.len());
         let mut will_have = has;
         will_have.retain(|seat, _| !give.contains(seat));
         for (seat, _) in take {
@@ -49,7 +49,8 @@ impl Model {
             owner: Some(owner),
             buyer,
             seats: will_have.len(),
-            is_hold,
+            had,
+            is_new_hold: false,
         };
         self.check_limits(who, &wanted)?;
         let attempts = self.race(take, retry, |seat| self.is_takeable(seat))?;

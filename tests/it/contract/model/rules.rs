@@ -12,7 +12,9 @@ pub struct Wanted {
     pub owner: Option<Owner>,
     pub buyer: Option<&'static str>,
     pub seats: usize,
-    pub is_hold: bool,
+    /// What it has already: nobody is refused who asks for no more.
+    pub had: usize,
+    pub is_new_hold: bool,
 }
 
 impl Model {
@@ -125,12 +127,15 @@ impl Model {
                 }
             }
         }
+        if wanted.seats <= wanted.had {
+            return Ok(());
+        }
         let limits = self.limits;
         let exceeded = if wanted.seats > limits.seats_per_hold {
             ("SEATS_PER_HOLD", limits.seats_per_hold, wanted.seats)
         } else if !is_own_of_staff && seats > limits.seats_per_buyer {
             ("SEATS_PER_BUYER", limits.seats_per_buyer, seats)
-        } else if !is_own_of_staff && wanted.is_hold && holds > limits.holds_per_buyer {
+        } else if !is_own_of_staff && wanted.is_new_hold && holds > limits.holds_per_buyer {
             ("HOLDS_PER_BUYER", limits.holds_per_buyer, holds)
         } else {
             return Ok(());
