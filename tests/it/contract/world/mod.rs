@@ -49,6 +49,13 @@ pub async fn import_hall(house: &House) -> String {
     house.staff().import_plan(&document).await
 }
 
+/// The model of a new event at this version.
+pub fn model(version: i64, broken: Option<BrokenRule>) -> Model {
+    let categories = (0..SEATS).map(|seat| usize::from(seat >= STALLS)).collect();
+    let prices = PRICES.map(|(_, amount)| amount);
+    Model::new(categories, prices, LIMITS, version, broken)
+}
+
 /// A new event, and what is known about it.
 pub struct World<'house> {
     house: &'house House,
@@ -74,9 +81,7 @@ impl<'house> World<'house> {
             "maxHoldsPerBuyer": LIMITS.holds_per_buyer,
         });
         let event = house.open_sale(house.draft_on(plan, changes).await).await;
-        let categories = (0..SEATS).map(|seat| usize::from(seat >= STALLS)).collect();
-        let prices = PRICES.map(|(_, amount)| amount);
-        let model = Model::new(categories, prices, LIMITS, event.version, broken);
+        let model = model(event.version, broken);
         let actors = [
             (Person::Anna, house.buyer("anna")),
             (Person::Ben, house.buyer("ben")),
