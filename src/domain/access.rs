@@ -113,6 +113,28 @@ pub fn owned_seats(
     Ok(named)
 }
 
+/// Which of the seats of a hold or booking are meant by its owner's `seatIds`: those that
+/// are `named`, or all when that was left out. `purpose` is what is done to them.
+///
+/// # Errors
+/// When none is named, or one that is not among them.
+pub fn named_or_all(
+    what: &str,
+    purpose: &str,
+    named: Option<&[(EventId, SeatNo)]>,
+    event: EventId,
+    seat_nos: &[SeatNo],
+) -> Result<Vec<SeatNo>, DomainError> {
+    match named {
+        None => Ok(seat_nos.to_vec()),
+        Some([]) => {
+            let message = format!("name at least one seat, or leave it out to {purpose} all");
+            Err(DomainError::invalid("seatIds", message))
+        }
+        Some(named) => owned_seats("seatIds", what, named, event, seat_nos),
+    }
+}
+
 /// The hold of this token, locked, and the database's clock.
 ///
 /// # Errors

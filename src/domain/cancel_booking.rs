@@ -78,7 +78,8 @@ impl UnitOfWork for Work<'_> {
         let presented = &self.command.booking;
         let (mut booking, event, _) =
             access::lock_booking(connection, plans, presented, self.caller).await?;
-        let named = self.named(&booking)?;
+        let (seats, id) = (self.command.seats.as_deref(), booking.event_id);
+        let named = access::named_or_all("booking", "cancel", seats, id, &booking.seat_nos)?;
         let seats = self.give_back(connection, &booking, &named).await?;
         let (mut left, mut amounts) = (booking.seat_nos.clone(), booking.amounts.clone());
         let refund = prices::remove(&mut left, &mut amounts, &named);
@@ -104,24 +105,6 @@ impl UnitOfWork for Work<'_> {
 }
 
 impl Work<'_> {
-    /// Which of the booking's seats are meant.
-    fn named(&self, booking: &Booking) -> Result<Vec<SeatNo>, DomainError> {
-        let Some(seats) = &self.command.seats else {
-            return Ok(booking.seat_nos.clone());
-        };
-        if seats.is_empty() {
-            let message = "name at least one seat, or leave it out to cancel all";
-            return Err(DomainError::invalid("seatIds", message));
-        }
-        access::owned_seats(
-            "seatIds",
-            "booking",
-            seats,
-            booking.event_id,
-            &booking.seat_nos,
-        )
-    }
-
     /// Only what the booking still has: a seat that somebody gave to somebody else by
     /// hand is not this caller's to give back any more.
     async fn give_back(

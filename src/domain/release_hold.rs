@@ -76,7 +76,8 @@ impl UnitOfWork for Work<'_> {
     ) -> Result<Effect<SeatsReleased>, Abort<HoldUnusable>> {
         let mut hold: Hold =
             access::lock_running(connection, &self.command.token, self.caller).await?;
-        let named = self.named(&hold)?;
+        let seats = self.command.seats.as_deref();
+        let named = access::named_or_all("hold", "release", seats, hold.event_id, &hold.seat_nos)?;
         let held = seats::load_held_by(connection, hold.event_id, &named, &[hold.id]).await?;
         let expected: Vec<ExpectedSeat> = held.iter().map(SeatState::expected).collect();
         let transition = Transition {
@@ -119,19 +120,5 @@ impl UnitOfWork for Work<'_> {
                 transaction,
             },
         })
-    }
-}
-
-impl Work<'_> {
-    /// Which of the hold's seats are meant.
-    fn named(&self, hold: &Hold) -> Result<Vec<SeatNo>, DomainError> {
-        let Some(seats) = &self.command.seats else {
-            return Ok(hold.seat_nos.clone());
-        };
-        if seats.is_empty() {
-            let message = "name at least one seat, or leave it out to release all";
-            return Err(DomainError::invalid("seatIds", message));
-        }
-        access::owned_seats("seatIds", "hold", seats, hold.event_id, &hold.seat_nos)
     }
 }
