@@ -75,7 +75,15 @@ pub async fn let_loose(recorder: &Recorder<'_>, clients: usize, steps: usize, se
             time: &time,
         }
     });
-    join_all(members.map(async |mut member| {
+    let mut members: Vec<Member<'_>> = members.collect();
+    // Staff block a seat each while all are free: once the crowd is at work, few are, and
+    // a history could have no blocked seat at all.
+    let staff = members.iter_mut().filter(|member| member.is_staff());
+    for (seat, member) in staff.enumerate() {
+        let input = member.box_office_input(&[(seat, 1)], "REPORT");
+        member.ask(Mutation::BlockSeats, &input).await;
+    }
+    join_all(members.into_iter().map(async |mut member| {
         for _ in 0..steps {
             member.step().await;
         }
@@ -84,11 +92,14 @@ pub async fn let_loose(recorder: &Recorder<'_>, clients: usize, steps: usize, se
 }
 
 impl Member<'_> {
+    fn is_staff(&self) -> bool {
+        self.client.name.starts_with("staff:")
+    }
+
     async fn step(&mut self) {
         let known = self.pick();
-        let is_staff = self.client.name.starts_with("staff:");
         match (self.random.random_range(0..100), known) {
-            (0..60, _) if is_staff => self.box_office().await,
+            (0..60, _) if self.is_staff() => self.box_office().await,
             (0..15, _) if !self.bookings.is_empty() => self.change_booking().await,
             (45..65, Some(hold)) => self.release(hold).await,
             (65..75, Some(hold)) => self.hold(Some(hold)).await,
@@ -230,10 +241,7 @@ impl Member<'_> {
     async fn box_office(&mut self) {
         let (mut seats, policy) = (self.some_seats(), self.policy());
         seats.truncate(1);
-        let input = json!({
-            "eventId": self.recorder.event.id, "seats": self.recorder.versions(&seats),
-            "onConflict": policy,
-        });
+        let input = self.box_office_input(&seats, policy);
         let mutation = match self.random.random_range(0..5) {
             0..2 => Mutation::BlockSeats,
             2..4 => Mutation::UnblockSeats,
@@ -241,6 +249,13 @@ impl Member<'_> {
         };
         let (answer, _) = self.ask(mutation, &input).await;
         self.remember_booking(&answer["booking"], None);
+    }
+
+    fn box_office_input(&self, seats: &[(usize, i64)], policy: &str) -> Value {
+        json!({
+            "eventId": self.recorder.event.id, "seats": self.recorder.versions(seats),
+            "onConflict": policy,
+        })
     }
 
     /// Remembers a booking that has seats left.
