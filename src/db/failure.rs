@@ -38,6 +38,16 @@ pub fn waited_for_a_lock_in_vain(error: &Error) -> bool {
     )
 }
 
+/// Whether the database took longer than its `statement_timeout` (SQLSTATE 57014): it has
+/// undone the statement, and is busy.
+pub fn ran_out_of_time(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::DatabaseError(DatabaseErrorKind::Unknown, information)
+            if information.message() == "canceling statement due to statement timeout"
+    )
+}
+
 /// Whether the database could not be reached or went away: nothing is wrong
 /// with the request.
 pub fn connection_was_lost(error: &Error) -> bool {

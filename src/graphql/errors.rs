@@ -2,7 +2,7 @@
 //! nothing of what happened inside. A cause is logged here, once.
 
 use crate::db::DatabaseUnavailable;
-use crate::db::failure::connection_was_lost;
+use crate::db::failure::{connection_was_lost, ran_out_of_time};
 use crate::domain::DomainError;
 use crate::feed::FeedError;
 use crate::model::causes::in_full;
@@ -65,7 +65,7 @@ impl ApiError {
     }
 
     fn database(cause: &diesel::result::Error) -> Self {
-        if connection_was_lost(cause) {
+        if connection_was_lost(cause) || ran_out_of_time(cause) {
             Self::unavailable(cause)
         } else {
             Self::internal(cause)

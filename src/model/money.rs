@@ -9,9 +9,12 @@ pub struct Money {
     pub currency: String,
 }
 
-/// Whether ISO 4217 knows this alphabetic code, in capitals as it is written there.
+/// Whether ISO 4217 knows this alphabetic code, in capitals as it is written there, and
+/// says what its minor unit is. It does not for metals, for `XXX`, and for `XTS`: nothing
+/// is paid in those.
 pub fn is_currency(code: &str) -> bool {
-    iso_currency::Currency::from_code(code).is_some()
+    let currency = iso_currency::Currency::from_code(code);
+    currency.is_some_and(|currency| currency.exponent().is_some())
 }
 
 #[cfg(test)]
@@ -26,5 +29,8 @@ mod tests {
         assert!(!is_currency("EURO"));
         assert!(!is_currency("ZZZ"));
         assert!(!is_currency(""));
+        for of_no_payment in ["XXX", "XTS", "XAU"] {
+            assert!(!is_currency(of_no_payment), "{of_no_payment}");
+        }
     }
 }

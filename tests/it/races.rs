@@ -1,6 +1,7 @@
 //! Many buyers, the same seats, the same moment.
 
 use crate::support::checks::{self, assert_sound};
+use crate::support::house::settings;
 use crate::support::lock::Lock;
 use crate::support::{Event, House, Seat, cluster};
 use diesel::QueryableByName;
@@ -8,7 +9,9 @@ use diesel::sql_types::{Integer, Text};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use futures_util::future::join_all;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Barrier;
+use usher::config::DatabaseSettings;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_200_buyers_of_one_seat_one_wins_and_199_are_told_what_they_lost_to() {
@@ -287,5 +290,37 @@ async fn a_deadlock_is_run_again_and_counted() {
     let answer = holding.await.unwrap();
     assert_eq!(answer.data()["__typename"], "SeatsHeld");
     assert_eq!(answer.data()["attempts"], 2);
+    assert_sound(&house).await;
+}
+
+/// Nobody waits for good: not for a row that somebody keeps locked, and not for a
+/// database that takes too long. Neither is a fault of the server.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_too_long_is_told_to_try_again() {
+    let house = House::open().await;
+    let event = house.event(1, 2).await;
+    let short = Duration::from_millis(500);
+    let for_locks = DatabaseSettings {
+        lock_timeout: short,
+        ..settings()
+    };
+    let for_statements = DatabaseSettings {
+        statement_timeout: short,
+        ..settings()
+    };
+    for (impatient, code) in [(for_locks, "CONTENDED"), (for_statements, "UNAVAILABLE")] {
+        let server = house.replica_with(impatient).await;
+        let busy = Lock::on_first_seat(&house.database_url).await;
+        let answer = server.buyer("anna").hold(&event.id, &event.seats).await;
+        assert_eq!(answer.error_code(), code);
+        busy.let_go().await;
+        server.running.stop(short).await;
+    }
+    let held = house.buyer("anna").hold(&event.id, &event.seats).await;
+    assert_eq!(
+        held.data()["__typename"],
+        "SeatsHeld",
+        "nothing was done before"
+    );
     assert_sound(&house).await;
 }

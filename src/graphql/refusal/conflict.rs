@@ -45,8 +45,10 @@ impl SeatConflict {
             })
             .collect();
         let message = match conflicts.len() {
-            1 => "one of the seats is not as you saw it; nothing was changed".to_owned(),
-            count => format!("{count} of the seats are not as you saw them; nothing was changed"),
+            1 => "one of the seats has changed or is not to be had; nothing was changed".to_owned(),
+            count => format!(
+                "{count} of the seats have changed or are not to be had; nothing was changed"
+            ),
         };
         Self {
             code: RefusalCode::SeatConflict,

@@ -4,7 +4,7 @@ use crate::graphql::refusal::RefusalCode;
 use crate::graphql::types::seat::Seat;
 use crate::graphql::types::time::Time;
 use crate::model::status::HoldStatus;
-use async_graphql::SimpleObject;
+use async_graphql::{Enum, SimpleObject};
 use chrono::{DateTime, Utc};
 
 /// There is no hold with that token, or it is somebody else's.
@@ -23,6 +23,19 @@ pub struct HoldEnded {
     pub(super) code: RefusalCode,
     /// Why, for people.
     pub(super) message: String,
+    /// What became of it.
+    end: HoldEnd,
+}
+
+/// What became of a hold that runs no more.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+enum HoldEnd {
+    /// Its owner gave all of its seats back.
+    Released,
+    /// It is a booking.
+    Confirmed,
+    /// Its time ran out.
+    Lapsed,
 }
 
 /// The hold has lapsed and somebody else has some of its seats: nothing was booked.
@@ -69,14 +82,15 @@ impl HoldNotFound {
 
 impl HoldEnded {
     pub(in crate::graphql) fn new(status: HoldStatus) -> Self {
-        let message = match status {
-            HoldStatus::Released => "the hold was released",
-            HoldStatus::Confirmed => "the hold is a booking already",
-            HoldStatus::Lapsed | HoldStatus::Active => "the hold has lapsed",
+        let (end, message) = match status {
+            HoldStatus::Released => (HoldEnd::Released, "the hold was released"),
+            HoldStatus::Confirmed => (HoldEnd::Confirmed, "the hold is a booking already"),
+            HoldStatus::Lapsed | HoldStatus::Active => (HoldEnd::Lapsed, "the hold has lapsed"),
         };
         Self {
             code: RefusalCode::HoldEnded,
             message: message.to_owned(),
+            end,
         }
     }
 }

@@ -107,15 +107,16 @@ async fn a_hold_that_is_over_gets_no_more_time() {
     anna.release(&tokens[2], None).await.data();
     anna.confirm(&tokens[3]).await.data();
     let before = Digest::of(&house).await;
-    for (token, why) in [
-        (&tokens[0], "the hold has lapsed"),
-        (&tokens[1], "the hold has lapsed"),
-        (&tokens[2], "the hold was released"),
-        (&tokens[3], "the hold is a booking already"),
+    for (token, end, why) in [
+        (&tokens[0], "LAPSED", "the hold has lapsed"),
+        (&tokens[1], "LAPSED", "the hold has lapsed"),
+        (&tokens[2], "RELEASED", "the hold was released"),
+        (&tokens[3], "CONFIRMED", "the hold is a booking already"),
     ] {
         let answer = anna.extend(token).await;
         assert_eq!(answer.data()["__typename"], "HoldEnded");
         assert_eq!(answer.data()["code"], "HOLD_ENDED");
+        assert_eq!(answer.data()["end"], end);
         assert_eq!(answer.data()["message"], why);
     }
     // One that runs is nobody else's.

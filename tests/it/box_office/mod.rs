@@ -73,8 +73,10 @@ fn assert_lost(event: &Event, answer: &Answer, lost: &[(usize, i64, &str, i64)])
         .collect();
     assert_eq!(found, expected);
     let message = match lost.len() {
-        1 => "one of the seats is not as you saw it; nothing was changed".to_owned(),
-        count => format!("{count} of the seats are not as you saw them; nothing was changed"),
+        1 => "one of the seats has changed or is not to be had; nothing was changed".to_owned(),
+        count => {
+            format!("{count} of the seats have changed or are not to be had; nothing was changed")
+        }
     };
     assert_eq!(data["message"], message);
 }

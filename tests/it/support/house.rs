@@ -84,9 +84,18 @@ impl House {
 
     /// A replica that reaches the database by this URL.
     pub async fn replica_at(&self, database_url: &str) -> Self {
+        self.replica_of(database_url, settings()).await
+    }
+
+    /// A replica that treats the database so.
+    pub async fn replica_with(&self, settings: DatabaseSettings) -> Self {
+        self.replica_of(&self.database_url, settings).await
+    }
+
+    async fn replica_of(&self, database_url: &str, settings: DatabaseSettings) -> Self {
         let cluster = Arc::clone(&self.cluster);
         let database_url = database_url.to_owned();
-        Self::on(cluster, database_url, SocketLimits::default(), settings()).await
+        Self::on(cluster, database_url, SocketLimits::default(), settings).await
     }
 
     async fn on(

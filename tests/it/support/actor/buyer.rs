@@ -81,7 +81,7 @@ impl Actor {
         let selection = format!(
             "... on HoldExtended {{ attempts hold {{ id expiresAt seats {{ {SEAT} }} }} }} \
              ... on SaleNotOpen {{ status }} \
-             ... on HoldExtensionExhausted {{ expiresAt }}"
+             ... on HoldExtensionExhausted {{ expiresAt }} ... on HoldEnded {{ end }}"
         );
         self.call("extendHold", "ExtendHoldInput", &selection, input)
             .await
