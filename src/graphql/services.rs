@@ -1,10 +1,13 @@
 //! What resolvers work with, and how they reach it.
 
+use crate::db::transaction_id::TransactionId;
 use crate::db::{Connection, Database};
 use crate::domain::Environment;
 use crate::feed::Feed;
 use crate::graphql::errors::ApiResult;
+use crate::graphql::input::FeedCursor;
 use crate::model::Caller;
+use crate::model::ids::EventId;
 use async_graphql::Context;
 
 /// All that the resolvers of one process share; a clone is the same.
@@ -16,6 +19,15 @@ pub struct Services {
     pub feed: Feed,
     /// What its use cases work with.
     pub environment: Environment,
+}
+
+impl Services {
+    /// Tells the watchers of `event` what `transaction` has changed about it; answers where
+    /// that is in the feed.
+    pub(super) fn publish(&self, event: EventId, transaction: TransactionId) -> FeedCursor {
+        self.feed.announce();
+        FeedCursor(self.feed.cursor_of_change(event, transaction))
+    }
 }
 
 /// The services of the schema.

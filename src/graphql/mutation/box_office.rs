@@ -231,14 +231,11 @@ impl BoxOfficeMutation {
         let Settled { result, attempts } = settled;
         Ok(match result {
             Ok(Effect { event, record }) => {
-                services.feed.announce();
-                let cursor = services
-                    .feed
-                    .cursor_of_change(event.event.id, record.booking.transaction_id);
+                let cursor = services.publish(event.event.id, record.booking.transaction_id);
                 BookSeatsResult::SeatsBooked(SeatsBooked {
                     booking: Booking::new(&event, record.booking, record.seats),
                     attempts,
-                    cursor: FeedCursor(cursor),
+                    cursor,
                 })
             }
             Err(refused) => refusal(refused, attempts),
@@ -264,12 +261,9 @@ fn changed(
     services: &Services,
     Effect { event, record }: Effect<SeatsChanged>,
 ) -> (Event, Vec<Seat>, FeedCursor) {
-    services.feed.announce();
-    let cursor = services
-        .feed
-        .cursor_of_change(event.event.id, record.transaction);
+    let cursor = services.publish(event.event.id, record.transaction);
     let seats = Seat::all(&event, record.seats);
-    (Event::from(event), seats, FeedCursor(cursor))
+    (Event::from(event), seats, cursor)
 }
 
 fn refusal<R>(refused: BoxOfficeRefused, attempts: u32) -> R

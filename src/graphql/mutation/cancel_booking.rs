@@ -97,15 +97,14 @@ impl CancelBookingMutation {
         drop(connection);
         Ok(match result {
             Ok(Effect { event, record }) => {
-                services.feed.announce();
                 let transaction = record.booking.transaction_id;
-                let cursor = services.feed.cursor_of_change(event.event.id, transaction);
+                let cursor = services.publish(event.event.id, transaction);
                 CancelBookingResult::BookingCancelled(BookingCancelled {
                     refund: Money::new(record.refund, &record.booking.currency),
                     seats: Seat::all(&event, record.seats),
                     booking: Booking::new(&event, record.booking, record.of_booking),
                     attempts,
-                    cursor: FeedCursor(cursor),
+                    cursor,
                 })
             }
             Err(BookingUnusable::NotFound) => {

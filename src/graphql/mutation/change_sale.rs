@@ -154,15 +154,12 @@ impl ChangeSaleMutation {
         drop(connection);
         Ok(match result {
             Ok(cancelled) => {
-                services.feed.announce();
-                let cursor = services
-                    .feed
-                    .cursor_of_change(cancelled.event.id, cancelled.transaction);
+                let cursor = services.publish(cancelled.event.id, cancelled.transaction);
                 CancelEventResult::Cancelled(EventCancelled {
                     event: cancelled.event.into(),
                     ended_holds: cancelled.holds,
                     released_seats: cancelled.seats,
-                    cursor: FeedCursor(cursor),
+                    cursor,
                 })
             }
             Err(refused) => refusal(command, refused),

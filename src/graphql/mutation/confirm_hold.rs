@@ -82,14 +82,11 @@ impl ConfirmHoldMutation {
                 event,
                 record: confirmed,
             }) => {
-                services.feed.announce();
                 let event = &event;
-                let cursor = services
-                    .feed
-                    .cursor_of_change(event.event.id, confirmed.booking.transaction_id);
+                let cursor = services.publish(event.event.id, confirmed.booking.transaction_id);
                 ConfirmHoldResult::HoldConfirmed(HoldConfirmed {
                     booking: Booking::new(event, confirmed.booking, confirmed.seats),
-                    cursor: FeedCursor(cursor),
+                    cursor,
                 })
             }
             Err(ConfirmRefused::Hold(HoldUnusable::NotFound)) => {

@@ -131,10 +131,7 @@ fn answer(
     Effect { event, record }: Effect<Exchanged>,
     attempts: u32,
 ) -> SeatsExchanged {
-    services.feed.announce();
-    let cursor = services
-        .feed
-        .cursor_of_change(event.event.id, record.transaction);
+    let cursor = services.publish(event.event.id, record.transaction);
     let price_difference = Money::new(record.price_difference, record.owner.currency());
     let (hold, booking) = match record.owner {
         Owner::Hold(hold) => (Some(Hold::new(&event, hold, record.seats)), None),
@@ -148,7 +145,7 @@ fn answer(
         lone_seats: Seat::all(&event, record.left_alone),
         price_difference,
         attempts,
-        cursor: FeedCursor(cursor),
+        cursor,
     }
 }
 

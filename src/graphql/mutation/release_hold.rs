@@ -77,17 +77,14 @@ impl ReleaseHoldMutation {
                 event,
                 record: released,
             }) => {
-                services.feed.announce();
                 let event = &event;
-                let cursor = services
-                    .feed
-                    .cursor_of_change(event.event.id, released.transaction);
+                let cursor = services.publish(event.event.id, released.transaction);
                 ReleaseHoldResult::SeatsReleased(SeatsReleased {
                     seats: Seat::all(event, released.released),
                     hold: released
                         .left
                         .map(|(hold, seats)| Hold::new(event, hold, seats)),
-                    cursor: FeedCursor(cursor),
+                    cursor,
                 })
             }
             Err(HoldUnusable::NotFound) => ReleaseHoldResult::HoldNotFound(HoldNotFound::new()),

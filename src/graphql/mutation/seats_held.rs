@@ -66,16 +66,13 @@ impl HoldSeatsResult {
         metrics::counter!("usher_holds_total", "outcome" => outcome).increment(1);
         match result {
             Ok(held) => {
-                services.feed.announce();
-                let cursor = services
-                    .feed
-                    .cursor_of_change(held.hold.event_id, held.transaction);
+                let cursor = services.publish(held.hold.event_id, held.transaction);
                 HoldSeatsResult::SeatsHeld(SeatsHeld {
                     token: held.token.reveal(),
                     hold: Hold::new(&held.event, held.hold, held.seats),
                     lone_seats: Seat::all(&held.event, held.left_alone),
                     attempts,
-                    cursor: FeedCursor(cursor),
+                    cursor,
                 })
             }
             Err(HoldRefused::Conflict(conflict)) => {
