@@ -1,12 +1,14 @@
 //! `cancelBooking`.
 
-use crate::domain::access::{BookingUnusable, PresentedBooking};
+use crate::domain::access::PresentedBooking;
 use crate::domain::cancel_booking::{self, CancelBooking};
 use crate::domain::idempotency::Effect;
 use crate::domain::transaction::Settled;
 use crate::graphql::errors::ApiResult;
 use crate::graphql::input::{FeedCursor, booking_reference, seat_ids};
-use crate::graphql::refusal::{BookingEnded, BookingNotFound, BookingVersionConflict};
+use crate::graphql::refusal::{
+    BookingEnded, BookingNotFound, BookingVersionConflict, booking_unusable,
+};
 use crate::graphql::services::{caller, connection, services};
 use crate::graphql::types::booking::Booking;
 use crate::graphql::types::money::Money;
@@ -107,14 +109,7 @@ impl CancelBookingMutation {
                     cursor,
                 })
             }
-            Err(BookingUnusable::NotFound) => {
-                CancelBookingResult::BookingNotFound(BookingNotFound::new())
-            }
-            Err(BookingUnusable::Ended) => CancelBookingResult::BookingEnded(BookingEnded::new()),
-            Err(BookingUnusable::VersionConflict(current)) => {
-                let refusal = BookingVersionConflict::new(version, *current);
-                CancelBookingResult::BookingVersionConflict(refusal)
-            }
+            Err(unusable) => booking_unusable(unusable, version),
         })
     }
 }

@@ -1,11 +1,12 @@
 //! `confirmHold`.
 
-use crate::domain::access::HoldUnusable;
 use crate::domain::confirm_hold::{self, ConfirmHold, ConfirmRefused};
 use crate::domain::idempotency::Effect;
 use crate::graphql::errors::ApiResult;
 use crate::graphql::input::FeedCursor;
-use crate::graphql::refusal::{HoldEnded, HoldLapsed, HoldNotFound, LimitExceeded, SaleNotOpen};
+use crate::graphql::refusal::{
+    HoldEnded, HoldLapsed, HoldNotFound, LimitExceeded, SaleNotOpen, hold_unusable,
+};
 use crate::graphql::services::{caller, connection, services};
 use crate::graphql::types::booking::Booking;
 use crate::graphql::types::seat::Seat;
@@ -89,12 +90,7 @@ impl ConfirmHoldMutation {
                     cursor,
                 })
             }
-            Err(ConfirmRefused::Hold(HoldUnusable::NotFound)) => {
-                ConfirmHoldResult::HoldNotFound(HoldNotFound::new())
-            }
-            Err(ConfirmRefused::Hold(HoldUnusable::Ended(status))) => {
-                ConfirmHoldResult::HoldEnded(HoldEnded::new(status))
-            }
+            Err(ConfirmRefused::Hold(unusable)) => hold_unusable(unusable),
             Err(ConfirmRefused::HoldLapsed { event, lost }) => {
                 ConfirmHoldResult::HoldLapsed(HoldLapsed::new(Seat::all(&event, lost)))
             }

@@ -1,6 +1,6 @@
 //! `exchangeSeats`.
 
-use crate::domain::access::{BookingUnusable, HoldUnusable, PresentedBooking};
+use crate::domain::access::PresentedBooking;
 use crate::domain::exchange_seats::{
     self, ExchangeRefused, ExchangeSeats, SeatsExchanged as Exchanged,
 };
@@ -14,7 +14,7 @@ use crate::graphql::input::{
 };
 use crate::graphql::refusal::{
     BookingEnded, BookingNotFound, BookingVersionConflict, HoldEnded, HoldNotFound, LimitExceeded,
-    SaleNotOpen, SeatConflict, SeatsLeftAlone,
+    SaleNotOpen, SeatConflict, SeatsLeftAlone, booking_unusable, hold_unusable,
 };
 use crate::graphql::services::{Services, caller, connection, services};
 use crate::graphql::types::booking::Booking;
@@ -164,22 +164,8 @@ fn refusal(refused: ExchangeRefused, expected_version: i32, attempts: u32) -> Ex
         ExchangeRefused::SaleNotOpen(refusal) => {
             ExchangeSeatsResult::SaleNotOpen(SaleNotOpen::new(&refusal))
         }
-        ExchangeRefused::Hold(HoldUnusable::NotFound) => {
-            ExchangeSeatsResult::HoldNotFound(HoldNotFound::new())
-        }
-        ExchangeRefused::Hold(HoldUnusable::Ended(status)) => {
-            ExchangeSeatsResult::HoldEnded(HoldEnded::new(status))
-        }
-        ExchangeRefused::Booking(BookingUnusable::NotFound) => {
-            ExchangeSeatsResult::BookingNotFound(BookingNotFound::new())
-        }
-        ExchangeRefused::Booking(BookingUnusable::Ended) => {
-            ExchangeSeatsResult::BookingEnded(BookingEnded::new())
-        }
-        ExchangeRefused::Booking(BookingUnusable::VersionConflict(current)) => {
-            let refusal = BookingVersionConflict::new(expected_version, *current);
-            ExchangeSeatsResult::BookingVersionConflict(refusal)
-        }
+        ExchangeRefused::Hold(unusable) => hold_unusable(unusable),
+        ExchangeRefused::Booking(unusable) => booking_unusable(unusable, expected_version),
     }
 }
 

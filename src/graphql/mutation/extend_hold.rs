@@ -1,10 +1,11 @@
 //! `extendHold`.
 
-use crate::domain::access::HoldUnusable;
 use crate::domain::extend_hold::{self, ExtendHold, ExtendRefused};
 use crate::domain::transaction::Settled;
 use crate::graphql::errors::ApiResult;
-use crate::graphql::refusal::{HoldEnded, HoldExtensionExhausted, HoldNotFound, SaleNotOpen};
+use crate::graphql::refusal::{
+    HoldEnded, HoldExtensionExhausted, HoldNotFound, SaleNotOpen, hold_unusable,
+};
 use crate::graphql::services::{caller, connection, services};
 use crate::graphql::types::hold::Hold;
 use async_graphql::{Context, InputObject, Object, SimpleObject, Union};
@@ -72,12 +73,7 @@ impl ExtendHoldMutation {
                 hold: Hold::new(&effect.event, effect.record.hold, effect.record.seats),
                 attempts,
             }),
-            Err(ExtendRefused::Hold(HoldUnusable::NotFound)) => {
-                ExtendHoldResult::HoldNotFound(HoldNotFound::new())
-            }
-            Err(ExtendRefused::Hold(HoldUnusable::Ended(status))) => {
-                ExtendHoldResult::HoldEnded(HoldEnded::new(status))
-            }
+            Err(ExtendRefused::Hold(unusable)) => hold_unusable(unusable),
             Err(ExtendRefused::SaleNotOpen(refusal)) => {
                 ExtendHoldResult::SaleNotOpen(SaleNotOpen::new(&refusal))
             }

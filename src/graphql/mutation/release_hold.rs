@@ -1,11 +1,10 @@
 //! `releaseHold`.
 
-use crate::domain::access::HoldUnusable;
 use crate::domain::idempotency::Effect;
 use crate::domain::release_hold::{self, ReleaseHold};
 use crate::graphql::errors::ApiResult;
 use crate::graphql::input::{FeedCursor, seat_ids};
-use crate::graphql::refusal::{HoldEnded, HoldNotFound};
+use crate::graphql::refusal::{HoldEnded, HoldNotFound, hold_unusable};
 use crate::graphql::services::{caller, connection, services};
 use crate::graphql::types::hold::Hold;
 use crate::graphql::types::seat::Seat;
@@ -87,10 +86,7 @@ impl ReleaseHoldMutation {
                     cursor,
                 })
             }
-            Err(HoldUnusable::NotFound) => ReleaseHoldResult::HoldNotFound(HoldNotFound::new()),
-            Err(HoldUnusable::Ended(status)) => {
-                ReleaseHoldResult::HoldEnded(HoldEnded::new(status))
-            }
+            Err(unusable) => hold_unusable(unusable),
         })
     }
 }

@@ -1,12 +1,11 @@
 //! What `holdSeats` and `holdBestAvailable` answer.
 
-use crate::domain::access::HoldUnusable;
 use crate::domain::holding::{self, HoldRefused};
 use crate::domain::transaction::Settled;
 use crate::graphql::input::FeedCursor;
 use crate::graphql::refusal::{
     HoldEnded, HoldNotFound, LimitExceeded, NotEnoughSeats, SaleNotOpen, SeatConflict,
-    SeatsLeftAlone,
+    SeatsLeftAlone, hold_unusable,
 };
 use crate::graphql::services::Services;
 use crate::graphql::types::hold::Hold;
@@ -90,12 +89,7 @@ impl HoldSeatsResult {
             Err(HoldRefused::SaleNotOpen(refusal)) => {
                 HoldSeatsResult::SaleNotOpen(SaleNotOpen::new(&refusal))
             }
-            Err(HoldRefused::Hold(HoldUnusable::NotFound)) => {
-                HoldSeatsResult::HoldNotFound(HoldNotFound::new())
-            }
-            Err(HoldRefused::Hold(HoldUnusable::Ended(status))) => {
-                HoldSeatsResult::HoldEnded(HoldEnded::new(status))
-            }
+            Err(HoldRefused::Hold(unusable)) => hold_unusable(unusable),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Bookings that are not as somebody believed.
 
-use crate::domain::access::CurrentBooking;
+use crate::domain::access::{BookingUnusable, CurrentBooking};
 use crate::graphql::refusal::RefusalCode;
 use crate::graphql::types::booking::Booking;
 use async_graphql::SimpleObject;
@@ -36,8 +36,23 @@ pub struct BookingVersionConflict {
     booking: Booking,
 }
 
+/// Why nothing can be changed about the booking of a reference, which was seen at
+/// `expected_version`.
+pub(in crate::graphql) fn booking_unusable<R>(unusable: BookingUnusable, expected_version: i32) -> R
+where
+    R: From<BookingNotFound> + From<BookingEnded> + From<BookingVersionConflict>,
+{
+    match unusable {
+        BookingUnusable::NotFound => BookingNotFound::new().into(),
+        BookingUnusable::Ended => BookingEnded::new().into(),
+        BookingUnusable::VersionConflict(current) => {
+            BookingVersionConflict::new(expected_version, *current).into()
+        }
+    }
+}
+
 impl BookingNotFound {
-    pub(in crate::graphql) fn new() -> Self {
+    fn new() -> Self {
         Self {
             code: RefusalCode::BookingNotFound,
             message: "there is no booking with this reference for you".to_owned(),
@@ -46,7 +61,7 @@ impl BookingNotFound {
 }
 
 impl BookingEnded {
-    pub(in crate::graphql) fn new() -> Self {
+    fn new() -> Self {
         Self {
             code: RefusalCode::BookingEnded,
             message: "the booking is cancelled".to_owned(),
@@ -55,7 +70,7 @@ impl BookingEnded {
 }
 
 impl BookingVersionConflict {
-    pub(in crate::graphql) fn new(expected_version: i32, current: CurrentBooking) -> Self {
+    fn new(expected_version: i32, current: CurrentBooking) -> Self {
         let CurrentBooking {
             event,
             booking,

@@ -1,5 +1,6 @@
 //! Holds that are of no use any more.
 
+use crate::domain::access::HoldUnusable;
 use crate::graphql::refusal::RefusalCode;
 use crate::graphql::types::seat::Seat;
 use crate::graphql::types::time::Time;
@@ -71,8 +72,19 @@ impl HoldExtensionExhausted {
     }
 }
 
+/// Why nothing can be done with the hold of a token.
+pub(in crate::graphql) fn hold_unusable<R>(unusable: HoldUnusable) -> R
+where
+    R: From<HoldNotFound> + From<HoldEnded>,
+{
+    match unusable {
+        HoldUnusable::NotFound => HoldNotFound::new().into(),
+        HoldUnusable::Ended(status) => HoldEnded::new(status).into(),
+    }
+}
+
 impl HoldNotFound {
-    pub(in crate::graphql) fn new() -> Self {
+    fn new() -> Self {
         Self {
             code: RefusalCode::HoldNotFound,
             message: "there is no hold with this token".to_owned(),
@@ -81,7 +93,7 @@ impl HoldNotFound {
 }
 
 impl HoldEnded {
-    pub(in crate::graphql) fn new(status: HoldStatus) -> Self {
+    fn new(status: HoldStatus) -> Self {
         let (end, message) = match status {
             HoldStatus::Released => (HoldEnd::Released, "the hold was released"),
             HoldStatus::Confirmed => (HoldEnd::Confirmed, "the hold is a booking already"),

@@ -10,9 +10,11 @@ mod plan;
 mod seating;
 mod venue;
 
+pub(in crate::graphql) use booking::booking_unusable;
 pub use booking::{BookingEnded, BookingNotFound, BookingVersionConflict};
 pub use conflict::SeatConflict;
 pub use event::{EventStatusConflict, EventVersionConflict};
+pub(in crate::graphql) use hold::hold_unusable;
 pub use hold::{HoldEnded, HoldExtensionExhausted, HoldLapsed, HoldNotFound};
 pub use limit::{LimitExceeded, SaleNotOpen};
 pub use plan::SeatingPlanRefused;
