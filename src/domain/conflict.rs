@@ -70,13 +70,7 @@ impl SeatConflict {
 /// # Errors
 /// When they cannot.
 pub fn check(field: &str, seats: &[ExpectedSeat]) -> Result<(), DomainError> {
-    if seats.is_empty() {
-        return Err(DomainError::invalid(field, "name at least one seat"));
-    }
-    if seats.len() > MAX_SEATS_PER_CALL {
-        let message = format!("name at most {MAX_SEATS_PER_CALL} seats in one call");
-        return Err(DomainError::invalid(field, message));
-    }
+    check_count(field, seats.len())?;
     let mut named = HashSet::new();
     for (index, ExpectedSeat { seat_no, version }) in seats.iter().enumerate() {
         if *version < 1 {
@@ -92,6 +86,40 @@ pub fn check(field: &str, seats: &[ExpectedSeat]) -> Result<(), DomainError> {
         }
     }
     Ok(())
+}
+
+/// Whether one call may name so many seats in a list that has to name some.
+///
+/// # Errors
+/// When it may not.
+pub fn check_count(field: &str, count: usize) -> Result<(), DomainError> {
+    let message = match count {
+        0 => "name at least one seat".to_owned(),
+        1..=MAX_SEATS_PER_CALL => return Ok(()),
+        _ => format!("name at most {MAX_SEATS_PER_CALL} seats in one call"),
+    };
+    Err(DomainError::invalid(field, message))
+}
+
+/// Lets pass only seats that a hold or booking does not have. `what` has those in `own`.
+///
+/// # Errors
+/// When it has one of them.
+pub fn check_new(
+    field: &str,
+    what: &str,
+    own: &[SeatNo],
+    seats: &[ExpectedSeat],
+) -> Result<(), DomainError> {
+    let is_own = |seat: &ExpectedSeat| own.contains(&seat.seat_no);
+    match seats.iter().position(is_own) {
+        Some(index) => {
+            let field = format!("{field}[{index}].seatId");
+            let message = format!("this seat is in the {what} already: leave it out");
+            Err(DomainError::invalid(field, message))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Whether the event has all of these seats.

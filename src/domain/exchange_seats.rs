@@ -7,17 +7,17 @@ use crate::db::seats::{self, ExpectedSeat, SeatState};
 use crate::db::transaction_id::TransactionId;
 use crate::domain::access::{self, BookingUnusable, HoldUnusable};
 use crate::domain::buyer_limits::{self, LimitExceeded};
-use crate::domain::conflict::{self, ConflictPolicy, MAX_SEATS_PER_CALL, SeatConflict};
+use crate::domain::conflict::{self, ConflictPolicy, SeatConflict};
 use crate::domain::event_view::{self, EventView};
 use crate::domain::idempotency::{self, Effect, IdempotentRequest};
-use crate::domain::lone_seat_rule::{self, Seating};
+use crate::domain::lone_seat_rule::{self, LeftAlone, Seating};
 use crate::domain::sale::{self, SaleNotOpen};
 use crate::domain::seat_owner::{Owner, PresentedOwner};
 use crate::domain::transaction::{Abort, Settled, UnitOfWork};
 use crate::domain::{DomainError, Environment, seat_change};
 use crate::model::Caller;
 use crate::model::ids::{EventId, SeatNo};
-use crate::model::status::{HoldStatus, OrphanRule};
+use crate::model::status::HoldStatus;
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use serde::{Deserialize, Serialize};
@@ -67,13 +67,8 @@ pub enum ExchangeRefused {
     Conflict(SeatConflict),
     /// There would be more than the event allows.
     LimitExceeded(LimitExceeded),
-    /// The event does not allow to leave these seats alone.
-    LeftAlone {
-        /// The event.
-        event: Arc<EventView>,
-        /// The seats, as they are.
-        seats: Vec<SeatState>,
-    },
+    /// The event does not allow to leave seats alone.
+    LeftAlone(LeftAlone),
     /// Nothing can be taken at this time.
     SaleNotOpen(SaleNotOpen),
     /// There is no hold with that token, or it is over.
@@ -129,16 +124,7 @@ pub async fn exchange_seats(
 /// Whether the two lists make sense, whatever there is in the database.
 fn check(command: &ExchangeSeats) -> Result<(), DomainError> {
     conflict::check("takeSeats", &command.take)?;
-    if command.give.is_empty() {
-        return Err(DomainError::invalid(
-            "giveSeatIds",
-            "name at least one seat",
-        ));
-    }
-    if command.give.len() > MAX_SEATS_PER_CALL {
-        let message = format!("name at most {MAX_SEATS_PER_CALL} seats in one call");
-        return Err(DomainError::invalid("giveSeatIds", message));
-    }
+    conflict::check_count("giveSeatIds", command.give.len())?;
     let is_given = |seat: &ExpectedSeat| command.give.contains(&(command.event, seat.seat_no));
     refuse_taking(
         command.take.iter().position(is_given),
@@ -264,9 +250,7 @@ impl Work<'_> {
             "this is a seat of another event: name seats of one event",
         )?;
         conflict::check_places("takeSeats", event, take)?;
-        let is_in_it = |seat: &ExpectedSeat| has.contains(&seat.seat_no);
-        let message = format!("this seat is in the {what} already: leave it out");
-        refuse_taking(take.iter().position(is_in_it), &message)?;
+        conflict::check_new("takeSeats", what, has, take)?;
         Ok(give)
     }
 
@@ -293,11 +277,9 @@ impl Work<'_> {
             given: give,
         };
         let alone = lone_seat_rule::broken_by(connection, concurrency, event, seating).await?;
-        if event.event.orphan_rule == OrphanRule::Enforce && !alone.is_empty() {
-            let seats = lone_seat_rule::states(connection, event.event.id, &alone).await?;
-            let event = Arc::clone(event);
-            return Err(Abort::Refused(ExchangeRefused::LeftAlone { event, seats }));
-        }
+        lone_seat_rule::require_allowed(connection, event, &alone)
+            .await?
+            .map_err(|refusal| Abort::Refused(ExchangeRefused::LeftAlone(refusal)))?;
         Ok(alone)
     }
 

@@ -99,7 +99,7 @@ impl UnitOfWork for Work<'_> {
         let hold = self.holding.open(connection).await?;
         // What makes no sense is not counted.
         conflict::check_places("seats", &hold.event, seats)?;
-        hold.require_new(seats)?;
+        conflict::check_new("seats", "hold", &hold.hold.seat_nos, seats)?;
         self.holding
             .check_limits(connection, &hold, seats.len())
             .await?;

@@ -9,13 +9,13 @@ use crate::domain::buyer_limits::{self, LimitExceeded, Wanted};
 use crate::domain::conflict::{self, ConflictPolicy, SeatConflict};
 use crate::domain::event_view::{self, EventView};
 use crate::domain::idempotency::Effect;
-use crate::domain::lone_seat_rule::{self, Seating};
+use crate::domain::lone_seat_rule::{self, LeftAlone, Seating};
 use crate::domain::sale::{self, SaleNotOpen};
 use crate::domain::transaction::Abort;
-use crate::domain::{DomainError, Environment, prices};
+use crate::domain::{Environment, prices};
 use crate::model::Caller;
 use crate::model::ids::{EventId, HoldId, SeatNo};
-use crate::model::status::{Cause, HoldStatus, OrphanRule};
+use crate::model::status::{Cause, HoldStatus};
 use crate::model::token::{HoldToken, TokenSalt};
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::AsyncPgConnection;
@@ -50,13 +50,8 @@ pub enum HoldRefused {
     SaleNotOpen(SaleNotOpen),
     /// The hold to add them to cannot be used, or is of another event.
     Hold(HoldUnusable),
-    /// The event does not allow to leave these seats alone.
-    LeftAlone {
-        /// The event.
-        event: Arc<EventView>,
-        /// The seats, as they are.
-        seats: Vec<SeatState>,
-    },
+    /// The event does not allow to leave seats alone.
+    LeftAlone(LeftAlone),
     /// There are no seats that suit so many people.
     NotEnoughSeats {
         /// How many there is still room for together.
@@ -117,24 +112,6 @@ pub struct OpenHold {
     pub event: Arc<EventView>,
     /// As it is so far.
     pub hold: Hold,
-}
-
-impl OpenHold {
-    /// Lets pass only seats that the hold does not have.
-    ///
-    /// # Errors
-    /// When it has one of them.
-    pub fn require_new(&self, seats: &[ExpectedSeat]) -> Result<(), DomainError> {
-        let is_in_it = |seat: &ExpectedSeat| self.hold.seat_nos.contains(&seat.seat_no);
-        match seats.iter().position(is_in_it) {
-            Some(index) => {
-                let field = format!("seats[{index}].seatId");
-                let message = "this seat is in the hold already: leave it out";
-                Err(DomainError::invalid(field, message))
-            }
-            None => Ok(()),
-        }
-    }
 }
 
 impl<'a> Holding<'a> {
@@ -310,11 +287,10 @@ impl<'a> Holding<'a> {
         };
         let concurrency = self.environment.concurrency;
         let alone = lone_seat_rule::broken_by(connection, concurrency, event, seating).await?;
-        let is_enforced = event.event.orphan_rule == OrphanRule::Enforce;
-        if is_enforced && matches!(picker, Picker::Buyer(_)) && !alone.is_empty() {
-            let seats = lone_seat_rule::states(connection, self.event, &alone).await?;
-            let event = Arc::clone(event);
-            return Err(Abort::Refused(HoldRefused::LeftAlone { event, seats }));
+        if matches!(picker, Picker::Buyer(_)) {
+            lone_seat_rule::require_allowed(connection, event, &alone)
+                .await?
+                .map_err(|refusal| Abort::Refused(HoldRefused::LeftAlone(refusal)))?;
         }
         Ok(alone)
     }

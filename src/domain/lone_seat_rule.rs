@@ -16,6 +16,7 @@ use crate::model::status::OrphanRule;
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// What somebody is about to do in the rows of an event.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +28,15 @@ pub struct Seating<'a> {
     pub own: &'a [SeatNo],
     /// Seats that it gives back.
     pub given: &'a [SeatNo],
+}
+
+/// The event does not allow to leave seats alone.
+#[derive(Debug)]
+pub struct LeftAlone {
+    /// The event.
+    pub event: Arc<EventView>,
+    /// The seats, as they are.
+    pub seats: Vec<SeatState>,
 }
 
 /// The seats that would be left alone though their row has a better way, ascending; none
@@ -56,6 +66,23 @@ pub async fn broken_by(
     let mut party = seating.taken.to_vec();
     party.extend(seating.own.iter().filter(|seat| seats.contains(seat)));
     Ok(lone_seats::broken_by(&event.plan, is_free, &party))
+}
+
+/// Lets pass unless the event enforces the rule and these seats would be left `alone`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn require_allowed(
+    connection: &mut AsyncPgConnection,
+    event: &Arc<EventView>,
+    alone: &[SeatNo],
+) -> QueryResult<Result<(), LeftAlone>> {
+    if event.event.orphan_rule != OrphanRule::Enforce || alone.is_empty() {
+        return Ok(Ok(()));
+    }
+    let seats = states(connection, event.event.id, alone).await?;
+    let event = Arc::clone(event);
+    Ok(Err(LeftAlone { event, seats }))
 }
 
 /// The seats that were left alone, as they are now.

@@ -151,9 +151,8 @@ fn answer(
 
 fn refusal(refused: ExchangeRefused, expected_version: i32, attempts: u32) -> ExchangeSeatsResult {
     match refused {
-        ExchangeRefused::LeftAlone { event, seats } => {
-            let seats = Seat::all(&event, seats);
-            ExchangeSeatsResult::SeatsLeftAlone(SeatsLeftAlone::new(seats))
+        ExchangeRefused::LeftAlone(refusal) => {
+            ExchangeSeatsResult::SeatsLeftAlone(SeatsLeftAlone::new(refusal))
         }
         ExchangeRefused::Conflict(conflict) => {
             ExchangeSeatsResult::SeatConflict(SeatConflict::new(conflict, attempts))

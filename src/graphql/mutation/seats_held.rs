@@ -80,8 +80,8 @@ impl HoldSeatsResult {
             Err(HoldRefused::LimitExceeded(exceeded)) => {
                 HoldSeatsResult::LimitExceeded(LimitExceeded::new(exceeded))
             }
-            Err(HoldRefused::LeftAlone { event, seats }) => {
-                HoldSeatsResult::SeatsLeftAlone(SeatsLeftAlone::new(Seat::all(&event, seats)))
+            Err(HoldRefused::LeftAlone(refusal)) => {
+                HoldSeatsResult::SeatsLeftAlone(SeatsLeftAlone::new(refusal))
             }
             Err(HoldRefused::NotEnoughSeats { largest_group }) => {
                 HoldSeatsResult::NotEnoughSeats(NotEnoughSeats::new(largest_group))

@@ -1,5 +1,6 @@
 //! Seats that do not suit the party or the house.
 
+use crate::domain::lone_seat_rule::LeftAlone;
 use crate::graphql::refusal::RefusalCode;
 use crate::graphql::types::seat::Seat;
 use async_graphql::SimpleObject;
@@ -29,7 +30,8 @@ pub struct NotEnoughSeats {
 }
 
 impl SeatsLeftAlone {
-    pub(in crate::graphql) fn new(seats: Vec<Seat>) -> Self {
+    pub(in crate::graphql) fn new(LeftAlone { event, seats }: LeftAlone) -> Self {
+        let seats = Seat::all(&event, seats);
         Self {
             code: RefusalCode::SeatsLeftAlone,
             message: match seats.len() {
