@@ -35,13 +35,7 @@ pub async fn load(
     event: EventId,
     seat_nos: &[SeatNo],
 ) -> QueryResult<Vec<SeatState>> {
-    seats::table
-        .filter(seats::event_id.eq(event))
-        .filter(seats::seat_no.eq_any(seat_nos))
-        .order(seats::seat_no)
-        .select(SeatState::as_select())
-        .load(connection)
-        .await
+    named(event, seat_nos).load(connection).await
 }
 
 /// As [`load`], and locks them, in that order.
@@ -53,14 +47,7 @@ pub async fn lock(
     event: EventId,
     seat_nos: &[SeatNo],
 ) -> QueryResult<Vec<SeatState>> {
-    seats::table
-        .filter(seats::event_id.eq(event))
-        .filter(seats::seat_no.eq_any(seat_nos))
-        .order(seats::seat_no)
-        .select(SeatState::as_select())
-        .for_update()
-        .load(connection)
-        .await
+    named(event, seat_nos).for_update().load(connection).await
 }
 
 /// Those of `seat_nos` that a transition from `from` may start with, whatever their
@@ -74,12 +61,8 @@ pub async fn load_in(
     seat_nos: &[SeatNo],
     from: FromState,
 ) -> QueryResult<Vec<SeatState>> {
-    seats::table
-        .filter(seats::event_id.eq(event))
-        .filter(seats::seat_no.eq_any(seat_nos))
+    named(event, seat_nos)
         .filter(is_accepted(from.accepted()))
-        .order(seats::seat_no)
-        .select(SeatState::as_select())
         .load(connection)
         .await
 }
@@ -155,20 +138,6 @@ pub async fn lock_held_by(
         .await
 }
 
-#[diesel::dsl::auto_type(no_type_alias)]
-fn held_by<'a>(event: EventId, seat_nos: &'a [SeatNo], holds: &'a [HoldId]) -> _ {
-    let held: SeatStatus = SeatStatus::Held;
-    let owners: Vec<Uuid> = holds.iter().map(|hold| hold.0).collect();
-    let state: AsSelect<SeatState, Pg> = SeatState::as_select();
-    seats::table
-        .filter(seats::event_id.eq(event))
-        .filter(seats::seat_no.eq_any(seat_nos))
-        .filter(seats::status.eq(held))
-        .filter(seats::owner_id.eq_any(owners))
-        .order(seats::seat_no)
-        .select(state)
-}
-
 /// Those of `seat_nos` that are available, in the plan's order.
 ///
 /// # Errors
@@ -178,12 +147,32 @@ pub async fn load_available(
     event: EventId,
     seat_nos: &[SeatNo],
 ) -> QueryResult<Vec<SeatState>> {
+    named(event, seat_nos)
+        .filter(seats::status.eq(SeatStatus::Available))
+        .load(connection)
+        .await
+}
+
+#[diesel::dsl::auto_type]
+#[expect(
+    clippy::elidable_lifetime_names,
+    reason = "the macro wants the lifetime to have a name"
+)]
+fn named<'a>(event: EventId, seat_nos: &'a [SeatNo]) -> _ {
+    let state: AsSelect<SeatState, Pg> = SeatState::as_select();
     seats::table
         .filter(seats::event_id.eq(event))
         .filter(seats::seat_no.eq_any(seat_nos))
-        .filter(seats::status.eq(SeatStatus::Available))
         .order(seats::seat_no)
-        .select(SeatState::as_select())
-        .load(connection)
-        .await
+        .select(state)
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn held_by<'a>(event: EventId, seat_nos: &'a [SeatNo], holds: &'a [HoldId]) -> _ {
+    let held: SeatStatus = SeatStatus::Held;
+    let owners: Vec<Uuid> = holds.iter().map(|hold| hold.0).collect();
+    let named: named<'a> = named(event, seat_nos);
+    named
+        .filter(seats::status.eq(held))
+        .filter(seats::owner_id.eq_any(owners))
 }
