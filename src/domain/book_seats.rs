@@ -6,7 +6,7 @@ use crate::domain::box_office::{BoxOfficeRefused, NamedSeats};
 use crate::domain::error::require_staff;
 use crate::domain::event_view::EventView;
 use crate::domain::idempotency::{self, Effect, IdempotentRequest};
-use crate::domain::transaction::{Abort, Settled, UnitOfWork};
+use crate::domain::transaction::{Abort, Settled, UnitOfWork, Work};
 use crate::domain::{DomainError, Environment, prices, text};
 use crate::model::Caller;
 use crate::model::caller::is_subject;
@@ -79,13 +79,7 @@ pub async fn book_seats(
     Ok(settled)
 }
 
-struct Work<'a> {
-    environment: &'a Environment,
-    caller: &'a Caller,
-    command: &'a BookSeats,
-}
-
-impl UnitOfWork for Work<'_> {
+impl UnitOfWork for Work<'_, BookSeats> {
     type Reading = Vec<ExpectedSeat>;
     type Success = Effect<SeatsBooked>;
     type Refusal = BoxOfficeRefused;
@@ -125,7 +119,7 @@ impl UnitOfWork for Work<'_> {
     }
 }
 
-impl Work<'_> {
+impl Work<'_, BookSeats> {
     fn new_booking(&self, event: &EventView) -> Result<NewBooking, DomainError> {
         let BookSeats {
             seats,

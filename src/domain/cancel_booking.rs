@@ -4,7 +4,7 @@ use crate::db::bookings::{self, Booking};
 use crate::db::seats::{self, ExpectedSeat, FromState, SeatState, ToState, Transition};
 use crate::domain::access::{self, BookingUnusable, PresentedBooking};
 use crate::domain::idempotency::{self, Effect, IdempotentRequest};
-use crate::domain::transaction::{Abort, Settled, UnitOfWork};
+use crate::domain::transaction::{Abort, Settled, UnitOfWork, Work};
 use crate::domain::{DomainError, Environment, prices, seat_change};
 use crate::model::Caller;
 use crate::model::ids::{EventId, SeatNo};
@@ -58,13 +58,7 @@ pub async fn cancel_booking(
     idempotency::run(connection, environment, caller, request.as_ref(), &work).await
 }
 
-struct Work<'a> {
-    environment: &'a Environment,
-    caller: &'a Caller,
-    command: &'a CancelBooking,
-}
-
-impl UnitOfWork for Work<'_> {
+impl UnitOfWork for Work<'_, CancelBooking> {
     type Reading = ();
     type Success = Effect<BookingCancelled>;
     type Refusal = BookingUnusable;
@@ -104,7 +98,7 @@ impl UnitOfWork for Work<'_> {
     }
 }
 
-impl Work<'_> {
+impl Work<'_, CancelBooking> {
     /// Only what the booking still has: a seat that somebody gave to somebody else by
     /// hand is not this caller's to give back any more.
     async fn give_back(

@@ -8,7 +8,7 @@ use crate::domain::buyer_limits::{self, LimitExceeded, Wanted};
 use crate::domain::event_view::{self, EventView};
 use crate::domain::idempotency::{self, Effect, IdempotentRequest};
 use crate::domain::sale::{self, SaleNotOpen};
-use crate::domain::transaction::{Abort, Settled, UnitOfWork};
+use crate::domain::transaction::{Abort, Settled, UnitOfWork, Work};
 use crate::domain::{DomainError, Environment, seat_change, text};
 use crate::model::Caller;
 use crate::model::ids::BookingId;
@@ -88,13 +88,7 @@ pub async fn confirm_hold(
     idempotency::run(connection, environment, caller, request.as_ref(), &work).await
 }
 
-struct Work<'a> {
-    environment: &'a Environment,
-    caller: &'a Caller,
-    command: &'a ConfirmHold,
-}
-
-impl UnitOfWork for Work<'_> {
+impl UnitOfWork for Work<'_, ConfirmHold> {
     type Reading = ();
     type Success = Effect<HoldConfirmed>;
     type Refusal = ConfirmRefused;
@@ -172,7 +166,7 @@ async fn confirmed_before(
     Ok(HoldConfirmed { booking, seats })
 }
 
-impl Work<'_> {
+impl Work<'_, ConfirmHold> {
     fn buyer(&self) -> Option<String> {
         match self.caller {
             Caller::Buyer { subject } => Some(subject.clone()),

@@ -13,7 +13,7 @@ use crate::domain::idempotency::{self, Effect, IdempotentRequest};
 use crate::domain::lone_seat_rule::{self, LeftAlone, Seating};
 use crate::domain::sale::{self, SaleNotOpen};
 use crate::domain::seat_owner::{Owner, PresentedOwner};
-use crate::domain::transaction::{Abort, Settled, UnitOfWork};
+use crate::domain::transaction::{Abort, Settled, UnitOfWork, Work};
 use crate::domain::{DomainError, Environment, seat_change};
 use crate::model::Caller;
 use crate::model::ids::{EventId, SeatNo};
@@ -143,13 +143,7 @@ fn refuse_taking(index: Option<usize>, message: &str) -> Result<(), DomainError>
     }
 }
 
-struct Work<'a> {
-    environment: &'a Environment,
-    caller: &'a Caller,
-    command: &'a ExchangeSeats,
-}
-
-impl UnitOfWork for Work<'_> {
+impl UnitOfWork for Work<'_, ExchangeSeats> {
     type Reading = Vec<ExpectedSeat>;
     type Success = Effect<SeatsExchanged>;
     type Refusal = ExchangeRefused;
@@ -194,7 +188,7 @@ impl UnitOfWork for Work<'_> {
     }
 }
 
-impl Work<'_> {
+impl Work<'_, ExchangeSeats> {
     /// What the seats are a part of, locked, while it may be changed.
     async fn lock_owner(
         &self,

@@ -7,7 +7,7 @@ use crate::domain::buyer_limits;
 use crate::domain::event_view;
 use crate::domain::idempotency::{self, Effect, IdempotentRequest};
 use crate::domain::sale::{self, SaleNotOpen};
-use crate::domain::transaction::{Abort, Settled, UnitOfWork};
+use crate::domain::transaction::{Abort, Settled, UnitOfWork, Work};
 use crate::domain::{DomainError, Environment, seat_change};
 use crate::model::Caller;
 use crate::model::status::HoldStatus;
@@ -80,13 +80,7 @@ pub async fn extend_hold(
     idempotency::run(connection, environment, caller, request.as_ref(), &work).await
 }
 
-struct Work<'a> {
-    environment: &'a Environment,
-    caller: &'a Caller,
-    command: &'a ExtendHold,
-}
-
-impl UnitOfWork for Work<'_> {
+impl UnitOfWork for Work<'_, ExtendHold> {
     type Reading = ();
     type Success = Effect<HoldExtended>;
     type Refusal = ExtendRefused;

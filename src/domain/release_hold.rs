@@ -6,7 +6,7 @@ use crate::db::transaction_id::TransactionId;
 use crate::domain::access::{self, HoldUnusable, PresentedToken};
 use crate::domain::event_view;
 use crate::domain::idempotency::{self, Effect, IdempotentRequest};
-use crate::domain::transaction::{Abort, Settled, UnitOfWork};
+use crate::domain::transaction::{Abort, Settled, UnitOfWork, Work};
 use crate::domain::{DomainError, Environment, prices, seat_change};
 use crate::model::Caller;
 use crate::model::ids::{EventId, SeatNo};
@@ -58,13 +58,7 @@ pub async fn release_hold(
     idempotency::run(connection, environment, caller, request.as_ref(), &work).await
 }
 
-struct Work<'a> {
-    environment: &'a Environment,
-    caller: &'a Caller,
-    command: &'a ReleaseHold,
-}
-
-impl UnitOfWork for Work<'_> {
+impl UnitOfWork for Work<'_, ReleaseHold> {
     type Reading = ();
     type Success = Effect<SeatsReleased>;
     type Refusal = HoldUnusable;

@@ -4,7 +4,8 @@ use crate::config::Concurrency;
 use crate::db::failure::{
     lost_to_another_transaction, took_a_taken_reference, waited_for_a_lock_in_vain,
 };
-use crate::domain::DomainError;
+use crate::domain::{DomainError, Environment};
+use crate::model::Caller;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use diesel_async::AsyncPgConnection;
 use std::time::Duration;
@@ -38,6 +39,17 @@ pub trait UnitOfWork: Sync {
         connection: &mut AsyncPgConnection,
         reading: &Self::Reading,
     ) -> impl Future<Output = Result<Self::Success, Abort<Self::Refusal>>> + Send;
+}
+
+/// A command of a caller, on its way into its transaction: a use case makes it a
+/// [`UnitOfWork`].
+pub struct Work<'a, C> {
+    /// What it works with.
+    pub environment: &'a Environment,
+    /// Who asks.
+    pub caller: &'a Caller,
+    /// For what.
+    pub command: &'a C,
 }
 
 /// Why a transaction is rolled back.

@@ -3,7 +3,7 @@
 use crate::db::events::{self, Event, EventDetails};
 use crate::domain::error::require_staff;
 use crate::domain::event_view::{self, EventView};
-use crate::domain::transaction::{self, Abort, UnitOfWork};
+use crate::domain::transaction::{self, Abort, UnitOfWork, Work};
 use crate::domain::{DomainError, Environment, event_policies, price_list, text};
 use crate::model::Caller;
 use crate::model::ids::EventId;
@@ -92,13 +92,7 @@ pub async fn update_event(
     Ok(settled.result)
 }
 
-struct Work<'a> {
-    environment: &'a Environment,
-    caller: &'a Caller,
-    command: &'a UpdateEvent,
-}
-
-impl UnitOfWork for Work<'_> {
+impl UnitOfWork for Work<'_, UpdateEvent> {
     type Reading = ();
     type Success = EventView;
     type Refusal = UpdateEventRefused;
