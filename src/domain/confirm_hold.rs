@@ -203,8 +203,8 @@ impl Work<'_, ConfirmHold> {
     ) -> Result<(BookingId, Vec<SeatState>), Abort<ConfirmRefused>> {
         let booking = BookingId::generate();
         let concurrency = self.environment.concurrency;
-        let current =
-            seat_change::read(connection, concurrency, hold.event_id, &hold.seat_nos).await?;
+        let event_id = hold.event_id;
+        let current = seat_change::read(connection, concurrency, event_id, &hold.seat_nos).await?;
         let expected: Vec<ExpectedSeat> = current.iter().map(SeatState::expected).collect();
         let transition = Transition {
             from,
@@ -212,18 +212,12 @@ impl Work<'_, ConfirmHold> {
             cause: Cause::Booked,
             actor: self.caller.to_string(),
         };
-        let booked = seat_change::change(
-            connection,
-            concurrency,
-            hold.event_id,
-            &expected,
-            &transition,
-        )
-        .await?;
+        let booked =
+            seat_change::change_as_read(connection, event_id, &expected, &transition).await?;
         if booked.len() == hold.seat_nos.len() {
             return Ok((booking, booked));
         }
-        let mut lost = seats::load(connection, hold.event_id, &hold.seat_nos).await?;
+        let mut lost = seats::load(connection, event_id, &hold.seat_nos).await?;
         lost.retain(|seat| !booked.iter().any(|booked| booked.seat_no == seat.seat_no));
         // Taken and given back since they were read: there to be claimed again.
         let all_back = lost.iter().all(|seat| seat.status == SeatStatus::Available);

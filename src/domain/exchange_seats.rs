@@ -304,7 +304,7 @@ impl Work<'_, ExchangeSeats> {
             conflict::change_all(connection, environment, event, take, &taking, *on_conflict)
                 .await?;
         let own: Vec<ExpectedSeat> = own.iter().map(SeatState::expected).collect();
-        let given = seat_change::change(connection, concurrency, *id, &own, &giving).await?;
+        let given = seat_change::change_as_read(connection, *id, &own, &giving).await?;
         if given.len() < give.len() {
             return Err(lost(owner));
         }

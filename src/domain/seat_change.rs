@@ -46,6 +46,20 @@ pub async fn change(
         let seat_nos: Vec<SeatNo> = expected.iter().map(|seat| seat.seat_no).collect();
         seats::lock(connection, event, &seat_nos).await?;
     }
+    change_as_read(connection, event, expected, transition).await
+}
+
+/// As [`change`], of seats that [`read`] has answered in this transaction: if they are
+/// locked at all, they are locked already.
+///
+/// # Errors
+/// When the database fails.
+pub async fn change_as_read(
+    connection: &mut AsyncPgConnection,
+    event: EventId,
+    expected: &[ExpectedSeat],
+    transition: &Transition,
+) -> QueryResult<Vec<SeatState>> {
     let mut changed = seats::transition(connection, event, expected, transition).await?;
     changed.sort_by_key(|seat| seat.seat_no);
     Ok(changed)
