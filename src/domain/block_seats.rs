@@ -31,9 +31,39 @@ pub struct SeatsChanged {
     pub transaction: TransactionId,
 }
 
-/// Keeps the seats of `command` out of the sale: those that are available, or whose
-/// hold has lapsed. Whether the event is on sale makes no difference, unless it was
-/// cancelled.
+/// What is done with the seats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blocking {
+    /// They are kept out of the sale: those that are available, or whose hold has lapsed.
+    Block,
+    /// They are given back to it: those that are blocked.
+    Unblock,
+}
+
+impl Blocking {
+    fn operation(self) -> &'static str {
+        match self {
+            Self::Block => "blockSeats",
+            Self::Unblock => "unblockSeats",
+        }
+    }
+
+    fn transition(self, caller: &Caller) -> Transition {
+        let (from, to, cause) = match self {
+            Self::Block => (FromState::Takeable, ToState::Blocked, Cause::Blocked),
+            Self::Unblock => (FromState::Blocked, ToState::Available, Cause::Unblocked),
+        };
+        Transition {
+            from,
+            to,
+            cause,
+            actor: caller.to_string(),
+        }
+    }
+}
+
+/// Blocks or unblocks the seats of `command`. Whether the event is on sale makes no
+/// difference, unless it was cancelled.
 ///
 /// # Errors
 /// When the caller is not staff, the command makes no sense, the event is not there, or
@@ -43,64 +73,17 @@ pub async fn block_seats(
     environment: &Environment,
     caller: &Caller,
     command: BlockSeats,
-) -> Result<Settled<Effect<SeatsChanged>, BoxOfficeRefused>, DomainError> {
-    let change = Change {
-        operation: "blockSeats",
-        from: FromState::Takeable,
-        to: ToState::Blocked,
-        cause: Cause::Blocked,
-    };
-    run(connection, environment, caller, &command, change).await
-}
-
-/// Gives the blocked seats of `command` back to the sale.
-///
-/// # Errors
-/// As [`block_seats`].
-pub async fn unblock_seats(
-    connection: &mut AsyncPgConnection,
-    environment: &Environment,
-    caller: &Caller,
-    command: BlockSeats,
-) -> Result<Settled<Effect<SeatsChanged>, BoxOfficeRefused>, DomainError> {
-    let change = Change {
-        operation: "unblockSeats",
-        from: FromState::Blocked,
-        to: ToState::Available,
-        cause: Cause::Unblocked,
-    };
-    run(connection, environment, caller, &command, change).await
-}
-
-/// Wherein the two differ.
-struct Change {
-    operation: &'static str,
-    from: FromState,
-    to: ToState,
-    cause: Cause,
-}
-
-async fn run(
-    connection: &mut AsyncPgConnection,
-    environment: &Environment,
-    caller: &Caller,
-    command: &BlockSeats,
-    change: Change,
+    blocking: Blocking,
 ) -> Result<Settled<Effect<SeatsChanged>, BoxOfficeRefused>, DomainError> {
     require_staff(caller)?;
     let key = command.idempotency_key.as_deref();
-    let request = IdempotentRequest::new(caller, change.operation, command, key)?;
+    let request = IdempotentRequest::new(caller, blocking.operation(), &command, key)?;
     command.seats.check()?;
     let work = Work {
         environment,
         caller,
         seats: &command.seats,
-        transition: Transition {
-            from: change.from,
-            to: change.to,
-            cause: change.cause,
-            actor: caller.to_string(),
-        },
+        transition: blocking.transition(caller),
     };
     idempotency::run(connection, environment, caller, request.as_ref(), &work).await
 }

@@ -1,6 +1,6 @@
 //! `blockSeats`, `unblockSeats` and `bookSeats`: what staff do with seats by hand.
 
-use crate::domain::block_seats::{self, BlockSeats, SeatsChanged};
+use crate::domain::block_seats::{self, BlockSeats, Blocking};
 use crate::domain::book_seats::{self, BookSeats};
 use crate::domain::box_office::{BoxOfficeRefused, NamedSeats};
 use crate::domain::idempotency::Effect;
@@ -10,7 +10,7 @@ use crate::graphql::input::{
     ConflictPolicy, FeedCursor, SeatVersionInput, event_id, seat_versions,
 };
 use crate::graphql::refusal::{EventStatusConflict, SeatConflict};
-use crate::graphql::services::{Services, caller, connection, services};
+use crate::graphql::services::{caller, connection, services};
 use crate::graphql::types::booking::Booking;
 use crate::graphql::types::event::Event;
 use crate::graphql::types::seat::Seat;
@@ -153,26 +153,16 @@ impl BoxOfficeMutation {
             seats: named_seats(&input.event_id, &input.seats, input.on_conflict)?,
             idempotency_key: input.idempotency_key,
         };
-        let services = services(context)?;
-        let mut connection = connection(context).await?;
-        let caller = caller(context);
-        let environment = &services.environment;
-        let settled =
-            block_seats::block_seats(&mut connection, environment, caller, command).await?;
-        drop(connection);
-        let attempts = settled.attempts;
-        Ok(match settled.result {
-            Ok(effect) => {
-                let (event, seats, cursor) = changed(services, effect);
-                BlockSeatsResult::SeatsBlocked(SeatsBlocked {
-                    event,
-                    seats,
-                    attempts,
-                    cursor,
-                })
+        change(context, command, Blocking::Block, |changed| {
+            SeatsBlocked {
+                event: changed.event,
+                seats: changed.seats,
+                attempts: changed.attempts,
+                cursor: changed.cursor,
             }
-            Err(refused) => refusal(refused, attempts),
+            .into()
         })
+        .await
     }
 
     /// Gives blocked seats back to the sale: all of them or none. For staff.
@@ -185,26 +175,16 @@ impl BoxOfficeMutation {
             seats: named_seats(&input.event_id, &input.seats, input.on_conflict)?,
             idempotency_key: input.idempotency_key,
         };
-        let services = services(context)?;
-        let mut connection = connection(context).await?;
-        let caller = caller(context);
-        let environment = &services.environment;
-        let settled =
-            block_seats::unblock_seats(&mut connection, environment, caller, command).await?;
-        drop(connection);
-        let attempts = settled.attempts;
-        Ok(match settled.result {
-            Ok(effect) => {
-                let (event, seats, cursor) = changed(services, effect);
-                UnblockSeatsResult::SeatsUnblocked(SeatsUnblocked {
-                    event,
-                    seats,
-                    attempts,
-                    cursor,
-                })
+        change(context, command, Blocking::Unblock, |changed| {
+            SeatsUnblocked {
+                event: changed.event,
+                seats: changed.seats,
+                attempts: changed.attempts,
+                cursor: changed.cursor,
             }
-            Err(refused) => refusal(refused, attempts),
+            .into()
         })
+        .await
     }
 
     /// Sells seats at once, without a hold, at the prices of this moment: all of them or
@@ -256,14 +236,41 @@ fn named_seats(
     })
 }
 
-/// What is answered of seats that were changed, and tells their watchers.
-fn changed(
-    services: &Services,
-    Effect { event, record }: Effect<SeatsChanged>,
-) -> (Event, Vec<Seat>, FeedCursor) {
-    let cursor = services.publish(event.event.id, record.transaction);
-    let seats = Seat::all(&event, record.seats);
-    (Event::from(event), seats, cursor)
+/// Seats that were blocked or unblocked.
+struct Changed {
+    event: Event,
+    seats: Vec<Seat>,
+    attempts: u32,
+    cursor: FeedCursor,
+}
+
+/// Blocks or unblocks seats, and tells their watchers; `done` says how that is answered.
+async fn change<R>(
+    context: &Context<'_>,
+    command: BlockSeats,
+    blocking: Blocking,
+    done: impl FnOnce(Changed) -> R,
+) -> ApiResult<R>
+where
+    R: From<SeatConflict> + From<EventStatusConflict>,
+{
+    let services = services(context)?;
+    let mut connection = connection(context).await?;
+    let caller = caller(context);
+    let environment = &services.environment;
+    let settled =
+        block_seats::block_seats(&mut connection, environment, caller, command, blocking).await?;
+    drop(connection);
+    let Settled { result, attempts } = settled;
+    Ok(match result {
+        Ok(Effect { event, record }) => done(Changed {
+            seats: Seat::all(&event, record.seats),
+            attempts,
+            cursor: services.publish(event.event.id, record.transaction),
+            event: event.into(),
+        }),
+        Err(refused) => refusal(refused, attempts),
+    })
 }
 
 fn refusal<R>(refused: BoxOfficeRefused, attempts: u32) -> R
