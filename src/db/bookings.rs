@@ -178,11 +178,11 @@ pub async fn update(
     .optional()
 }
 
-/// The booking that this hold became.
+/// The booking that this hold became, locked until the transaction ends.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn find_by_hold(
+pub async fn lock_by_hold(
     connection: &mut AsyncPgConnection,
     event: EventId,
     hold: HoldId,
@@ -191,6 +191,7 @@ pub async fn find_by_hold(
         .filter(bookings::event_id.eq(event))
         .filter(bookings::hold_id.eq(hold.0))
         .select(Booking::as_select())
+        .for_update()
         .first(connection)
         .await
         .optional()

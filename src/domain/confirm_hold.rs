@@ -152,7 +152,7 @@ async fn confirmed_before(
     hold: &Hold,
     payment_reference: Option<&str>,
 ) -> Result<HoldConfirmed, Abort<ConfirmRefused>> {
-    let mut booking = bookings::find_by_hold(connection, hold.event_id, hold.id)
+    let mut booking = bookings::lock_by_hold(connection, hold.event_id, hold.id)
         .await?
         .ok_or(DomainError::NotFound { what: "booking" })?;
     // A browser confirms without the reference that the webhook brings a moment later.

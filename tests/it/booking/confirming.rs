@@ -3,6 +3,7 @@
 use super::{event_of_two_categories, states, token_of};
 use crate::support::checks::{self, assert_sound};
 use crate::support::digest::Digest;
+use crate::support::lock::Lock;
 use crate::support::{Answer, House};
 use diesel_async::SimpleAsyncConnection;
 use futures_util::future::join_all;
@@ -290,5 +291,30 @@ async fn the_first_payment_reference_is_kept_whenever_it_comes() {
     let empty = json!({"token": token, "paymentReference": ""});
     let refused = webhook.confirm_input(&empty).await;
     assert_eq!(refused.error_code(), "BAD_USER_INPUT");
+    assert_sound(&house).await;
+}
+
+/// A webhook brings the payment's reference while somebody is changing the booking: it
+/// waits for that, and is not sent away.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_that_comes_while_the_booking_changes_is_kept() {
+    let house = House::open().await;
+    let event = house.event(1, 1).await;
+    let buyer = house.buyer("anna");
+    let token = token_of(&buyer.hold(&event.id, &event.seats).await);
+    buyer.confirm(&token).await.data();
+    let changes = "BEGIN; UPDATE bookings SET version = version + 1";
+    let mut changing = Lock::by(&house.database_url, changes).await;
+    let webhook = tokio::spawn({
+        let staff = house.staff();
+        let input = json!({"token": token, "paymentReference": "pi_42"});
+        async move { staff.confirm_input(&input).await }
+    });
+    changing.is_wanted_by(1).await;
+    changing.let_go().await;
+    let answer = webhook.await.unwrap();
+    let booking = &answer.data()["booking"];
+    assert_eq!(booking["paymentReference"], "pi_42", "{}", answer.0);
+    assert_eq!(booking["version"], 3);
     assert_sound(&house).await;
 }
