@@ -43,10 +43,15 @@ enum SweepError {
 /// Ends what has lapsed; answers how long there is nothing to do.
 async fn sweep(database: &Database, feed: &Feed) -> Result<Duration, SweepError> {
     let mut connection = database.connection().await?;
+    let mut waiting = Vec::new();
     loop {
-        let Lapsed { holds, seats } = lapse_holds(&mut connection).await?;
-        if holds == 0 {
+        let Lapsed { holds, seats, busy } = lapse_holds(&mut connection, &waiting).await?;
+        if holds == 0 && busy.is_empty() {
             break;
+        }
+        waiting.extend(busy);
+        if holds == 0 {
+            continue;
         }
         tracing::info!(holds, seats, "holds have lapsed");
         metrics::counter!("usher_lapsed_holds_total").increment(holds as u64);

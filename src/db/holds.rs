@@ -136,18 +136,21 @@ pub async fn prolong(connection: &mut AsyncPgConnection, hold: &Hold) -> QueryRe
 
 /// Up to `limit` of the `window` oldest holds that have lapsed and are not published as
 /// such, locked: those of one event after one another, so that few events share them.
-/// Those that another transaction has locked are left to it.
+/// Those that another transaction has locked are left to it, and those in `but_not` to
+/// another time.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn lock_lapsed(
     connection: &mut AsyncPgConnection,
+    but_not: &[HoldId],
     window: i64,
     limit: i64,
 ) -> QueryResult<Vec<Hold>> {
     let beyond = holds::table
         .filter(holds::status.eq(HoldStatus::Active))
         .filter(holds::expires_at.le(now))
+        .filter(holds::id.ne_all(but_not))
         .order(holds::expires_at)
         .offset(window)
         .select(holds::expires_at);
@@ -158,6 +161,7 @@ pub async fn lock_lapsed(
     holds::table
         .filter(holds::status.eq(HoldStatus::Active))
         .filter(holds::expires_at.le(beyond.unwrap_or(current)))
+        .filter(holds::id.ne_all(but_not))
         .order((holds::event_id, holds::expires_at))
         .limit(limit)
         .select(Hold::as_select())

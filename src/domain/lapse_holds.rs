@@ -21,30 +21,39 @@ const BATCH: i64 = 500;
 const WINDOW: i64 = 5_000;
 
 /// What one batch did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lapsed {
     /// Holds that were ended.
     pub holds: usize,
     /// Seats that became available.
     pub seats: usize,
+    /// Holds that have lapsed and were not ended, because somebody is at a seat of theirs.
+    pub busy: Vec<HoldId>,
 }
 
-/// Ends a bounded batch of lapsed holds. Any number of processes may do so at
+/// Ends a bounded batch of lapsed holds, but not of those in `but_not`: what was busy
+/// before must not keep the rest waiting. Any number of processes may do so at
 /// once: each takes holds that no other has locked.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn lapse_holds(connection: &mut AsyncPgConnection) -> Result<Lapsed, DomainError> {
+pub async fn lapse_holds(
+    connection: &mut AsyncPgConnection,
+    but_not: &[HoldId],
+) -> Result<Lapsed, DomainError> {
+    let work = Work { but_not };
     // The rows are locked, whatever the strategy of those who sell them.
-    let settled = transaction::run(connection, Concurrency::Optimistic, &Work).await?;
+    let settled = transaction::run(connection, Concurrency::Optimistic, &work).await?;
     Ok(settled
         .result
         .unwrap_or_else(|never: Infallible| match never {}))
 }
 
-struct Work;
+struct Work<'a> {
+    but_not: &'a [HoldId],
+}
 
-impl UnitOfWork for Work {
+impl UnitOfWork for Work<'_> {
     type Reading = ();
     type Success = Lapsed;
     type Refusal = Infallible;
@@ -55,7 +64,7 @@ impl UnitOfWork for Work {
         (): &(),
     ) -> Result<Lapsed, Abort<Infallible>> {
         let mut by_event: BTreeMap<EventId, Vec<Hold>> = BTreeMap::new();
-        for hold in holds::lock_lapsed(connection, WINDOW, BATCH).await? {
+        for hold in holds::lock_lapsed(connection, self.but_not, WINDOW, BATCH).await? {
             by_event.entry(hold.event_id).or_default().push(hold);
         }
         let mut lapsed = Lapsed::default();
@@ -63,6 +72,7 @@ impl UnitOfWork for Work {
             let ended = end(connection, event, &holds).await?;
             lapsed.holds += ended.holds;
             lapsed.seats += ended.seats;
+            lapsed.busy.extend(ended.busy);
         }
         Ok(lapsed)
     }
@@ -89,11 +99,10 @@ async fn end(
         let held: HashSet<SeatNo> = held.iter().map(|seat| seat.seat_no).collect();
         &held - &free.iter().map(|seat| seat.seat_no).collect()
     };
-    let ended: Vec<HoldId> = holds
-        .iter()
-        .filter(|hold| !hold.seat_nos.iter().any(|seat| busy.contains(seat)))
-        .map(|hold| hold.id)
-        .collect();
+    let is_busy = |hold: &&Hold| hold.seat_nos.iter().any(|seat| busy.contains(seat));
+    let (busy, ended): (Vec<&Hold>, Vec<&Hold>) = holds.iter().partition(is_busy);
+    let ids_of = |holds: Vec<&Hold>| holds.iter().map(|hold| hold.id).collect::<Vec<HoldId>>();
+    let (busy, ended) = (ids_of(busy), ids_of(ended));
     let free: Vec<ExpectedSeat> = free.iter().map(SeatState::expected).collect();
     let transition = Transition {
         from: FromState::Lapsed,
@@ -106,5 +115,6 @@ async fn end(
     Ok(Lapsed {
         holds: ended.len(),
         seats: released.len(),
+        busy,
     })
 }

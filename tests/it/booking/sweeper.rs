@@ -2,9 +2,10 @@
 
 use super::{lapse, lapse_all, published, states, token_of};
 use crate::support::checks::{self, assert_sound};
+use crate::support::lock::Lock;
 use crate::support::watcher::Watcher;
-use crate::support::{Event, House};
-use diesel_async::AsyncPgConnection;
+use crate::support::{Event, House, eventually};
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::future::join_all;
 
 /// One hold for each seat of an event.
@@ -161,5 +162,35 @@ async fn two_replicas_that_sweep_publish_each_seat_once() {
     }
     published(&house).await;
     assert_published_once(&mut house.sql().await, 100).await;
+    assert_sound(&house).await;
+}
+
+/// Somebody is at the seats of more lapsed holds than one batch has: those wait, and
+/// nothing waits for them.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stuck_keeps_nothing_else_from_being_published() {
+    let house = House::open().await;
+    let stuck = house.event(21, 25).await;
+    let other = house.event(1, 1).await;
+    hold_each(&house, &stuck).await;
+    let held = house.buyer("ben").hold(&other.id, &other.seats).await;
+    // Their time passes while somebody is at every seat of theirs.
+    let at_the_seats = "BEGIN; UPDATE seats SET held_until = now() - interval '1 second' \
+                        WHERE event_id = 1";
+    let busy = Lock::by(&house.database_url, at_the_seats).await;
+    let pass = "UPDATE holds SET expires_at = now() - interval '1 minute' WHERE event_id = 1";
+    let mut sql = house.sql().await;
+    sql.batch_execute(pass).await.unwrap();
+    lapse(&house, &held).await;
+    let free = "seats WHERE event_id = 2 AND version = 3";
+    eventually("the other event's seat is published", async || {
+        (checks::count(&mut sql, free).await == 1).then_some(())
+    })
+    .await;
+    let waiting = "holds WHERE status = 'ACTIVE' AND expires_at < now()";
+    assert_eq!(checks::count(&mut sql, waiting).await, 525);
+    busy.let_go().await;
+    published(&house).await;
+    assert_published_once(&mut sql, 526).await;
     assert_sound(&house).await;
 }

@@ -120,7 +120,7 @@ impl<'house> World<'house> {
             }
             Deed::Publish => {
                 self.model.publish();
-                while lapse_holds(&mut self.sql).await.unwrap().holds > 0 {}
+                while lapse_holds(&mut self.sql, &[]).await.unwrap().holds > 0 {}
                 Ok(())
             }
             Deed::Ask(asked) => {
