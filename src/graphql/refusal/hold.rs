@@ -31,7 +31,7 @@ pub struct HoldEnded {
 /// What became of a hold that runs no more.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 enum HoldEnd {
-    /// Its owner gave all of its seats back.
+    /// Its owner gave all of its seats back, or the event was cancelled.
     Released,
     /// It is a booking.
     Confirmed,
