@@ -20,6 +20,20 @@ use std::sync::Arc;
 /// A token, as it came; what is no token belongs to no hold.
 pub type PresentedToken = Option<HoldToken>;
 
+/// Writes a token that need not be given so that what is no token differs from none.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn optional_token<S: Serializer>(
+    token: &Option<PresentedToken>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match token {
+        Some(None) => serializer.serialize_str("not a token"),
+        token => token.serialize(serializer),
+    }
+}
+
 /// Why nothing can be done with the hold of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HoldUnusable {

@@ -11,7 +11,7 @@
 //! ```
 
 use crate::db::seats::{self, ExpectedSeat, FromState, SeatState};
-use crate::domain::access::PresentedToken;
+use crate::domain::access::{self, PresentedToken};
 use crate::domain::conflict::MAX_SEATS_PER_CALL;
 use crate::domain::event_view::{self, EventView};
 use crate::domain::holding::{Held, HoldRefused, Holding, Picker, SeatsHeld};
@@ -53,6 +53,7 @@ pub struct HoldBestAvailable {
     /// Whether they must be side by side.
     pub adjacency: Adjacency,
     /// Add them to this hold instead of making a new one.
+    #[serde(serialize_with = "access::optional_token")]
     pub into_hold: Option<PresentedToken>,
     /// Under this key the request is done once.
     #[serde(skip)]

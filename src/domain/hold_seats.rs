@@ -1,7 +1,7 @@
 //! Holding seats that the buyer has picked: the race that usher exists for.
 
 use crate::db::seats::ExpectedSeat;
-use crate::domain::access::PresentedToken;
+use crate::domain::access::{self, PresentedToken};
 use crate::domain::conflict::{self, ConflictPolicy};
 use crate::domain::holding::{Held, HoldRefused, Holding, Picker, SeatsHeld};
 use crate::domain::idempotency::{self, Effect, IdempotentRequest};
@@ -20,6 +20,7 @@ pub struct HoldSeats {
     /// Which seats, and the version that the buyer saw each at.
     pub seats: Vec<ExpectedSeat>,
     /// Add them to this hold instead of making a new one.
+    #[serde(serialize_with = "access::optional_token")]
     pub into_hold: Option<PresentedToken>,
     /// What is done when a version has moved on.
     pub on_conflict: ConflictPolicy,

@@ -132,7 +132,15 @@ async fn another_request_under_a_used_key_is_an_error() {
     other_policy["onConflict"] = json!("RETRY");
     let mut into_hold = holding(&event, &event.seats[..1], "k");
     into_hold["holdToken"] = json!(token);
-    for other in [other_seat, other_version, other_policy, into_hold] {
+    let mut into_no_hold = holding(&event, &event.seats[..1], "k");
+    into_no_hold["holdToken"] = json!("no token at all");
+    for other in [
+        other_seat,
+        other_version,
+        other_policy,
+        into_hold,
+        into_no_hold,
+    ] {
         let answer = buyer.hold_input(&other).await;
         assert_eq!(answer.error_code(), "IDEMPOTENCY_KEY_REUSED", "{other}");
         let message = answer.error_message();
