@@ -170,10 +170,22 @@ impl UnitOfWork for Work<'_, ExchangeSeats> {
         let (mut owner, event) = self.lock_owner(connection).await?;
         let give = self.check_seats(&event, &owner, take)?;
         let price_difference = owner.reprice(&event, &give, take)?;
-        let left_alone = self
-            .may_take(connection, &event, &owner, &give, take)
+        self.check_limits(connection, &event, &owner, &give, take)
             .await?;
+        let taking: Vec<SeatNo> = take.iter().map(|seat| seat.seat_no).collect();
+        let concurrency = self.environment.concurrency;
+        lone_seat_rule::turn(connection, concurrency, &event, &taking).await?;
         let (given, taken) = self.swap(connection, &event, &owner, &give, take).await?;
+        // Judged when they are taken: whoever lost one of them is told that.
+        let seating = Seating {
+            taken: &taking,
+            own: owner.seat_nos(),
+            given: &give,
+        };
+        let left_alone = lone_seat_rule::broken_by(connection, &event, seating).await?;
+        lone_seat_rule::require_allowed(connection, &event, &left_alone)
+            .await?
+            .map_err(|refusal| Abort::Refused(ExchangeRefused::LeftAlone(refusal)))?;
         let (owner, seats, transaction) = write(connection, owner).await?;
         let record = SeatsExchanged {
             owner,
@@ -248,33 +260,21 @@ impl Work<'_, ExchangeSeats> {
         Ok(give)
     }
 
-    /// What the rules of the event say to `owner` as it would become, before any seat
-    /// is touched. Answers the seats that are left alone, if the event allows it.
-    async fn may_take(
+    /// Whether the limits of the event allow `owner` as it would become.
+    async fn check_limits(
         &self,
         connection: &mut AsyncPgConnection,
-        event: &Arc<EventView>,
+        event: &EventView,
         owner: &Owner,
         give: &[SeatNo],
         take: &[ExpectedSeat],
-    ) -> Result<Vec<SeatNo>, Abort<ExchangeRefused>> {
+    ) -> Result<(), Abort<ExchangeRefused>> {
         let concurrency = self.environment.concurrency;
         let had = owner.seat_nos().len() + give.len() - take.len();
         let wanted = owner.wanted(had);
         buyer_limits::check(connection, concurrency, self.caller, &event.event, wanted)
             .await?
-            .map_err(|exceeded| Abort::Refused(ExchangeRefused::LimitExceeded(exceeded)))?;
-        let taken: Vec<SeatNo> = take.iter().map(|seat| seat.seat_no).collect();
-        let seating = Seating {
-            taken: &taken,
-            own: owner.seat_nos(),
-            given: give,
-        };
-        let alone = lone_seat_rule::broken_by(connection, concurrency, event, seating).await?;
-        lone_seat_rule::require_allowed(connection, event, &alone)
-            .await?
-            .map_err(|refusal| Abort::Refused(ExchangeRefused::LeftAlone(refusal)))?;
-        Ok(alone)
+            .map_err(|exceeded| Abort::Refused(ExchangeRefused::LimitExceeded(exceeded)))
     }
 
     /// Takes the new seats and gives the old ones back; answers these and those, as

@@ -14,7 +14,7 @@ use crate::db::seats::{self, ExpectedSeat, FromState, SeatState};
 use crate::domain::access::{self, PresentedToken};
 use crate::domain::conflict::MAX_SEATS_PER_CALL;
 use crate::domain::event_view::{self, EventView};
-use crate::domain::holding::{Held, HoldRefused, Holding, Picker, SeatsHeld};
+use crate::domain::holding::{Held, HoldRefused, Holding, OpenHold, Picker, SeatsHeld};
 use crate::domain::idempotency::{self, Effect, IdempotentRequest};
 use crate::domain::lone_seat_rule::{self, Seating};
 use crate::domain::seating::best_available::{Choice, NoneLeft, Search, best_available};
@@ -180,7 +180,7 @@ impl UnitOfWork for Work<'_> {
         let limited = self.holding.check_limits(connection, &hold, self.size);
         limited.await.map_err(refused)?;
         let picked = match offer {
-            Offer::Choices(choices) => self.pick_choice(connection, &hold.event, choices).await?,
+            Offer::Choices(choices) => self.pick_choice(connection, &hold, choices).await?,
             Offer::Places(places) => self.pick_places(connection, places).await?,
             Offer::None(none) => {
                 let largest_group = none.largest_group;
@@ -234,51 +234,45 @@ impl Work<'_> {
         })
     }
 
-    /// The first choice of which every seat can be had at once.
+    /// The first choice of which every seat can be had at once. Where the event enforces
+    /// its rule against lone seats, it keeps that: judged at the party's turn, by the same
+    /// rule as what a buyer has picked.
     async fn pick_choice(
         &self,
         connection: &mut AsyncPgConnection,
-        event: &EventView,
+        OpenHold { event, hold }: &OpenHold,
         choices: &[Choice],
-    ) -> Result<Option<Vec<ExpectedSeat>>, DomainError> {
-        for choice in choices {
-            if !self.keeps_the_rule(connection, event, choice).await? {
-                continue;
+    ) -> Result<Option<Vec<ExpectedSeat>>, Abort<PickRefused>> {
+        let concurrency = self.holding.environment.concurrency;
+        let is_enforced = event.event.orphan_rule == OrphanRule::Enforce;
+        let mut refusal = None;
+        for Choice { seats, .. } in choices {
+            if is_enforced {
+                if !lone_seat_rule::try_turn(connection, concurrency, event, seats).await? {
+                    continue;
+                }
+                let seating = Seating {
+                    taken: seats,
+                    own: &hold.seat_nos,
+                    given: &[],
+                };
+                let alone = lone_seat_rule::broken_by(connection, event, seating).await?;
+                let allowed = lone_seat_rule::require_allowed(connection, event, &alone).await?;
+                if let Err(left_alone) = allowed {
+                    refusal = Some(HoldRefused::LeftAlone(left_alone));
+                    continue;
+                }
             }
-            let locked = self
-                .lock_takeable(connection, &choice.seats, choice.seats.len())
-                .await?;
-            if locked.len() == choice.seats.len() {
+            let locked = self.lock_takeable(connection, seats, seats.len()).await?;
+            if locked.len() == seats.len() {
                 return Ok(Some(locked));
             }
         }
-        Ok(None)
-    }
-
-    /// Whether a choice that left no seat alone when the house was read still leaves
-    /// none. One that does was the best that could be had.
-    async fn keeps_the_rule(
-        &self,
-        connection: &mut AsyncPgConnection,
-        event: &EventView,
-        choice: &Choice,
-    ) -> Result<bool, DomainError> {
-        let concurrency = self.holding.environment.concurrency;
-        if event.event.orphan_rule != OrphanRule::Enforce {
-            return Ok(true);
+        match refusal {
+            // A wider search may find a row that has no better way.
+            Some(refusal) => Err(Abort::Outrun(PickRefused::Hold(refusal))),
+            None => Ok(None),
         }
-        if !lone_seat_rule::try_turn(connection, concurrency, event, &choice.seats).await? {
-            return Ok(false);
-        }
-        let seating = Seating {
-            taken: &choice.seats,
-            own: &[],
-            given: &[],
-        };
-        Ok(choice.leaves_alone
-            || lone_seat_rule::broken_by(connection, concurrency, event, seating)
-                .await?
-                .is_empty())
     }
 
     /// As many of these places as are wanted.

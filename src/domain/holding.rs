@@ -15,7 +15,7 @@ use crate::domain::transaction::Abort;
 use crate::domain::{Environment, prices};
 use crate::model::Caller;
 use crate::model::ids::{EventId, HoldId, SeatNo};
-use crate::model::status::{Cause, HoldStatus};
+use crate::model::status::{Cause, HoldStatus, OrphanRule};
 use crate::model::token::{HoldToken, TokenSalt};
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::AsyncPgConnection;
@@ -76,7 +76,7 @@ impl From<SeatConflict> for HoldRefused {
 pub enum Picker {
     /// The buyer, who may want them at whatever version.
     Buyer(ConflictPolicy),
-    /// usher, which keeps to the rules as far as what is asked for lets it.
+    /// usher, which has kept to the event's rules.
     Server,
 }
 
@@ -159,9 +159,8 @@ impl<'a> Holding<'a> {
         })
     }
 
-    /// Takes all of `seats` into the hold, or none. Where the event enforces its rule
-    /// against lone seats, seats that the `picker` did not have a better choice of are
-    /// taken all the same.
+    /// Takes all of `seats` into the hold, or none. What the server has picked keeps the
+    /// rule against lone seats already, where the event enforces it.
     ///
     /// # Errors
     /// A refusal when a rule of the event or somebody else is in the way; a failure of
@@ -175,7 +174,9 @@ impl<'a> Holding<'a> {
     ) -> Result<Effect<Held>, Abort<HoldRefused>> {
         let own = hold.seat_nos.clone();
         prices::add(&event, &mut hold.seat_nos, &mut hold.amounts, seats)?;
-        let left_alone = self.judge(connection, &event, seats, &own, picker).await?;
+        let taking: Vec<SeatNo> = seats.iter().map(|seat| seat.seat_no).collect();
+        let concurrency = self.environment.concurrency;
+        lone_seat_rule::turn(connection, concurrency, &event, &taking).await?;
         let transition = Transition {
             from: FromState::Takeable,
             to: ToState::Held(hold.id, hold.expires_at),
@@ -190,6 +191,13 @@ impl<'a> Holding<'a> {
         let taken =
             conflict::change_all(connection, environment, &event, seats, &transition, policy)
                 .await?;
+        // Judged when they are taken: whoever lost one of them is told that.
+        let seating = Seating {
+            taken: &taking,
+            own: &own,
+            given: &[],
+        };
+        let left_alone = self.judge(connection, &event, seating, picker).await?;
         let transaction = match &self.into_hold {
             None => holds::insert(connection, &hold).await?,
             Some(_) => holds::update(connection, &hold).await?,
@@ -275,23 +283,17 @@ impl<'a> Holding<'a> {
         &self,
         connection: &mut AsyncPgConnection,
         event: &Arc<EventView>,
-        seats: &[ExpectedSeat],
-        own: &[SeatNo],
+        seating: Seating<'_>,
         picker: Picker,
     ) -> Result<Vec<SeatNo>, Abort<HoldRefused>> {
-        let taken: Vec<SeatNo> = seats.iter().map(|seat| seat.seat_no).collect();
-        let seating = Seating {
-            taken: &taken,
-            own,
-            given: &[],
-        };
-        let concurrency = self.environment.concurrency;
-        let alone = lone_seat_rule::broken_by(connection, concurrency, event, seating).await?;
-        if matches!(picker, Picker::Buyer(_)) {
-            lone_seat_rule::require_allowed(connection, event, &alone)
-                .await?
-                .map_err(|refusal| Abort::Refused(HoldRefused::LeftAlone(refusal)))?;
+        let is_enforced = event.event.orphan_rule == OrphanRule::Enforce;
+        if is_enforced && matches!(picker, Picker::Server) {
+            return Ok(Vec::new());
         }
+        let alone = lone_seat_rule::broken_by(connection, event, seating).await?;
+        lone_seat_rule::require_allowed(connection, event, &alone)
+            .await?
+            .map_err(|refusal| Abort::Refused(HoldRefused::LeftAlone(refusal)))?;
         Ok(alone)
     }
 

@@ -39,25 +39,40 @@ pub struct LeftAlone {
     pub seats: Vec<SeatState>,
 }
 
-/// The seats that would be left alone though their row has a better way, ascending; none
-/// when the event has no such rule. Must be asked before a seat is taken.
+/// Takes turns with whoever else is at the rows of these seats, where the rule is
+/// enforced. Rows are locked before their seats: to be asked before one is taken.
+///
+/// # Errors
+/// When the database fails.
+pub async fn turn(
+    connection: &mut AsyncPgConnection,
+    concurrency: Concurrency,
+    event: &EventView,
+    taken: &[SeatNo],
+) -> QueryResult<()> {
+    let is_enforced = event.event.orphan_rule == OrphanRule::Enforce;
+    let rows = numbers(&event.plan.rows_of(taken));
+    if is_enforced && !rows.is_empty() && concurrency != Concurrency::Serializable {
+        advisory_locks::lock_rows(connection, event.event.id, &rows).await?;
+    }
+    Ok(())
+}
+
+/// The seats that are left alone though their row has a better way, ascending; none
+/// when the event has no such rule. It makes no difference whether the seats are taken
+/// already, if it is the caller's [turn].
 ///
 /// # Errors
 /// When the database fails.
 pub async fn broken_by(
     connection: &mut AsyncPgConnection,
-    concurrency: Concurrency,
     event: &EventView,
     seating: Seating<'_>,
 ) -> QueryResult<Vec<SeatNo>> {
     let id = event.event.id;
-    let rule = event.event.orphan_rule;
     let rows = event.plan.rows_of(seating.taken);
-    if rule == OrphanRule::Off || rows.is_empty() {
+    if event.event.orphan_rule == OrphanRule::Off || rows.is_empty() {
         return Ok(Vec::new());
-    }
-    if rule == OrphanRule::Enforce && concurrency != Concurrency::Serializable {
-        advisory_locks::lock_rows(connection, id, &numbers(&rows)).await?;
     }
     let seats = event.plan.seats_of_rows(&rows);
     let free = seats::load_in(connection, id, &seats, FromState::Takeable).await?;

@@ -136,6 +136,60 @@ async fn seats_that_the_server_picks_keep_to_it() {
     assert_sound(&house).await;
 }
 
+/// The rule looks at the row, whatever its seats cost, and so it does for seats that the
+/// server picks for somebody who wants one category.
+#[tokio::test(flavor = "multi_thread")]
+async fn seats_that_the_server_picks_are_judged_as_any_others() {
+    let house = House::open().await;
+    let visitor = house.visitor();
+    let of_two_categories = |rows: &[&str]| {
+        let mut hall = hall(&[zone("Stalls", 0, rows), zone("Circle", 9, &["."])]);
+        for seat in [3, 4] {
+            hall["zones"][0]["rows"][0]["seats"][seat]["category"] = json!("Circle");
+        }
+        hall
+    };
+    let enforce = json!({"orphanRule": "ENFORCE"});
+    // Across the aisle two could sit in the row and leave nobody alone.
+    let row = "..._.._.";
+    let event = event_on(&house, &of_two_categories(&[row]), enforce.clone()).await;
+    let by_hand = visitor.hold(&event.id, &seats(&event, &[0, 1])).await;
+    assert_eq!(left_alone(&by_hand), [2]);
+    let before = Digest::of(&house).await;
+    let two_stalls =
+        |event: &Event| json!({"eventId": event.id, "quantity": 2, "category": "Stalls"});
+    let picked = visitor.best_input(&two_stalls(&event)).await;
+    let alone = left_alone(&picked);
+    assert!(alone == [0] || alone == [2], "{alone:?}");
+    before.assert_unchanged("a refusal").await;
+    // In a row that has no better way they may.
+    let event = event_on(&house, &of_two_categories(&[row, "..."]), enforce).await;
+    let picked = held(&visitor.best_input(&two_stalls(&event)).await);
+    assert!(picked == [6, 7] || picked == [7, 8], "{picked:?}");
+    assert_sound(&house).await;
+}
+
+/// Seats that somebody else has are nobody's party: who asks for them is told who was
+/// faster, and not how they would have sat.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_race_is_a_conflict_also_where_the_rule_is_enforced() {
+    let house = House::open().await;
+    let (anna, ben) = (house.buyer("anna"), house.buyer("ben"));
+    let event = event_with(&house, "ENFORCE", &["........"]).await;
+    let own = ben.hold(&event.id, &seats(&event, &[0])).await;
+    held(&anna.hold(&event.id, &seats(&event, &[3, 4])).await);
+    let lost = ben.hold(&event.id, &seats(&event, &[3, 4, 6])).await;
+    assert_eq!(lost.data()["__typename"], "SeatConflict");
+    assert_eq!(lost.data()["conflicts"].as_array().unwrap().len(), 2);
+    let token = own.data()["token"].as_str().unwrap();
+    let give = seats(&event, &[0]);
+    let take = seats(&event, &[4, 6]);
+    let lost = ben.exchange_held(token, &give, &take).await;
+    assert_eq!(lost.data()["__typename"], "SeatConflict");
+    assert_eq!(lost.data()["conflicts"].as_array().unwrap().len(), 1);
+    assert_sound(&house).await;
+}
+
 /// Two who each keep the rule, and together would break it. In each of many rows one of
 /// them is refused, whoever comes first.
 #[tokio::test(flavor = "multi_thread")]
