@@ -51,8 +51,11 @@ pub async fn turn(
     taken: &[SeatNo],
 ) -> QueryResult<()> {
     let is_enforced = event.event.orphan_rule == OrphanRule::Enforce;
+    if !is_enforced || concurrency == Concurrency::Serializable {
+        return Ok(());
+    }
     let rows = numbers(&event.plan.rows_of(taken));
-    if is_enforced && !rows.is_empty() && concurrency != Concurrency::Serializable {
+    if !rows.is_empty() {
         advisory_locks::lock_rows(connection, event.event.id, &rows).await?;
     }
     Ok(())
@@ -69,11 +72,14 @@ pub async fn broken_by(
     event: &EventView,
     seating: Seating<'_>,
 ) -> QueryResult<Vec<SeatNo>> {
-    let id = event.event.id;
-    let rows = event.plan.rows_of(seating.taken);
-    if event.event.orphan_rule == OrphanRule::Off || rows.is_empty() {
+    if event.event.orphan_rule == OrphanRule::Off {
         return Ok(Vec::new());
     }
+    let rows = event.plan.rows_of(seating.taken);
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let id = event.event.id;
     let seats = event.plan.seats_of_rows(&rows);
     let free = seats::load_in(connection, id, &seats, FromState::Takeable).await?;
     let free: HashSet<SeatNo> = free.iter().map(|seat| seat.seat_no).collect();
