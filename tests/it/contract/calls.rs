@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Mutation {
     HoldSeats,
+    HoldBestAvailable,
     ReleaseHold,
     ExtendHold,
     ConfirmHold,
@@ -54,6 +55,7 @@ impl Mutation {
     fn field(self) -> &'static str {
         match self {
             Self::HoldSeats => "holdSeats",
+            Self::HoldBestAvailable => "holdBestAvailable",
             Self::ReleaseHold => "releaseHold",
             Self::ExtendHold => "extendHold",
             Self::ConfirmHold => "confirmHold",
@@ -72,7 +74,9 @@ impl Mutation {
     /// The types of [`REFUSALS`] that its result may be.
     fn refusals(self) -> &'static [&'static str] {
         match self {
-            Self::HoldSeats => &["SeatConflict", "LimitExceeded", "SaleNotOpen"],
+            Self::HoldSeats | Self::HoldBestAvailable => {
+                &["SeatConflict", "LimitExceeded", "SaleNotOpen"]
+            }
             Self::ReleaseHold => &[],
             Self::ExtendHold => &["SaleNotOpen"],
             Self::ConfirmHold => &["HoldLapsed", "LimitExceeded", "SaleNotOpen"],
@@ -95,7 +99,7 @@ impl Mutation {
     /// What is asked when it was done.
     fn success(self) -> String {
         match self {
-            Self::HoldSeats => {
+            Self::HoldSeats | Self::HoldBestAvailable => {
                 format!("... on SeatsHeld {{ token attempts cursor hold {{ {HOLD} }} }}")
             }
             Self::ReleaseHold => {

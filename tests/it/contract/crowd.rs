@@ -101,6 +101,7 @@ impl Member<'_> {
         match (self.random.random_range(0..100), known) {
             (0..60, _) if self.is_staff() => self.box_office().await,
             (0..15, _) if !self.bookings.is_empty() => self.change_booking().await,
+            (15..25, _) => self.hold_best().await,
             (45..65, Some(hold)) => self.release(hold).await,
             (65..75, Some(hold)) => self.hold(Some(hold)).await,
             (75..82, Some(hold)) => self.exchange(hold).await,
@@ -155,12 +156,25 @@ impl Member<'_> {
         let retry = self.random.random();
         let input = self.recorder.hold_input(&seats, token, retry);
         let (answer, outcome) = self.ask(Mutation::HoldSeats, &input).await;
-        if let (Some(token), Outcome::Done(done)) = (answer["token"].as_str(), &outcome) {
+        self.remember_held(&answer, &outcome);
+        if answer["__typename"] == "HoldEnded" {
+            self.forget(&into.map(|hold| hold.token).unwrap_or_default());
+        }
+    }
+
+    /// Whatever the server picks.
+    async fn hold_best(&mut self) {
+        let quantity = self.random.random_range(1..=3);
+        let input = json!({"eventId": self.recorder.event.id, "quantity": quantity});
+        let (answer, outcome) = self.ask(Mutation::HoldBestAvailable, &input).await;
+        self.remember_held(&answer, &outcome);
+    }
+
+    fn remember_held(&self, answer: &Value, outcome: &Outcome) {
+        if let (Some(token), Outcome::Done(done)) = (answer["token"].as_str(), outcome) {
             let seats = done.all.iter().flatten().map(|seen| seen.seat).collect();
             let token = token.to_owned();
             self.remember(Known { token, seats });
-        } else if answer["__typename"] == "HoldEnded" {
-            self.forget(&into.map(|hold| hold.token).unwrap_or_default());
         }
     }
 

@@ -13,7 +13,10 @@ pub fn outcome(mutation: Mutation, input: &Value, answer: &Value) -> Outcome {
         Some("SeatsHeld") => {
             let all = sightings(&answer["hold"]["seats"]);
             let asked = decided_on(&input["seats"]);
-            let is_asked = |seen: &Sighting| asked.iter().any(|(seat, _)| *seat == seen.seat);
+            // What the server picks goes into a new hold: all of its seats.
+            let is_picked = mutation == Mutation::HoldBestAvailable;
+            let is_asked =
+                |seen: &Sighting| is_picked || asked.iter().any(|(seat, _)| *seat == seen.seat);
             let changed = all.iter().filter(|seen| is_asked(seen)).cloned();
             Outcome::Done(Done {
                 owner: uuid_of(&answer["hold"]["id"]),
