@@ -4,7 +4,7 @@ use crate::app::stopping::{StopSignals, Stopped};
 use crate::app::token::TokenRequest;
 use crate::app::{import_plan, migrate, output, serve, token};
 use crate::config::{
-    AuthenticationSettings, LogFormat, LogSettings, ServerSettings, StorageSettings,
+    AuthenticationSettings, FeedSettings, LogFormat, LogSettings, ServerSettings, StorageSettings,
 };
 use crate::graphql;
 use clap::error::ErrorKind;
@@ -34,6 +34,8 @@ pub struct CommandLine {
     storage: StorageSettings,
     #[command(flatten)]
     authentication: AuthenticationSettings,
+    #[command(flatten)]
+    feed: FeedSettings,
     #[command(flatten)]
     log: LogSettings,
 }
@@ -91,11 +93,12 @@ pub async fn run(
         server,
         storage,
         authentication,
+        feed,
         log,
     } = command_line;
     start_log(&log)?;
     match command.unwrap_or(Command::Serve) {
-        Command::Serve => serve::run(&server, &storage, &authentication, workers).await?,
+        Command::Serve => serve::run(&server, &storage, &authentication, &feed, workers).await?,
         Command::Migrate => unless_stopped(migrate::run(&storage, workers)).await?,
         Command::Schema => output::write(graphql::sdl())?,
         Command::Token(request) => token::run(&storage, &authentication, &request)?,

@@ -10,14 +10,16 @@ use crate::app::{output, workers};
 use crate::app::{pruner, sweeper};
 use crate::auth::keys::{self, StaffTokenError};
 use crate::auth::{Authenticator, SecretTooShort};
-use crate::config::{AuthenticationSettings, Concurrency, ServerSettings, StorageSettings};
+use crate::config::{
+    AuthenticationSettings, Concurrency, FeedSettings, ServerSettings, StorageSettings,
+};
 use crate::db::embedded::EmbeddedError;
 use crate::db::{Database, events};
 use crate::domain::Environment;
 use crate::domain::plan_cache::PlanCache;
 use crate::feed::{Feed, FeedError};
-use crate::graphql::{self, Services};
-use crate::http::{self, GraphqlState, SocketLimits};
+use crate::graphql::{self, Services, Watching};
+use crate::http::{self, GraphqlState, SocketLimits, WrittenAnswer};
 use crate::model::causes::in_full;
 use secrecy::SecretString;
 use std::io;
@@ -85,6 +87,7 @@ pub async fn run(
     server: &ServerSettings,
     storage_settings: &StorageSettings,
     authentication: &AuthenticationSettings,
+    feed: &FeedSettings,
     workers: &Handle,
 ) -> Result<(), ServeError> {
     // Before anything is started for it.
@@ -97,7 +100,9 @@ pub async fn run(
     let mut signals = StopSignals::new()?;
     // Dropped half-way, what was started is stopped again.
     let started = tokio::select! {
-        started = start(listener, server, storage_settings, authentication, workers) => started?,
+        started = start(listener, server, storage_settings, authentication, feed, workers) => {
+            started?
+        }
         signal = signals.next() => {
             tracing::info!(signal, "stopping before the start was done");
             return Ok(());
@@ -141,6 +146,7 @@ async fn start(
     server: &ServerSettings,
     storage_settings: &StorageSettings,
     authentication: &AuthenticationSettings,
+    feed: &FeedSettings,
     workers: &Handle,
 ) -> Result<Started, ServeError> {
     let storage = storage::open(storage_settings, workers).await?;
@@ -151,6 +157,7 @@ async fn start(
         demo: !server.no_demo && (server.demo || storage.data_dir.is_some()),
         sockets: SocketLimits::default(),
         concurrency: storage_settings.database.concurrency,
+        feed: feed.clone(),
     };
     let running = workers::run(workers, Running::start(listener, setup)).await?;
     let staff_token = staff_token(&storage, secret.as_ref())?;
@@ -189,6 +196,8 @@ pub struct Setup {
     pub sockets: SocketLimits,
     /// How two who want the same seat are kept apart.
     pub concurrency: Concurrency,
+    /// How live maps are kept.
+    pub feed: FeedSettings,
 }
 
 /// A server that runs in the background until it is stopped.
@@ -216,6 +225,7 @@ impl Running {
             demo,
             sockets,
             concurrency,
+            feed,
         } = setup;
         http::metrics::start();
         let address = listener.local_addr()?;
@@ -224,7 +234,7 @@ impl Running {
             None => Authenticator::without_key(),
         };
         let services = Services {
-            feed: Feed::open(database.clone()).await?,
+            feed: Feed::open(database.clone(), feed).await?,
             environment: Environment {
                 plans: PlanCache::default(),
                 concurrency,
@@ -237,12 +247,15 @@ impl Running {
         let shutdown = CancellationToken::new();
         let tasks = TaskTracker::new();
         let mut background = BackgroundTasks::default();
+        background.spawn("feed's follower", services.feed.clone().follow());
         background.spawn("feed's listener", services.feed.clone().listen());
         background.spawn("feed's announcer", services.feed.clone().tell_others());
         background.spawn("sweeper", sweeper::run(services.clone()));
         background.spawn("pruner", pruner::run(database.clone()));
+        let schema = graphql::schema(services.clone());
         let state = GraphqlState {
-            schema: graphql::schema(services.clone()),
+            watching: Watching::new(schema.clone(), WrittenAnswer::new),
+            schema,
             authenticator,
             sockets,
             shutdown: shutdown.clone(),

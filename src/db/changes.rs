@@ -5,21 +5,45 @@
 //! the horizon of its snapshot. A lower transaction may still be running and commit
 //! rows that sort before what was read, and those would be skipped for good.
 
+use crate::db::clock::clock_timestamp;
 use crate::db::schema::{feed, seat_changes};
 use crate::db::transaction_id::{
-    TransactionId, pg_current_snapshot, pg_snapshot_xmax, pg_snapshot_xmin, pg_visible_in_snapshot,
+    TransactionId, pg_current_snapshot, pg_snapshot_xmax, pg_snapshot_xmin,
 };
 use crate::model::ids::{EventId, SeatNo};
 use crate::model::status::{Cause, SeatStatus};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Integer, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
+
+/// A place in the feed of all events. The order of positions is the order in which
+/// readers take changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Queryable)]
+pub struct Position {
+    /// A transaction.
+    pub transaction: TransactionId,
+    /// The last change of it that lies before; 0 for none of them.
+    pub id: i64,
+}
+
+impl Position {
+    /// Before everything.
+    pub const START: Self = Self::before(TransactionId(0));
+
+    /// Before every change of this transaction.
+    pub const fn before(transaction: TransactionId) -> Self {
+        Self { transaction, id: 0 }
+    }
+}
 
 /// One step of one seat's version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = seat_changes, check_for_backend(diesel::pg::Pg))]
 pub struct Change {
+    /// Of which event.
+    pub event_id: EventId,
     /// The transaction that made it.
     pub transaction_id: TransactionId,
     /// Its number in the order of writing.
@@ -30,6 +54,18 @@ pub struct Change {
     pub version: i32,
     /// The status it came to.
     pub status: SeatStatus,
+    /// When, by the database's clock.
+    pub changed_at: DateTime<Utc>,
+}
+
+impl Change {
+    /// Where it is in the feed.
+    pub fn position(&self) -> Position {
+        Position {
+            transaction: self.transaction_id,
+            id: self.id,
+        }
+    }
 }
 
 /// One step of one seat's version, with why and by whom.
@@ -50,16 +86,6 @@ pub struct SeatStep {
     pub changed_at: DateTime<Utc>,
 }
 
-/// Changes in commit order.
-#[derive(Clone, Debug)]
-pub struct Page {
-    /// At most as many as were asked for.
-    pub changes: Vec<Change>,
-    /// Whether more are written already: past the limit, or still held back by
-    /// a transaction that has not ended.
-    pub more: bool,
-}
-
 /// Which feed this is, and how far it reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Queryable)]
 pub struct FeedState {
@@ -71,6 +97,8 @@ pub struct FeedState {
     pub horizon: TransactionId,
     /// No transaction has this number yet, nor a higher one.
     pub next: TransactionId,
+    /// What the database's clock says.
+    pub now: DateTime<Utc>,
 }
 
 /// The feed as it stands. What is read after this shows at least every change
@@ -85,59 +113,132 @@ pub async fn state(connection: &mut AsyncPgConnection) -> QueryResult<FeedState>
             feed::horizon,
             pg_snapshot_xmin(pg_current_snapshot()),
             pg_snapshot_xmax(pg_current_snapshot()),
+            clock_timestamp(),
         ))
         .first(connection)
         .await
 }
 
-/// Whether what `transaction` did can be seen; what is read after this sees it.
+/// The next changes of all events after a position, in order, at most `limit`; all of
+/// transactions below `horizon`, which must be one that [`state`] has answered: whatever
+/// such a transaction wrote can be seen.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn is_visible(
+pub async fn page(
     connection: &mut AsyncPgConnection,
-    transaction: TransactionId,
+    after: Position,
+    horizon: TransactionId,
+    limit: usize,
+) -> QueryResult<Vec<Change>> {
+    use seat_changes::{id, transaction_id};
+    seat_changes::table
+        .filter(transaction_id.ge(after.transaction))
+        .filter(transaction_id.gt(after.transaction).or(id.gt(after.id)))
+        .filter(transaction_id.lt(horizon))
+        .order((transaction_id, id))
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+        .select(Change::as_select())
+        .load(connection)
+        .await
+}
+
+/// Whether a change is written and committed that readers may not take yet, because a
+/// transaction before it has not ended. What can be seen was written by a transaction below
+/// `xmax`; rows above it came with a restored dump.
+///
+/// # Errors
+/// When the database fails.
+pub async fn are_held_back(
+    connection: &mut AsyncPgConnection,
+    horizon: TransactionId,
 ) -> QueryResult<bool> {
-    diesel::select(pg_visible_in_snapshot(transaction, pg_current_snapshot()))
+    let held_back = seat_changes::table
+        .filter(seat_changes::transaction_id.ge(horizon))
+        .filter(seat_changes::transaction_id.lt(pg_snapshot_xmax(pg_current_snapshot())));
+    diesel::select(diesel::dsl::exists(held_back))
         .get_result(connection)
         .await
 }
 
-/// The next changes of an event after (`transaction`, `id`), at most `limit`.
+/// The newest changes of an event up to and including `up_to`, at most `limit`, newest
+/// first.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn page_after(
+pub async fn newest(
     connection: &mut AsyncPgConnection,
     event: EventId,
-    (transaction, id): (TransactionId, i64),
+    up_to: Position,
     limit: usize,
-) -> QueryResult<Page> {
-    use seat_changes::{event_id, id as change_id, transaction_id};
-    // One row more than asked for, and those above the horizon as well: they
-    // tell that it is worth coming back soon. What can be seen was written by a
-    // transaction below xmax; rows above it came with a restored dump.
-    let rows: Vec<(Change, TransactionId)> = seat_changes::table
+) -> QueryResult<Vec<Change>> {
+    use seat_changes::{event_id, id, transaction_id};
+    seat_changes::table
         .filter(event_id.eq(event))
-        .filter(transaction_id.ge(transaction))
-        .filter(transaction_id.gt(transaction).or(change_id.gt(id)))
-        .filter(transaction_id.lt(pg_snapshot_xmax(pg_current_snapshot())))
-        .order((transaction_id, change_id))
-        .limit(i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1))
-        .select((Change::as_select(), pg_snapshot_xmin(pg_current_snapshot())))
+        .filter(transaction_id.le(up_to.transaction))
+        .filter(transaction_id.lt(up_to.transaction).or(id.le(up_to.id)))
+        .order((transaction_id.desc(), id.desc()))
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+        .select(Change::as_select())
         .load(connection)
-        .await?;
-    let found = rows.len();
-    let changes: Vec<Change> = rows
-        .into_iter()
-        .take_while(|(change, horizon)| change.transaction_id < *horizon)
-        .map(|(change, _)| change)
-        .take(limit)
-        .collect();
-    Ok(Page {
-        more: changes.len() < found,
-        changes,
-    })
+        .await
+}
+
+/// The seats of an event that have changed after `after`, up to and including `up_to`;
+/// each once, in the plan's order.
+///
+/// # Errors
+/// When the database fails.
+pub async fn seats_changed_after(
+    connection: &mut AsyncPgConnection,
+    event: EventId,
+    after: Position,
+    up_to: Position,
+) -> QueryResult<Vec<SeatNo>> {
+    use seat_changes::{event_id, id, seat_no, transaction_id};
+    seat_changes::table
+        .filter(event_id.eq(event))
+        .filter(transaction_id.ge(after.transaction))
+        .filter(transaction_id.gt(after.transaction).or(id.gt(after.id)))
+        .filter(transaction_id.le(up_to.transaction))
+        .filter(transaction_id.lt(up_to.transaction).or(id.le(up_to.id)))
+        .select(seat_no)
+        .distinct()
+        .order(seat_no)
+        .load(connection)
+        .await
+}
+
+/// Somebody whose transaction holds the feed back.
+#[derive(Clone, Debug, PartialEq, Eq, QueryableByName)]
+pub struct Holder {
+    /// The process of the server.
+    #[diesel(sql_type = Integer)]
+    pub pid: i32,
+    /// What it calls itself.
+    #[diesel(sql_type = Text)]
+    pub application_name: String,
+    /// How long its transaction has been running, in milliseconds.
+    #[diesel(sql_type = BigInt)]
+    pub milliseconds: i64,
+}
+
+/// Whose writing transaction is the oldest that runs, if the role may see it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn oldest_writer(connection: &mut AsyncPgConnection) -> QueryResult<Option<Holder>> {
+    // Transaction numbers of 32 bits have no order, only an age.
+    diesel::sql_query(
+        "SELECT pid, coalesce(application_name, '') AS application_name, \
+           coalesce(1000 * extract(epoch FROM clock_timestamp() - xact_start), 0)::bigint \
+             AS milliseconds \
+         FROM pg_stat_activity WHERE backend_xid IS NOT NULL \
+         ORDER BY age(backend_xid) DESC LIMIT 1",
+    )
+    .get_result(connection)
+    .await
+    .optional()
 }
 
 /// The first `limit` steps of a seat after `version`, in order of version. Its row is

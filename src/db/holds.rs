@@ -1,6 +1,6 @@
 //! Holds.
 
-use crate::db::clock;
+use crate::db::clock::{self, clock_timestamp};
 use crate::db::schema::holds;
 use crate::db::transaction_id::{TransactionId, pg_current_xact_id};
 use crate::model::ids::{EventId, HoldId, SeatNo};
@@ -75,6 +75,23 @@ pub async fn find_running(
         .filter(holds::status.eq(HoldStatus::Active))
         .filter(holds::expires_at.gt(now))
         .select(Hold::as_select())
+        .first(connection)
+        .await
+        .optional()
+}
+
+/// The hold with this key, whatever became of it, and the database's clock.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find(
+    connection: &mut AsyncPgConnection,
+    event: EventId,
+    id: HoldId,
+) -> QueryResult<Option<(Hold, DateTime<Utc>)>> {
+    holds::table
+        .find((event, id))
+        .select((Hold::as_select(), clock_timestamp()))
         .first(connection)
         .await
         .optional()

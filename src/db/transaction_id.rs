@@ -74,11 +74,6 @@ diesel::define_sql_function! {
 }
 
 diesel::define_sql_function! {
-    /// Whether the effects of a transaction can be seen in the snapshot.
-    fn pg_visible_in_snapshot(transaction: Xid8, snapshot: PgSnapshot) -> Bool;
-}
-
-diesel::define_sql_function! {
     /// What the statement that asks can see.
     fn pg_current_snapshot() -> PgSnapshot;
 }

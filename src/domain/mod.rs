@@ -44,6 +44,7 @@ pub mod text;
 pub mod transaction;
 pub mod update_event;
 pub mod update_venue;
+pub mod watch_hold;
 
 pub use environment::Environment;
 pub use error::DomainError;

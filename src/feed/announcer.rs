@@ -2,10 +2,14 @@
 
 use crate::feed::{Feed, FeedError};
 use crate::model::causes::in_full;
-use diesel_async::SimpleAsyncConnection;
+use diesel::sql_types::Text;
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 
-/// The channel of PostgreSQL's NOTIFY. The payload is empty: the table says what.
-pub(super) const CHANNEL: &str = "usher_seat_changes";
+/// The channel of PostgreSQL's NOTIFY for changes of seats. The payload is empty: the table
+/// says what.
+pub(super) const SEAT_CHANGES: &str = "usher_seat_changes";
+/// The channel for holds that have changed: their ids.
+pub(super) const HOLDS: &str = "usher_holds";
 
 /// Sends one notification for all changes that were announced while the last
 /// one was on its way. One that cannot be sent is left out: the others poll.
@@ -24,7 +28,15 @@ pub(super) async fn run(feed: Feed) {
 async fn notify(feed: &Feed) -> Result<(), FeedError> {
     let mut connection = feed.shared.database.connection().await?;
     connection
-        .batch_execute(&format!("NOTIFY {CHANNEL}"))
+        .batch_execute(&format!("NOTIFY {SEAT_CHANGES}"))
         .await?;
+    while let Some((payload, count)) = feed.shared.holds.payload() {
+        diesel::sql_query("SELECT pg_notify($1, $2)")
+            .bind::<Text, _>(HOLDS)
+            .bind::<Text, _>(payload)
+            .execute(&mut connection)
+            .await?;
+        feed.shared.holds.forget(count);
+    }
     Ok(())
 }

@@ -1,29 +1,49 @@
-//! Follows the changes of seats and tells whoever watches.
+//! Follows the changes of seats, keeps the maps that people look at, and tells whoever
+//! watches.
 //!
 //! ```text
-//!            commit ──► seat_changes ◄───────── read after cursor ────┐
-//!               │                                                     │
-//!   announce() ─┼─► news ─────────────────────────► every seat map ───┘
-//!               └─► NOTIFY (coalesced) ─► LISTEN ─► news of other processes
+//!   commit ──► seat_changes ──── pages, in commit order ───► follower (one a process)
+//!      │                                                         │ applies
+//!   announce() ─┬─► news ──────────── wakes ────────────────────►│
+//!               └─► NOTIFY (coalesced) ─► LISTEN ─► news         ▼
+//!                                        live maps, one an event, loaded on first use
+//!                                                                │ ticks
+//!                                     queries ◄── states, deltas ┴──► watchers
 //! ```
 //!
 //! **Invariant:** the table is the truth. A notification only says that it is
 //! worth reading; one that is lost costs time, never a change.
 //! **Invariant:** NOTIFY is never in the transaction of a change: it takes an
 //! instance-wide lock at commit.
+//! **Invariant:** a live map changes only by what the follower has read, in the order of
+//! the feed, and knows the position that it is at: it may be behind, and then says so, but
+//! it cannot be wrong. No write ever trusts it.
 
 mod announcer;
+mod follower;
+mod hold_news;
 mod listener;
+mod live_map;
+mod live_maps;
+mod loading;
+mod recent_changes;
 mod seat_map;
+mod ticks;
+mod watcher;
 
-pub use seat_map::{SeatChange, SeatMap, SeatMapMessage, SnapshotReason};
+pub use hold_news::HoldNews;
+pub use seat_map::{SeatMap, SeatMapMessage, SnapshotReason};
+pub use watcher::{Due, DueKey, MapWatcher, Reached};
 
+use crate::config::FeedSettings;
+use crate::db::changes;
 use crate::db::transaction_id::TransactionId;
-use crate::db::{Database, DatabaseUnavailable, changes};
+use crate::db::{Database, DatabaseUnavailable};
 use crate::model::cursor::{Cursor, CursorKind};
-use crate::model::ids::EventId;
+use crate::model::ids::{EventId, HoldId};
+use hold_news::HoldAnnouncements;
+use live_maps::LiveMaps;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::sync::{Notify, watch};
 
 /// The feed, for any number of watchers; a clone is the same one.
@@ -34,7 +54,9 @@ pub struct Feed {
 
 struct Shared {
     database: Database,
-    epoch: AtomicI64,
+    settings: FeedSettings,
+    maps: LiveMaps,
+    holds: HoldAnnouncements,
     /// Changes whenever there may be something to read.
     news: watch::Sender<()>,
     /// Asks the announcer to tell other processes.
@@ -50,6 +72,9 @@ pub enum FeedError {
     /// The database failed.
     #[error("the change feed could not be read")]
     Database(#[from] diesel::result::Error),
+    /// The database did not answer at all.
+    #[error("the database did not answer in time")]
+    Silent,
     /// The cursor that a map should be at least at was not reached in time.
     #[error("the feed has not come to this cursor: try again, or leave it out")]
     NotReached,
@@ -57,6 +82,9 @@ pub enum FeedError {
     /// event will ever be there.
     #[error("this cursor is of another event or another database: leave it out")]
     ForeignCursor,
+    /// The maps that are being watched take up all the memory that maps may have.
+    #[error("as many seats are being watched as this process may keep: try again later")]
+    TooManySeats,
 }
 
 impl Feed {
@@ -64,11 +92,13 @@ impl Feed {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn open(database: Database) -> Result<Self, FeedError> {
+    pub async fn open(database: Database, settings: FeedSettings) -> Result<Self, FeedError> {
         let state = changes::state(&mut *database.connection().await?).await?;
         let shared = Shared {
             database,
-            epoch: AtomicI64::new(state.epoch),
+            maps: LiveMaps::new(&state, settings.max_seats, settings.idle_time),
+            settings,
+            holds: HoldAnnouncements::default(),
             news: watch::Sender::new(()),
             to_announce: Notify::new(),
         };
@@ -77,8 +107,13 @@ impl Feed {
         })
     }
 
+    /// Reads the feed and keeps the live maps; never returns. Without it no map changes.
+    pub async fn follow(self) {
+        follower::run(self).await;
+    }
+
     /// Hears of changes in other processes; never returns. Without it watchers
-    /// here see only what is announced here.
+    /// here see what others do when the follower polls.
     pub async fn listen(self) {
         listener::run(self).await;
     }
@@ -89,25 +124,46 @@ impl Feed {
         announcer::run(self).await;
     }
 
-    /// Says that a change was committed here: watchers in this process read at
-    /// once, other processes are told soon.
+    /// Says that a change was committed here: it is read at once, and other processes are
+    /// told soon.
     pub fn announce(&self) {
-        self.shared.news.send_replace(());
+        self.wake_follower();
         self.shared.to_announce.notify_one();
+    }
+
+    /// Says that `transaction` has changed seats of `event`, as [`Feed::announce`] does: a map
+    /// of it that is asked for here from now on shows that.
+    pub fn announce_change(&self, event: EventId, transaction: TransactionId) {
+        if let Some(map) = self.shared.maps.loaded(event) {
+            map.note_announced(transaction);
+        }
+        self.announce();
+    }
+
+    /// Says that a hold was extended here or has grown: nothing that the seats it had before
+    /// tell of.
+    pub fn announce_hold(&self, hold: HoldId) {
+        self.shared.holds.announce(hold);
+        self.shared.to_announce.notify_one();
+    }
+
+    /// Hears of holds that change so from now on, here and elsewhere.
+    pub fn hold_news(&self) -> HoldNews {
+        self.shared.holds.subscribe()
     }
 
     /// The cursor of a change of `event` that `transaction` made.
     pub fn cursor_of_change(&self, event: EventId, transaction: TransactionId) -> Cursor {
         Cursor {
             kind: CursorKind::Change,
-            epoch: self.epoch(),
+            epoch: self.shared.maps.epoch(),
             event,
             transaction: transaction.0,
             id: i64::MAX,
         }
     }
 
-    fn epoch(&self) -> i64 {
-        self.shared.epoch.load(Ordering::Relaxed)
+    fn wake_follower(&self) {
+        self.shared.news.send_replace(());
     }
 }

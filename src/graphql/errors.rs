@@ -129,6 +129,7 @@ impl From<FeedError> for ApiError {
         match error {
             FeedError::Unavailable(cause) => cause.into(),
             FeedError::Database(cause) => cause.into(),
+            FeedError::Silent | FeedError::TooManySeats => Self::unavailable(&error),
             FeedError::ForeignCursor => Self::bad_input("atLeast", error),
             FeedError::NotReached => Self::new(code::CURSOR_NOT_REACHED, error.to_string()),
         }

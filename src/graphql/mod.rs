@@ -2,6 +2,7 @@
 //! result. Decides nothing.
 
 mod errors;
+mod hold_watcher;
 mod input;
 mod mutation;
 mod node;
@@ -11,9 +12,11 @@ mod refusal;
 mod services;
 mod subscription;
 mod types;
+mod watching;
 
 pub use errors::code;
 pub use services::Services;
+pub use watching::{Subscriber, Watching};
 
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{SDLExportOptions, Schema, SchemaBuilder};

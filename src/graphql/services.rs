@@ -25,7 +25,7 @@ impl Services {
     /// Tells the watchers of `event` what `transaction` has changed about it; answers where
     /// that is in the feed.
     pub(super) fn publish(&self, event: EventId, transaction: TransactionId) -> FeedCursor {
-        self.feed.announce();
+        self.feed.announce_change(event, transaction);
         FeedCursor(self.feed.cursor_of_change(event, transaction))
     }
 }

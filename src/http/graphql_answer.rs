@@ -59,6 +59,34 @@ impl Answer {
     }
 }
 
+/// An answer as the text that it is on the wire: written once, for everybody who is
+/// answered the same.
+#[derive(Debug)]
+pub struct WrittenAnswer {
+    /// What the text says.
+    pub answer: Answer,
+    /// It as JSON.
+    pub text: String,
+}
+
+impl WrittenAnswer {
+    /// The answer of the executor.
+    pub fn new(response: Response) -> Self {
+        let answer = Answer::new(response);
+        let text = serde_json::to_string(&answer).unwrap_or_else(|error| {
+            tracing::error!(%error, "an answer could not be written as JSON");
+            "null".to_owned()
+        });
+        Self { answer, text }
+    }
+}
+
+impl PartialEq for WrittenAnswer {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
 // The library answers `data: null` both for a refused document and for a root field
 // that failed. Only the errors of fields have a path, and that tells the two apart.
 fn was_executed(response: &Response) -> bool {

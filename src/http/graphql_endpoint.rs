@@ -8,13 +8,17 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::any;
+use futures_util::Stream;
+use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::graphql_answer::WrittenAnswer;
+use super::graphql_request::Operation;
 use super::websocket::SocketLimits;
 use super::{graphql_over_http, websocket};
 use crate::auth::Authenticator;
-use crate::graphql::UsherSchema;
+use crate::graphql::{Subscriber, UsherSchema, Watching};
 
 /// The one path of queries, mutations and subscriptions.
 pub const GRAPHQL_PATH: &str = "/graphql";
@@ -24,6 +28,8 @@ pub const GRAPHQL_PATH: &str = "/graphql";
 pub struct GraphqlState {
     /// Executes the operations.
     pub schema: UsherSchema,
+    /// Executes the subscriptions.
+    pub watching: Watching<WrittenAnswer>,
     /// Turns a bearer token into a caller.
     pub authenticator: Authenticator,
     /// What one WebSocket connection may use.
@@ -32,6 +38,19 @@ pub struct GraphqlState {
     pub shutdown: CancellationToken,
     /// Counts the mutations and sockets that the server waits for before it exits.
     pub tracker: TaskTracker,
+}
+
+impl GraphqlState {
+    /// The answers to a subscription, for as long as anybody reads them.
+    pub fn subscribe(
+        &self,
+        operation: Operation,
+    ) -> impl Stream<Item = Arc<WrittenAnswer>> + Send + use<> {
+        self.watching.subscribe(Subscriber {
+            caller: operation.caller,
+            request: operation.request,
+        })
+    }
 }
 
 /// The routes of [`GRAPHQL_PATH`], with their state in them.

@@ -118,6 +118,8 @@ pub struct Operation {
     pub kind: OperationType,
     /// What the document calls it.
     pub name: Option<Name>,
+    /// On whose behalf.
+    pub caller: Caller,
     /// The request, with the parsed document and the caller in it.
     pub request: Request,
 }
@@ -138,13 +140,16 @@ impl Operation {
             check_single_root_field(definition)?;
         }
 
-        let mut request = Request::new(query).variables(variables).data(caller);
+        let mut request = Request::new(query)
+            .variables(variables)
+            .data(caller.clone());
         request.operation_name = operation_name;
         request.extensions = extensions;
         request.set_parsed_query(document);
         Ok(Self {
             kind,
             name,
+            caller,
             request,
         })
     }

@@ -79,6 +79,42 @@ fn describe() {
         "usher_websocket_closed_total",
         "WebSockets closed, by close code."
     );
+    describe_counter!(
+        "usher_feed_changes_total",
+        "Changes of seats that the follower has read."
+    );
+    describe_gauge!(
+        "usher_feed_lag_seconds",
+        Unit::Seconds,
+        "How old the oldest change was that the follower read when it last looked."
+    );
+    describe_gauge!(
+        "usher_feed_held_back_seconds",
+        Unit::Seconds,
+        "How long a running transaction has been holding committed changes back."
+    );
+    describe_gauge!("usher_live_maps", "Maps in memory.");
+    describe_gauge!("usher_live_map_seats", "Seats of all maps in memory.");
+    describe_gauge!(
+        "usher_live_map_watchers",
+        "Who watches a map, or waits for a hold."
+    );
+    describe_counter!(
+        "usher_live_map_loads_total",
+        "Maps read from the database because somebody asked for them."
+    );
+    describe_counter!(
+        "usher_watcher_executions_total",
+        "Messages to watchers that were executed; each is sent to all who are due the same."
+    );
+    describe_counter!(
+        "usher_watcher_skipped_ticks_total",
+        "Messages that slow watchers got together with the next one."
+    );
+    describe_counter!(
+        "usher_watchers_fell_behind_total",
+        "Watchers so slow that they got a whole map instead of what they had missed."
+    );
     describe_gauge!("usher_database_connections", "Connections of the pool.");
     describe_gauge!(
         "usher_database_idle_connections",
@@ -90,6 +126,15 @@ fn describe() {
     }
     counter!("usher_hold_attempts_total").absolute(0);
     counter!("usher_lapsed_holds_total").absolute(0);
+    for feed in [
+        "usher_feed_changes_total",
+        "usher_live_map_loads_total",
+        "usher_watcher_executions_total",
+        "usher_watcher_skipped_ticks_total",
+        "usher_watchers_fell_behind_total",
+    ] {
+        counter!(feed).absolute(0);
+    }
     gauge!("usher_websocket_connections").set(0.0);
     gauge!("usher_websocket_operations").set(0.0);
 }

@@ -14,6 +14,7 @@ mod observe;
 mod request_id;
 mod websocket;
 
+pub use graphql_answer::WrittenAnswer;
 pub use graphql_endpoint::GraphqlState;
 pub use websocket::SocketLimits;
 

@@ -123,11 +123,34 @@ async fn a_cursor_that_cannot_be_resumed_gets_a_snapshot_that_says_why() {
     // Past the cursor for certain: it may stand just before this transaction.
     let prune = "UPDATE feed SET horizon = (pg_current_xact_id()::text::bigint + 1)::text::xid8";
     sql.batch_execute(prune).await.unwrap();
-    assert_eq!(reason(&of_map).await, "CURSOR_TOO_OLD");
+    // Who has the changes in memory still tells them; who reads the feed anew cannot.
+    let replica = house.replica().await;
+    let mut watcher = Watcher::new(&replica, &event.id, Some(&of_map)).await;
+    let first = watcher.next().await;
+    assert_eq!(first["reason"], "CURSOR_TOO_OLD", "{first}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_watches_is_told_when_another_database_is_behind_the_address() {
+    let house = House::open().await;
+    let event = house.event(1, 2).await;
+    let mut watcher = Watcher::new(&house, &event.id, None).await;
+    watcher.next().await;
+    let cursor = watcher.cursor.clone().unwrap();
+    let mut sql = house.sql().await;
     sql.batch_execute("UPDATE feed SET epoch = epoch + 1")
         .await
         .unwrap();
-    assert_eq!(reason(&of_map).await, "CURSOR_UNKNOWN", "another database");
+    house.running.services.feed.announce();
+    let message = watcher.next().await;
+    assert_eq!(message["reason"], "CURSOR_UNKNOWN", "{message}");
+    let mut resumed = Watcher::new(&house, &event.id, Some(&cursor)).await;
+    assert_eq!(resumed.next().await["reason"], "CURSOR_UNKNOWN");
+    // It goes on from there.
+    house.buyer("anna").hold(&event.id, &event.seats[..1]).await;
+    watcher
+        .until(|watcher| watcher.version(&event.seats[0].id) == 2)
+        .await;
 }
 
 /// The same cursor, a long way ahead.
@@ -175,26 +198,24 @@ async fn a_transaction_that_commits_late_is_not_skipped() {
         .hold(&event.id, &event.seats[1..2])
         .await;
     assert_eq!(held.data()["__typename"], "SeatsHeld");
-    // A reader of its own sees the change of that hold, and knows to wait: the
-    // feed is held back, not stuck.
+    // A map is the replay of the feed up to its cursor, and nothing after it: the feed is
+    // held back, not stuck.
     let mut reader = Watcher::new(&house, &event.id, None).await;
     reader.next().await;
     assert_eq!(reader.version(&event.seats[0].id), 1);
-    assert_eq!(
-        reader.version(&event.seats[1].id),
-        2,
-        "a snapshot shows what is committed"
-    );
+    assert_eq!(reader.version(&event.seats[1].id), 1);
+    // One that is read from the database meanwhile has it, and is told it again.
+    let replica = house.replica().await;
+    let mut elsewhere = Watcher::new(&replica, &event.id, None).await;
+    elsewhere.next().await;
+    assert_eq!(elsewhere.version(&event.seats[1].id), 2);
     late.commit().await;
 
-    for watcher in [&mut watcher, &mut reader] {
-        watcher
-            .until(|watcher| watcher.version(&event.seats[0].id) == 2)
-            .await;
+    for watcher in [&mut watcher, &mut reader, &mut elsewhere] {
+        let is_newest =
+            |watcher: &Watcher| (0..2).all(|seat| watcher.version(&event.seats[seat].id) == 2);
+        watcher.until(is_newest).await;
     }
-    watcher
-        .until(|watcher| watcher.version(&event.seats[1].id) == 2)
-        .await;
     assert_sound(&house).await;
 }
 

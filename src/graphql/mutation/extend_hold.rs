@@ -68,6 +68,9 @@ impl ExtendHoldMutation {
         let Settled { result, attempts } =
             extend_hold::extend_hold(&mut connection, environment, caller, command).await?;
         drop(connection);
+        if let Ok(effect) = &result {
+            services(context)?.feed.announce_hold(effect.record.hold.id);
+        }
         Ok(match result {
             Ok(effect) => ExtendHoldResult::HoldExtended(HoldExtended {
                 hold: Hold::new(&effect.event, effect.record.hold, effect.record.seats),

@@ -63,6 +63,7 @@ impl HoldBestAvailableMutation {
         #[graphql(desc = "For whom.")] input: HoldBestAvailableInput,
     ) -> ApiResult<HoldSeatsResult> {
         let command = HoldBestAvailable::try_from(input)?;
+        let into_hold = command.into_hold.clone();
         let services = services(context)?;
         let mut connection = connection(context).await?;
         let (environment, caller) = (&services.environment, caller(context));
@@ -70,7 +71,7 @@ impl HoldBestAvailableMutation {
             hold_best_available::hold_best_available(&mut connection, environment, caller, command)
                 .await?;
         drop(connection);
-        Ok(HoldSeatsResult::new(services, settled))
+        Ok(HoldSeatsResult::new(services, into_hold.as_ref(), settled))
     }
 }
 

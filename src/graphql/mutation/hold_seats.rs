@@ -40,13 +40,14 @@ impl HoldSeatsMutation {
         #[graphql(desc = "Which seats.")] input: HoldSeatsInput,
     ) -> ApiResult<HoldSeatsResult> {
         let command = HoldSeats::try_from(input)?;
+        let into_hold = command.into_hold.clone();
         let services = services(context)?;
         let mut connection = connection(context).await?;
         let caller = caller(context);
         let settled =
             hold_seats::hold_seats(&mut connection, &services.environment, caller, command).await?;
         drop(connection);
-        Ok(HoldSeatsResult::new(services, settled))
+        Ok(HoldSeatsResult::new(services, into_hold.as_ref(), settled))
     }
 }
 

@@ -1,5 +1,6 @@
 //! What `holdSeats` and `holdBestAvailable` answer.
 
+use crate::domain::access::PresentedToken;
 use crate::domain::holding::{self, HoldRefused};
 use crate::domain::transaction::Settled;
 use crate::graphql::input::FeedCursor;
@@ -50,9 +51,11 @@ pub(super) struct SeatsHeld {
 }
 
 impl HoldSeatsResult {
-    /// Counts the outcome, and tells the watchers of what was held.
+    /// Counts the outcome, and tells the watchers of what was held. `into_hold` is the token
+    /// of the hold that was to get the seats.
     pub(super) fn new(
         services: &Services,
+        into_hold: Option<&PresentedToken>,
         settled: Settled<holding::SeatsHeld, HoldRefused>,
     ) -> Self {
         let Settled { result, attempts } = settled;
@@ -66,6 +69,9 @@ impl HoldSeatsResult {
         match result {
             Ok(held) => {
                 let cursor = services.publish(held.hold.event_id, held.transaction);
+                if into_hold.is_some() {
+                    services.feed.announce_hold(held.hold.id);
+                }
                 HoldSeatsResult::SeatsHeld(SeatsHeld {
                     token: held.token.reveal(),
                     hold: Hold::new(&held.event, held.hold, held.seats),

@@ -2,10 +2,11 @@
 
 use crate::domain::access::HoldUnusable;
 use crate::graphql::refusal::RefusalCode;
+use crate::graphql::types::hold::HoldEnd;
 use crate::graphql::types::seat::Seat;
 use crate::graphql::types::time::Time;
 use crate::model::status::HoldStatus;
-use async_graphql::{Enum, SimpleObject};
+use async_graphql::SimpleObject;
 use chrono::{DateTime, Utc};
 
 /// There is no hold with that token, or it is somebody else's.
@@ -26,17 +27,6 @@ pub struct HoldEnded {
     pub(super) message: String,
     /// What became of it.
     end: HoldEnd,
-}
-
-/// What became of a hold that runs no more.
-#[derive(Enum, Clone, Copy, PartialEq, Eq)]
-enum HoldEnd {
-    /// Its owner gave all of its seats back, or the event was cancelled.
-    Released,
-    /// It is a booking.
-    Confirmed,
-    /// Its time ran out.
-    Lapsed,
 }
 
 /// The hold has lapsed and somebody else has some of its seats: nothing was booked.
@@ -94,10 +84,12 @@ impl HoldNotFound {
 
 impl HoldEnded {
     fn new(status: HoldStatus) -> Self {
-        let (end, message) = match status {
-            HoldStatus::Released => (HoldEnd::Released, "the hold was released"),
-            HoldStatus::Confirmed => (HoldEnd::Confirmed, "the hold is a booking already"),
-            HoldStatus::Lapsed | HoldStatus::Active => (HoldEnd::Lapsed, "the hold has lapsed"),
+        // What is active and of no use has run out, and nobody has published it yet.
+        let end = HoldEnd::of(status).unwrap_or(HoldEnd::Lapsed);
+        let message = match end {
+            HoldEnd::Released => "the hold was released",
+            HoldEnd::Confirmed => "the hold is a booking already",
+            HoldEnd::Lapsed => "the hold has lapsed",
         };
         Self {
             code: RefusalCode::HoldEnded,

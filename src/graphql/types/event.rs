@@ -162,9 +162,8 @@ impl Event {
     /// How many seats are in each status, by category and by zone.
     async fn availability(&self, context: &Context<'_>) -> ApiResult<Availability> {
         let event = self.view(context).await?;
-        let mut connection = connection(context).await?;
-        let states = seats::load_all(&mut connection, self.row.id).await?;
-        Ok(Availability::count(event, &states))
+        let map = services(context)?.feed.seat_map(self.row.id, None).await?;
+        Ok(Availability::count(event, &map.seats))
     }
 
     /// Every seat at one cursor.

@@ -9,7 +9,8 @@ use crate::graphql::types::money::Money;
 use crate::graphql::types::seat::Seat;
 use crate::graphql::types::time::Time;
 use crate::model::global_id::GlobalId;
-use async_graphql::{ID, Object};
+use crate::model::status::HoldStatus;
+use async_graphql::{Enum, ID, Object};
 use std::sync::Arc;
 
 /// Seats kept for one buyer until a time.
@@ -57,6 +58,12 @@ impl Hold {
         Time(self.hold.expires_at)
     }
 
+    /// What became of it; null while it runs. Only the last message of `Subscription.hold`
+    /// shows a hold that is over.
+    async fn end(&self) -> Option<HoldEnd> {
+        HoldEnd::of(self.hold.status)
+    }
+
     /// Its seats with what each costs, fixed when it was held, in the plan's order. They
     /// come to `total`.
     async fn line_items(&self) -> Vec<LineItem> {
@@ -68,5 +75,28 @@ impl Hold {
     /// What its seats cost together, fixed when they were held.
     async fn total(&self) -> Money {
         Money::new(self.hold.total(), &self.hold.currency)
+    }
+}
+
+/// What became of a hold that runs no more.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+pub enum HoldEnd {
+    /// Its owner gave all of its seats back, or the event was cancelled.
+    Released,
+    /// It is a booking.
+    Confirmed,
+    /// Its time ran out.
+    Lapsed,
+}
+
+impl HoldEnd {
+    /// Of a hold in this status; nothing while it runs.
+    pub fn of(status: HoldStatus) -> Option<Self> {
+        match status {
+            HoldStatus::Active => None,
+            HoldStatus::Released => Some(Self::Released),
+            HoldStatus::Confirmed => Some(Self::Confirmed),
+            HoldStatus::Lapsed => Some(Self::Lapsed),
+        }
     }
 }

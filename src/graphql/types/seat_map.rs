@@ -71,6 +71,9 @@ pub enum SnapshotReason {
     /// The cursor came with a mutation, not with a map: what was running beside
     /// the mutation would be missed after it.
     CursorOfMutation,
+    /// More has changed than is remembered of it: the client read too slowly, or the server
+    /// lost sight of the feed for too long.
+    FellBehind,
 }
 
 impl SeatMap {

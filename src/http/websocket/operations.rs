@@ -9,6 +9,7 @@
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -282,14 +283,15 @@ impl OperationTask {
         state: &GraphqlState,
         operation: Operation,
     ) -> Result<(), ConnectionGone> {
-        let mut responses = state.schema.execute_stream(operation.request);
-        while let Some(response) = responses.next().await {
-            let answer = Answer::new(response);
-            self.note_error(&answer);
+        let mut answers = pin!(state.subscribe(operation));
+        while let Some(written) = answers.next().await {
+            let answer = &written.answer;
+            self.note_error(answer);
             if !answer.was_executed() {
                 return self.finish(|id| protocol::error(id, answer.errors())).await;
             }
-            self.send(|id| protocol::next(id, &answer)).await?;
+            self.send(|id| protocol::next_written(id, &written.text))
+                .await?;
         }
         // When the server stops, its streams may end before the socket does. A
         // `complete` would tell the peer that there is nothing to come back for.

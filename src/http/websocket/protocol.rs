@@ -161,6 +161,13 @@ pub fn next(id: &str, answer: &Answer) -> Utf8Bytes {
     write(Some(id), "next", Some(answer))
 }
 
+/// `next`: one result of an operation, which is JSON already.
+pub fn next_written(id: &str, answer: &str) -> Utf8Bytes {
+    // A string is always written.
+    let id = serde_json::to_string(id).unwrap_or_default();
+    format!(r#"{{"id":{id},"type":"next","payload":{answer}}}"#).into()
+}
+
 /// `error`: the operation was refused, and nothing more of it follows.
 pub fn error(id: &str, errors: &[ServerError]) -> Utf8Bytes {
     write(Some(id), "error", Some(errors))
@@ -344,6 +351,10 @@ mod tests {
     fn frames_are_written() {
         assert_eq!(complete("a\"b"), r#"{"id":"a\"b","type":"complete"}"#);
         assert_eq!(pong(None), r#"{"type":"pong"}"#);
+        assert_eq!(
+            next_written("a\"b", r#"{"data":1}"#),
+            r#"{"id":"a\"b","type":"next","payload":{"data":1}}"#
+        );
         let payload = serde_json::json!({"at": 1});
         assert_eq!(
             pong(Some(&payload)),

@@ -1,6 +1,6 @@
 //! A house with the demo's halls in it.
 
-use crate::support::house::concurrency;
+use crate::support::house::{concurrency, feed_settings};
 use crate::support::{House, PATIENCE};
 use secrecy::SecretString;
 use tokio::net::TcpListener;
@@ -18,6 +18,7 @@ impl House {
             demo: true,
             sockets: SocketLimits::default(),
             concurrency: concurrency(),
+            feed: feed_settings(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let loader = Running::start(listener, setup).await.unwrap();

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use usher::app::serve::{Running, Setup};
 use usher::auth::mint;
-use usher::config::{Concurrency, DatabaseSettings};
+use usher::config::{Concurrency, DatabaseSettings, FeedSettings};
 use usher::db::Database;
 use usher::http::SocketLimits;
 use usher::model::Role;
@@ -115,6 +115,7 @@ impl House {
             demo: false,
             sockets,
             concurrency: concurrency(),
+            feed: feed_settings(),
         };
         let running = Running::start(listener, setup).await.unwrap();
         let url = format!("http://{}", running.address);
@@ -208,6 +209,17 @@ pub fn settings() -> DatabaseSettings {
         statement_timeout: PATIENCE,
         lock_timeout: PATIENCE,
         idle_transaction_timeout: PATIENCE,
+    }
+}
+
+/// As the server's, but patient: the tests share one PostgreSQL, and what one of them leaves
+/// open for a moment holds back the feeds of all.
+pub fn feed_settings() -> FeedSettings {
+    FeedSettings {
+        max_seats: 1_000_000,
+        idle_time: Duration::from_mins(1),
+        cursor_timeout: PATIENCE,
+        own_changes_wait: PATIENCE,
     }
 }
 

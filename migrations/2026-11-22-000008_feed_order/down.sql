@@ -1,0 +1,1 @@
+DROP INDEX seat_changes_in_order;

@@ -1,0 +1,325 @@
+//! The maps that are in memory, and how far the follower has come.
+//!
+//! A map is loaded by the first who asks for it; whoever asks meanwhile waits for that.
+//! It is registered before its seats are read, so that no change is missed in between:
+//!
+//! ```text
+//!   register (changes are kept from here) ──► read the seats ──► apply what was kept
+//! ```
+//!
+//! One lock guards the whole. It is held while a page of changes is applied, and never
+//! while anybody waits.
+
+use crate::db::changes::{Change, FeedState, Position};
+use crate::db::transaction_id::TransactionId;
+use crate::feed::FeedError;
+use crate::feed::live_map::{Content, LiveMap};
+use crate::feed::seat_map::SnapshotReason;
+use crate::model::ids::EventId;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// The maps of one process.
+pub(super) struct LiveMaps {
+    registry: Mutex<Registry>,
+    progress: watch::Sender<Progress>,
+    max_seats: usize,
+    idle_time: Duration,
+}
+
+/// How far the follower has come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Progress {
+    /// Which feed it is.
+    pub(super) epoch: i64,
+    /// Everything up to and including this is in every map.
+    pub(super) position: Position,
+    /// How often it has looked for more, and found all that there was.
+    pub(super) rounds: u64,
+    /// No transaction had this number when it last looked, nor a higher one.
+    pub(super) next: TransactionId,
+}
+
+#[derive(Default)]
+struct Registry {
+    places: HashMap<EventId, Place>,
+    /// Seats of all loaded maps together.
+    seats: usize,
+    next_serial: u64,
+}
+
+/// Where the map of one event is, or will be.
+struct Place {
+    state: PlaceState,
+    /// Held by whoever loads it.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+enum PlaceState {
+    Empty,
+    /// Its seats are being read; these changes were not seen by that for certain.
+    Loading {
+        serial: u64,
+        changes: Vec<Change>,
+    },
+    Loaded(Arc<LiveMap>),
+}
+
+/// A map that is being loaded; dropped before it is done, it is given up.
+pub(super) struct Loading<'maps> {
+    maps: &'maps LiveMaps,
+    event: EventId,
+    epoch: i64,
+    serial: u64,
+    /// All changes after this are kept for it.
+    pub(super) position: Position,
+}
+
+impl LiveMaps {
+    /// None yet, of a feed in this state.
+    pub(super) fn new(state: &FeedState, max_seats: usize, idle_time: Duration) -> Self {
+        let progress = Progress {
+            epoch: state.epoch,
+            position: Position::before(state.horizon),
+            rounds: 0,
+            next: state.next,
+        };
+        Self {
+            registry: Mutex::default(),
+            progress: watch::Sender::new(progress),
+            max_seats,
+            idle_time,
+        }
+    }
+
+    /// Which feed the maps are of.
+    pub(super) fn epoch(&self) -> i64 {
+        self.progress.borrow().epoch
+    }
+
+    /// How far the follower has come.
+    pub(super) fn progress(&self) -> Progress {
+        *self.progress.borrow()
+    }
+
+    /// How far it has come, and how far it comes.
+    pub(super) fn subscribe(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    // --- Whoever wants a map ---
+
+    /// The map of an event, if it is loaded.
+    pub(super) fn loaded(&self, event: EventId) -> Option<Arc<LiveMap>> {
+        match &self.registry().places.get(&event)?.state {
+            PlaceState::Loaded(map) => {
+                map.touch();
+                Some(Arc::clone(map))
+            }
+            PlaceState::Empty | PlaceState::Loading { .. } => None,
+        }
+    }
+
+    /// The right to load the map of an event, for one at a time.
+    pub(super) fn turn(&self, event: EventId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut registry = self.registry();
+        Arc::clone(&registry.place(event).turn)
+    }
+
+    /// From now on changes are kept for a map of this event. Its seats are to be read after
+    /// this. Whoever calls it has the turn.
+    pub(super) fn register(&self, event: EventId) -> Loading<'_> {
+        let mut registry = self.registry();
+        registry.next_serial += 1;
+        let serial = registry.next_serial;
+        registry.place(event).state = PlaceState::Loading {
+            serial,
+            changes: Vec::new(),
+        };
+        let Progress {
+            epoch, position, ..
+        } = self.progress();
+        Loading {
+            maps: self,
+            event,
+            epoch,
+            serial,
+            position,
+        }
+    }
+
+    // --- The follower ---
+
+    /// Takes note of what the follower has found the feed to be. Maps that cannot be led on
+    /// from where they are, are given up.
+    pub(super) fn meet(&self, state: &FeedState) {
+        let mut registry = self.registry();
+        let before = self.progress();
+        let lost = if state.epoch != before.epoch {
+            Some(SnapshotReason::CursorUnknown)
+        } else if before.position.transaction < state.pruned_before {
+            Some(SnapshotReason::CursorTooOld)
+        } else {
+            None
+        };
+        if let Some(reason) = lost {
+            tracing::warn!(
+                ?reason,
+                "the feed cannot be followed from where it was left"
+            );
+            registry.give_up_all(reason);
+        }
+        let is_watched = !registry.places.is_empty();
+        self.progress.send_modify(|progress| {
+            progress.epoch = state.epoch;
+            progress.next = state.next;
+            // Without a map there is nothing to apply anything to.
+            if lost.is_some() || !is_watched {
+                progress.position = Position::before(state.horizon);
+            }
+        });
+    }
+
+    /// Applies changes that come next in the feed; everything up to and including
+    /// `position` is then in every map.
+    pub(super) fn apply(&self, changes: &[Change], position: Position) {
+        let mut registry = self.registry();
+        for run in changes.chunk_by(|one, next| one.event_id == next.event_id) {
+            let event = run.first().map(|change| change.event_id);
+            let place = event.and_then(|event| registry.places.get_mut(&event));
+            match place.map(|place| &mut place.state) {
+                Some(PlaceState::Loaded(map)) => map.apply(run),
+                Some(PlaceState::Loading { changes, .. }) => changes.extend_from_slice(run),
+                Some(PlaceState::Empty) | None => {}
+            }
+        }
+        self.progress
+            .send_modify(|progress| progress.position = position);
+    }
+
+    /// Takes note that the follower has found all that there was.
+    pub(super) fn end_round(&self) {
+        self.progress.send_modify(|progress| progress.rounds += 1);
+    }
+
+    /// Drops the maps that nobody has looked at for long.
+    pub(super) fn drop_idle(&self) {
+        let mut registry = self.registry();
+        let now = Instant::now();
+        registry.drop_if(|map| now.duration_since(map.last_used()) >= self.idle_time);
+        registry.count();
+    }
+
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        // Nothing panics while it holds the lock, and the registry is whole in any case.
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Loading<'_> {
+    /// The map that was read, with what was kept for it. `None` when the feed has become
+    /// another one meanwhile: then it is to be read again.
+    ///
+    /// # Errors
+    /// When there is no room for it.
+    pub(super) fn finish(self, mut content: Content) -> Result<Option<Arc<LiveMap>>, FeedError> {
+        let mut registry = self.maps.registry();
+        let place = registry.place(self.event);
+        let PlaceState::Loading { serial, changes } = &mut place.state else {
+            return Ok(None);
+        };
+        if *serial != self.serial {
+            return Ok(None);
+        }
+        content.apply(changes);
+        let map = LiveMap::new(self.serial, (self.epoch, self.event), content);
+        registry.make_room(map.seats, self.maps.max_seats)?;
+        let map = Arc::new(map);
+        registry.place(self.event).state = PlaceState::Loaded(Arc::clone(&map));
+        registry.seats += map.seats;
+        registry.count();
+        Ok(Some(map))
+    }
+}
+
+impl Drop for Loading<'_> {
+    fn drop(&mut self) {
+        let mut registry = self.maps.registry();
+        if let Entry::Occupied(place) = registry.places.entry(self.event)
+            && matches!(place.get().state, PlaceState::Loading { serial, .. } if serial == self.serial)
+        {
+            place.remove();
+        }
+    }
+}
+
+impl Registry {
+    fn place(&mut self, event: EventId) -> &mut Place {
+        self.places.entry(event).or_insert_with(|| Place {
+            state: PlaceState::Empty,
+            turn: Arc::default(),
+        })
+    }
+
+    /// Drops loaded maps that nobody uses at this moment and that are to go.
+    fn drop_if(&mut self, is_to_go: impl Fn(&LiveMap) -> bool) {
+        let seats = &mut self.seats;
+        self.places.retain(|_, place| match &place.state {
+            // Only this registry hands out the map, under the lock that is held here.
+            PlaceState::Loaded(map) if Arc::strong_count(map) == 1 && is_to_go(map) => {
+                *seats -= map.seats;
+                false
+            }
+            PlaceState::Empty => Arc::strong_count(&place.turn) > 1,
+            PlaceState::Loaded(_) | PlaceState::Loading { .. } => true,
+        });
+    }
+
+    /// Makes room for a map, by dropping those that nobody uses, the longest unused first.
+    fn make_room(&mut self, seats: usize, max_seats: usize) -> Result<(), FeedError> {
+        while self.seats + seats > max_seats {
+            let unused = self.places.values().filter_map(|place| match &place.state {
+                PlaceState::Loaded(map) if Arc::strong_count(map) == 1 => Some(map),
+                _ => None,
+            });
+            let Some(oldest) = unused.min_by_key(|map| map.last_used()) else {
+                return Err(FeedError::TooManySeats);
+            };
+            let serial = oldest.serial;
+            self.drop_if(|map| map.serial == serial);
+        }
+        Ok(())
+    }
+
+    fn give_up_all(&mut self, reason: SnapshotReason) {
+        for (_, place) in self.places.drain() {
+            if let PlaceState::Loaded(map) = place.state {
+                map.ticks.give_up(reason);
+            }
+        }
+        self.seats = 0;
+    }
+
+    fn count(&self) {
+        let maps = self.places.values().filter_map(|place| match &place.state {
+            PlaceState::Loaded(map) => Some(map),
+            _ => None,
+        });
+        let (loaded, watchers) = maps.fold((0, 0), |(loaded, watchers), map| {
+            (loaded + 1, watchers + map.ticks.watchers())
+        });
+        metrics::gauge!("usher_live_maps").set(as_f64(loaded));
+        metrics::gauge!("usher_live_map_seats").set(as_f64(self.seats));
+        metrics::gauge!("usher_live_map_watchers").set(as_f64(watchers));
+    }
+}
+
+/// Counts of things in memory are far below where this loses any.
+#[allow(clippy::cast_precision_loss)]
+fn as_f64(count: usize) -> f64 {
+    count as f64
+}

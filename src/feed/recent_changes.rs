@@ -1,0 +1,179 @@
+//! Which seats of one event have changed lately, in the order of the feed.
+//!
+//! Each change is one seat number; its place in the order is its sequence number, which
+//! counts all changes that this list has ever had. Marks say which place belongs to which
+//! position of the feed, so that a cursor finds where to go on from.
+
+use crate::db::changes::Position;
+use crate::model::ids::SeatNo;
+use std::collections::VecDeque;
+
+/// How many changes are kept of a small event. A crowd that reconnects after a restart
+/// should find its cursors here.
+const FEWEST: usize = 4_096;
+/// How many marks are kept at most: 32 bytes each.
+const MOST_MARKS: usize = 1_024;
+
+/// The newest changes; old ones are forgotten.
+#[derive(Debug)]
+pub(super) struct RecentChanges {
+    seats: VecDeque<SeatNo>,
+    /// The sequence number of the first one.
+    first: u64,
+    marks: VecDeque<Mark>,
+    capacity: usize,
+}
+
+/// All changes up to and including a position have lower sequence numbers than this.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    position: Position,
+    sequence: u64,
+}
+
+impl RecentChanges {
+    /// None yet, for an event of so many seats. `since` is a position from which on all
+    /// changes will be pushed.
+    pub(super) fn new(seats: usize, since: Position) -> Self {
+        let start = Mark {
+            position: since,
+            sequence: 0,
+        };
+        Self {
+            seats: VecDeque::new(),
+            first: 0,
+            marks: VecDeque::from([start]),
+            capacity: Self::capacity(seats),
+        }
+    }
+
+    /// How many changes are kept of an event of so many seats: one for each, because more
+    /// than that are told shorter by the whole map.
+    pub(super) fn capacity(seats: usize) -> usize {
+        seats.max(FEWEST)
+    }
+
+    /// The sequence number that the next change will have.
+    pub(super) fn end(&self) -> u64 {
+        self.first + self.seats.len() as u64
+    }
+
+    /// Adds a change; positions only grow.
+    pub(super) fn push(&mut self, seat_no: SeatNo) {
+        if self.seats.len() == self.capacity {
+            self.seats.pop_front();
+            self.first += 1;
+            while self
+                .marks
+                .front()
+                .is_some_and(|mark| mark.sequence < self.first)
+            {
+                self.marks.pop_front();
+            }
+        }
+        self.seats.push_back(seat_no);
+    }
+
+    /// Says that what was pushed so far is all up to and including `position`.
+    pub(super) fn mark(&mut self, position: Position) {
+        let sequence = self.end();
+        self.marks.push_back(Mark { position, sequence });
+        if self.marks.len() > MOST_MARKS {
+            self.thin_out_old_marks();
+        }
+    }
+
+    /// Whoever resumes between two marks is told those after the first one once more: for
+    /// old cursors that is good enough.
+    fn thin_out_old_marks(&mut self) {
+        let mut index = 0;
+        self.marks.retain(|_| {
+            index += 1;
+            index > MOST_MARKS / 2 || index % 2 == 1
+        });
+    }
+
+    /// From which sequence number on one has to read who knows everything up to and
+    /// including `position`; `None` when some of that is forgotten.
+    pub(super) fn after(&self, position: Position) -> Option<u64> {
+        let later = self.marks.partition_point(|mark| mark.position <= position);
+        let mark = self.marks.get(later.checked_sub(1)?)?;
+        Some(mark.sequence)
+    }
+
+    /// The seats of the changes from a sequence number on, in the order of these; `None`
+    /// when some of them are forgotten.
+    pub(super) fn seats_from(&self, sequence: u64) -> Option<Vec<SeatNo>> {
+        let skipped = usize::try_from(sequence.checked_sub(self.first)?).ok()?;
+        Some(self.seats.iter().skip(skipped).copied().collect())
+    }
+
+    /// Whether all changes from this sequence number on are still known.
+    pub(super) fn reaches_back_to(&self, sequence: u64) -> bool {
+        sequence >= self.first
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::transaction_id::TransactionId;
+
+    fn position(transaction: u64) -> Position {
+        Position {
+            transaction: TransactionId(transaction),
+            id: 7,
+        }
+    }
+
+    /// Transaction `n` changes seat `n % 100`.
+    fn changes(count: u64) -> RecentChanges {
+        let mut recent = RecentChanges::new(100, position(0));
+        for transaction in 1..=count {
+            recent.push(i32::try_from(transaction % 100).unwrap());
+            recent.mark(position(transaction));
+        }
+        recent
+    }
+
+    #[test]
+    fn a_position_finds_what_came_after_it() {
+        let recent = changes(10);
+        let after = |transaction| {
+            let from = recent.after(position(transaction)).unwrap();
+            recent.seats_from(from).unwrap()
+        };
+        assert_eq!(after(0).len(), 10, "the first one after the start as well");
+        assert!(after(10).is_empty());
+        assert!(after(99).is_empty());
+        assert_eq!(after(7), [8, 9, 10]);
+    }
+
+    #[test]
+    fn old_cursors_are_told_some_changes_again_and_none_is_left_out() {
+        let count = 3_000;
+        let recent = changes(count);
+        for transaction in 0..=count {
+            let from = recent.after(position(transaction)).unwrap();
+            assert!(from <= transaction, "{transaction}: {from}");
+            assert!(transaction - from <= 8, "{transaction}: {from}");
+        }
+        let newest = count - 100;
+        assert_eq!(recent.after(position(newest)), Some(newest));
+    }
+
+    #[test]
+    fn what_is_forgotten_is_never_taken_for_nothing() {
+        let recent = changes(3 * FEWEST as u64);
+        assert_eq!(recent.after(position(0)), None);
+        assert_eq!(recent.seats_from(0), None);
+        assert!(!recent.reaches_back_to(0));
+        let old = position(2 * FEWEST as u64 - 2);
+        assert_eq!(recent.after(old), None, "just forgotten");
+        let kept = 2 * FEWEST as u64 + 8;
+        let from = recent.after(position(kept)).unwrap();
+        assert!(from <= kept, "nothing after it is left out");
+        assert!(recent.seats_from(from).is_some());
+        assert!(recent.marks.len() <= MOST_MARKS);
+    }
+}

@@ -1,0 +1,301 @@
+//! Somebody who watches a map: first the whole of it, or what has changed since a cursor,
+//! and then what changes.
+//!
+//! ```text
+//!   take part in the ticks ──► the map, at a sequence number ──► what came from there on …
+//!                              └── or the cursor's number ─────► what came from there on …
+//! ```
+//!
+//! A watcher is no queue. It keeps the number up to which it has been told everything, and
+//! what it is due is looked up when it asks: one that is slow gets fewer, larger deltas,
+//! and costs no memory meanwhile. Watchers that are due the same can share one message
+//! ([`Due::key`]).
+
+use crate::db::changes::{self, Position};
+use crate::feed::live_map::LiveMap;
+use crate::feed::seat_map::{SeatMap, SeatMapMessage, SnapshotReason};
+use crate::feed::ticks::Tick;
+use crate::feed::{Feed, FeedError};
+use crate::model::cursor::{Cursor, CursorKind};
+use crate::model::ids::{EventId, SeatNo};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Watches the map of one event.
+pub struct MapWatcher {
+    feed: Feed,
+    map: Arc<LiveMap>,
+    ticks: watch::Receiver<Tick>,
+    /// The last tick that it was due something for, and the last one that it is done with.
+    taken: u64,
+    done: u64,
+    next: What,
+}
+
+/// What a watcher is to be told next.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum What {
+    /// The whole map.
+    Snapshot(SnapshotReason),
+    /// What has changed from this sequence number on.
+    ChangesFrom(u64),
+    /// These seats, which had to be asked of the database, and what has changed from this
+    /// sequence number on.
+    SeatsAndChangesFrom(Vec<SeatNo>, u64),
+}
+
+/// Something that a watcher is to be told now.
+pub struct Due {
+    feed: Feed,
+    map: Arc<LiveMap>,
+    tick: u64,
+    what: What,
+}
+
+/// Watchers that are due the same have the same key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DueKey {
+    map: u64,
+    tick: u64,
+    /// Nothing for the whole map.
+    what: Option<What>,
+}
+
+/// How far a message tells.
+#[derive(Clone, Copy, Debug)]
+pub struct Reached(u64);
+
+impl Feed {
+    /// Watches the map of an event: from the beginning for this reason.
+    ///
+    /// # Errors
+    /// As [`Feed::seat_map`].
+    pub async fn watch_anew(
+        &self,
+        event: EventId,
+        reason: SnapshotReason,
+    ) -> Result<MapWatcher, FeedError> {
+        let map = self.map(event).await?;
+        Ok(self.watcher(map, What::Snapshot(reason)))
+    }
+
+    /// Watches the map of an event: what changes from now on, and nothing else.
+    ///
+    /// # Errors
+    /// As [`Feed::seat_map`].
+    pub async fn watch_changes(&self, event: EventId) -> Result<MapWatcher, FeedError> {
+        let map = self.map(event).await?;
+        let (end, _) = map.end();
+        Ok(self.watcher(map, What::ChangesFrom(end)))
+    }
+
+    /// Watches the map of an event: the whole of it, and then what changes; with `after`,
+    /// what has changed since then, if the feed still has that.
+    ///
+    /// # Errors
+    /// As [`Feed::seat_map`].
+    pub async fn watch(
+        &self,
+        event: EventId,
+        after: Option<Cursor>,
+    ) -> Result<MapWatcher, FeedError> {
+        let map = self.map(event).await?;
+        let next = match self.resume(&map, after).await? {
+            Ok(next) => next,
+            Err(reason) => What::Snapshot(reason),
+        };
+        Ok(self.watcher(map, next))
+    }
+
+    fn watcher(&self, map: Arc<LiveMap>, next: What) -> MapWatcher {
+        let ticks = map.ticks.subscribe();
+        let taken = ticks.borrow().number;
+        MapWatcher {
+            feed: self.clone(),
+            map,
+            ticks,
+            taken,
+            done: taken,
+            next,
+        }
+    }
+
+    /// Where to go on from, or why a whole map is needed.
+    async fn resume(
+        &self,
+        map: &LiveMap,
+        after: Option<Cursor>,
+    ) -> Result<Result<What, SnapshotReason>, FeedError> {
+        let Some(cursor) = after else {
+            return Ok(Err(SnapshotReason::Subscribed));
+        };
+        if cursor.kind == CursorKind::Change {
+            return Ok(Err(SnapshotReason::CursorOfMutation));
+        }
+        let Ok(position) = self.position_of(map.event, cursor) else {
+            return Ok(Err(SnapshotReason::CursorUnknown));
+        };
+        // Another process may have come further than this one.
+        if !self.reach_or_rule_out(position).await {
+            return Ok(Err(SnapshotReason::CursorUnknown));
+        }
+        if let Some(sequence) = map.sequence_after(position) {
+            return Ok(Ok(What::ChangesFrom(sequence)));
+        }
+        let (end, up_to) = map.end();
+        let mut connection = self.shared.database.connection().await?;
+        let seats =
+            changes::seats_changed_after(&mut connection, map.event, position, up_to).await?;
+        // Read after the changes: what was pruned before they were read is noticed.
+        let state = changes::state(&mut connection).await?;
+        Ok(if position.transaction < state.pruned_before {
+            Err(SnapshotReason::CursorTooOld)
+        } else {
+            Ok(What::SeatsAndChangesFrom(seats, end))
+        })
+    }
+
+    /// Waits until the follower has come to a position, but not when it is one of the
+    /// future, where no process has been.
+    async fn reach_or_rule_out(&self, wanted: Position) -> bool {
+        let mut progress = self.shared.maps.subscribe();
+        let before = *progress.borrow_and_update();
+        if before.position >= wanted {
+            return true;
+        }
+        self.wake_follower();
+        // The round that is under way may have begun before the cursor was made.
+        let known = progress.wait_for(|now| {
+            let has_looked = now.rounds >= before.rounds + 2;
+            now.position >= wanted || (has_looked && now.next < wanted.transaction)
+        });
+        let patience = self.shared.settings.cursor_timeout;
+        match tokio::time::timeout(patience, known).await {
+            Ok(Ok(now)) => now.position >= wanted,
+            Ok(Err(_)) | Err(_) => false,
+        }
+    }
+}
+
+impl MapWatcher {
+    /// Whose map it is.
+    pub fn event(&self) -> EventId {
+        self.map.event
+    }
+
+    /// Waits until there is something to tell.
+    ///
+    /// # Errors
+    /// The reason why this map is given up: the event has to be watched anew.
+    pub async fn due(&mut self) -> Result<Due, SnapshotReason> {
+        loop {
+            let tick = *self.ticks.borrow_and_update();
+            if let Some(reason) = tick.lost {
+                return Err(reason);
+            }
+            if let What::ChangesFrom(sequence) = self.next {
+                // Asking again means that the last message has been taken.
+                if self.taken == tick.number && self.done != tick.number {
+                    self.done = tick.number;
+                    self.map.ticks.take(tick.number);
+                }
+                if sequence >= tick.end {
+                    self.taken = tick.number;
+                    if self.ticks.changed().await.is_err() {
+                        return Err(SnapshotReason::FellBehind);
+                    }
+                    continue;
+                }
+                if tick.number > self.taken + 1 {
+                    metrics::counter!("usher_watcher_skipped_ticks_total")
+                        .increment(tick.number - self.taken - 1);
+                }
+                if !self.map.reaches_back_to(sequence) {
+                    metrics::counter!("usher_watchers_fell_behind_total").increment(1);
+                    self.next = What::Snapshot(SnapshotReason::FellBehind);
+                }
+            }
+            self.taken = tick.number;
+            return Ok(Due {
+                feed: self.feed.clone(),
+                map: Arc::clone(&self.map),
+                tick: tick.number,
+                what: self.next.clone(),
+            });
+        }
+    }
+
+    /// Waits until there is something to tell that is about one of these seats.
+    ///
+    /// # Errors
+    /// As [`MapWatcher::due`].
+    pub async fn due_about(&mut self, seats: &[SeatNo]) -> Result<(), SnapshotReason> {
+        loop {
+            let due = self.due().await?;
+            let (message, reached) = due.message();
+            self.advance(reached);
+            let told = match &message {
+                SeatMapMessage::Snapshot { .. } => return Ok(()),
+                SeatMapMessage::Delta { changes, .. } => changes,
+            };
+            if told.iter().any(|seat| seats.contains(&seat.seat_no)) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes note that what was due has been told.
+    pub fn advance(&mut self, reached: Reached) {
+        self.next = What::ChangesFrom(reached.0);
+    }
+}
+
+impl Due {
+    /// Tells who is due the same message.
+    pub fn key(&self) -> DueKey {
+        DueKey {
+            what: Some(self.what.clone()),
+            ..self.key_of_map()
+        }
+    }
+
+    /// Tells who is due the same map.
+    pub fn key_of_map(&self) -> DueKey {
+        DueKey {
+            map: self.map.serial,
+            tick: self.tick,
+            what: None,
+        }
+    }
+
+    /// The whole map, as of now, and how far that tells.
+    pub fn map(&self) -> (SeatMap, Reached) {
+        let excerpt = self.map.all(self.feed.position_at_least(&self.map));
+        let cursor = self.map.cursor(excerpt.position);
+        let map = SeatMap {
+            cursor,
+            seats: excerpt.states,
+        };
+        (map, Reached(excerpt.end))
+    }
+
+    /// What to tell, as of now, and how far that tells.
+    pub fn message(&self) -> (SeatMapMessage, Reached) {
+        let (sequence, also) = match &self.what {
+            What::Snapshot(reason) => {
+                let (map, reached) = self.map();
+                let reason = *reason;
+                return (SeatMapMessage::Snapshot { reason, map }, reached);
+            }
+            What::ChangesFrom(sequence) => (*sequence, &[][..]),
+            What::SeatsAndChangesFrom(seats, sequence) => (*sequence, &seats[..]),
+        };
+        let at = self.feed.position_at_least(&self.map);
+        let excerpt = self.map.changed_from(sequence, also, at);
+        let delta = SeatMapMessage::Delta {
+            cursor: self.map.cursor(excerpt.position),
+            changes: excerpt.states,
+        };
+        (delta, Reached(excerpt.end))
+    }
+}
