@@ -97,6 +97,11 @@ impl Content {
             .map(|seat| PackedState::new(seat.version, seat.status))
             .collect::<Vec<_>>();
         let is_whole = newest.len() < RecentChanges::capacity(states.len());
+        let pruned = newest.partition_point(|change| change.position() > kept);
+        let (newest, is_whole) = match newest.split_at(pruned) {
+            (newest, []) => (newest, is_whole),
+            (newest, _) => (newest, true),
+        };
         let (since, newest) = match newest.split_last() {
             // There may be others before the oldest one.
             Some((oldest, newest)) if !is_whole => (oldest.position(), newest),

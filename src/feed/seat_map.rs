@@ -72,11 +72,10 @@ impl Feed {
             .map(|cursor| self.position_of(event, cursor))
             .transpose()?;
         let map = self.map(event).await?;
-        if let Some(wanted) = wanted {
-            let patience = self.shared.settings.cursor_timeout;
-            if !self.reach(wanted, patience).await {
-                return Err(FeedError::NotReached);
-            }
+        if let Some(wanted) = wanted
+            && !self.reach_or_rule_out(wanted).await
+        {
+            return Err(FeedError::NotReached);
         }
         let own = everything_of(map.announced());
         // Shown as it is when this takes too long: nobody asked for more.
@@ -104,7 +103,7 @@ impl Feed {
     }
 
     /// Waits until the follower has come to a position; answers whether it has.
-    pub(super) async fn reach(&self, wanted: Position, patience: Duration) -> bool {
+    async fn reach(&self, wanted: Position, patience: Duration) -> bool {
         let mut progress = self.shared.maps.subscribe();
         if progress.borrow_and_update().position >= wanted {
             return true;
@@ -115,6 +114,37 @@ impl Feed {
         tokio::time::timeout(patience, reached)
             .await
             .is_ok_and(|reached| reached.is_ok())
+    }
+
+    /// Waits until the follower has come to a position; not when it is one of the future,
+    /// where no process has been. Answers whether it has.
+    pub(super) async fn reach_or_rule_out(&self, wanted: Position) -> bool {
+        let mut progress = self.shared.maps.subscribe();
+        let before = *progress.borrow_and_update();
+        if before.position >= wanted {
+            return true;
+        }
+        let is_there = async {
+            let mut has_looked = false;
+            loop {
+                if !has_looked {
+                    self.wake_follower();
+                }
+                if progress.changed().await.is_err() {
+                    return false;
+                }
+                let now = *progress.borrow_and_update();
+                // The round that was under way may have begun before the cursor was made.
+                has_looked = now.rounds >= before.rounds + 2;
+                if now.position >= wanted || (has_looked && now.next < wanted.transaction) {
+                    return now.position >= wanted;
+                }
+            }
+        };
+        let patience = self.shared.settings.cursor_timeout;
+        tokio::time::timeout(patience, is_there)
+            .await
+            .unwrap_or(false)
     }
 
     /// How far the follower has come, for a map of its feed.

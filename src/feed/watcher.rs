@@ -11,7 +11,7 @@
 //! and costs no memory meanwhile. Watchers that are due the same can share one message
 //! ([`Due::key`]).
 
-use crate::db::changes::{self, Position};
+use crate::db::changes;
 use crate::feed::live_map::LiveMap;
 use crate::feed::seat_map::{SeatMap, SeatMapMessage, SnapshotReason};
 use crate::feed::ticks::Tick;
@@ -153,27 +153,6 @@ impl Feed {
         } else {
             Ok(What::SeatsAndChangesFrom(seats, end))
         })
-    }
-
-    /// Waits until the follower has come to a position, but not when it is one of the
-    /// future, where no process has been.
-    async fn reach_or_rule_out(&self, wanted: Position) -> bool {
-        let mut progress = self.shared.maps.subscribe();
-        let before = *progress.borrow_and_update();
-        if before.position >= wanted {
-            return true;
-        }
-        self.wake_follower();
-        // The round that is under way may have begun before the cursor was made.
-        let known = progress.wait_for(|now| {
-            let has_looked = now.rounds >= before.rounds + 2;
-            now.position >= wanted || (has_looked && now.next < wanted.transaction)
-        });
-        let patience = self.shared.settings.cursor_timeout;
-        match tokio::time::timeout(patience, known).await {
-            Ok(Ok(now)) => now.position >= wanted,
-            Ok(Err(_)) | Err(_) => false,
-        }
     }
 }
 
