@@ -143,6 +143,29 @@ pub async fn page(
         .await
 }
 
+/// Where the last change is that readers may take below a horizon which [`state`] has
+/// answered; where the feed begins when there is none.
+///
+/// **Invariant:** this, and not the horizon itself, is how far a reader may say to have come.
+/// The numbers of transactions that were rolled back are written nowhere in time, so that a
+/// server which crashes may give them again, to changes that whoever had passed them would
+/// never see. A change that can be seen is written for good, and with it that all numbers
+/// up to its own are gone. (This needs `synchronous_commit`, which is on by default.)
+///
+/// # Errors
+/// When the database fails.
+pub async fn tip(connection: &mut AsyncPgConnection, state: &FeedState) -> QueryResult<Position> {
+    use seat_changes::{id, transaction_id};
+    let last = seat_changes::table
+        .filter(transaction_id.lt(state.horizon))
+        .order((transaction_id.desc(), id.desc()))
+        .select((transaction_id, id))
+        .first(connection)
+        .await
+        .optional()?;
+    Ok(last.unwrap_or(Position::before(state.pruned_before)))
+}
+
 /// Whether a change is written and committed that readers may not take yet, because a
 /// transaction before it has not ended. What can be seen was written by a transaction below
 /// `xmax`; rows above it came with a restored dump.

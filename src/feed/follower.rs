@@ -5,7 +5,7 @@
 //! below which all transactions have ended; what is committed above it is looked for again
 //! soon, because a transaction before it is still running.
 
-use crate::db::changes::{self, FeedState, Position};
+use crate::db::changes::{self, FeedState};
 use crate::feed::{Feed, FeedError};
 use crate::model::causes::in_full;
 use backon::{BackoffBuilder, ExponentialBuilder};
@@ -51,6 +51,7 @@ pub(super) async fn run(feed: Feed) {
             }
         };
         let Err(error) = follower.follow(connected).await;
+        follower.feed.shared.maps.lose_sight();
         let error = in_full(&error);
         if is_away {
             tracing::debug!(error, "the change feed still cannot be followed");
@@ -103,32 +104,28 @@ impl Follower {
     async fn catch_up(&self, connection: &mut AsyncPgConnection) -> Result<bool, FeedError> {
         let maps = &self.feed.shared.maps;
         let state = in_time(changes::state(connection)).await?;
-        maps.meet(&state);
-        let end = Position::before(state.horizon);
+        let tip = if maps.is_to_skip(&state) {
+            Some(in_time(changes::tip(connection, &state)).await?)
+        } else {
+            None
+        };
+        maps.meet(&state, tip);
         let mut lag = 0.0_f64;
         loop {
             let position = maps.progress().position;
-            if position >= end {
-                break;
-            }
             let page = in_time(changes::page(connection, position, state.horizon, PAGE)).await?;
-            let is_last = page.len() < PAGE;
             if let Some(first) = page.first() {
                 lag = lag.max(age(first.changed_at, &state));
             }
-            let reached = match page.last() {
-                Some(last) if !is_last => last.position(),
-                _ => end,
-            };
-            maps.apply(&page, reached);
+            maps.apply(&page);
             metrics::counter!("usher_feed_changes_total").increment(page.len() as u64);
-            if is_last {
+            if page.len() < PAGE {
                 break;
             }
             // The next page tells of what was read long ago: so does the lag.
             metrics::gauge!("usher_feed_lag_seconds").set(lag);
         }
-        maps.end_round();
+        maps.end_round(state.horizon);
         metrics::gauge!("usher_feed_lag_seconds").set(lag);
         in_time(changes::are_held_back(connection, state.horizon)).await
     }

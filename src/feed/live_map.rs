@@ -2,7 +2,7 @@
 //! lately, and the position of the feed that it is at.
 //!
 //! It costs 4 bytes a seat for the state and up to 4 for the newest changes, beside some
-//! 60 KiB that do not depend on the event.
+//! 40 KiB that do not depend on the event.
 
 use crate::db::changes::{Change, Position};
 use crate::db::seats::SeatState;

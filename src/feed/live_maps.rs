@@ -36,8 +36,11 @@ pub(super) struct LiveMaps {
 pub(super) struct Progress {
     /// Which feed it is.
     pub(super) epoch: i64,
-    /// Everything up to and including this is in every map.
+    /// The last change that it has read: everything up to and including this is in every map.
     pub(super) position: Position,
+    /// Everything of transactions before this one is in every map, as long as the server
+    /// does not crash; see [`changes::tip`](crate::db::changes::tip).
+    pub(super) horizon: TransactionId,
     /// How often it has looked for more, and found all that there was.
     pub(super) rounds: u64,
     /// No transaction had this number when it last looked, nor a higher one.
@@ -80,11 +83,17 @@ pub(super) struct Loading<'maps> {
 }
 
 impl LiveMaps {
-    /// None yet, of a feed in this state.
-    pub(super) fn new(state: &FeedState, max_seats: usize, idle_time: Duration) -> Self {
+    /// None yet, of a feed in this state, whose last change is there.
+    pub(super) fn new(
+        state: &FeedState,
+        tip: Position,
+        max_seats: usize,
+        idle_time: Duration,
+    ) -> Self {
         let progress = Progress {
             epoch: state.epoch,
-            position: Position::before(state.horizon),
+            position: tip,
+            horizon: state.horizon,
             rounds: 0,
             next: state.next,
         };
@@ -154,39 +163,34 @@ impl LiveMaps {
 
     // --- The follower ---
 
+    /// Whether the follower cannot, or need not, go on from where it is.
+    pub(super) fn is_to_skip(&self, state: &FeedState) -> bool {
+        self.registry().places.is_empty() || self.progress().loss(state).is_some()
+    }
+
     /// Takes note of what the follower has found the feed to be. Maps that cannot be led on
-    /// from where they are, are given up.
-    pub(super) fn meet(&self, state: &FeedState) {
+    /// from where they are, are given up. Without any there is nothing to apply changes to,
+    /// and the follower goes on at the tip, which is given if [`LiveMaps::is_to_skip`].
+    pub(super) fn meet(&self, state: &FeedState, tip: Option<Position>) {
         let mut registry = self.registry();
-        let before = self.progress();
-        let lost = if state.epoch != before.epoch {
-            Some(SnapshotReason::CursorUnknown)
-        } else if before.position.transaction < state.pruned_before {
-            Some(SnapshotReason::CursorTooOld)
-        } else {
-            None
-        };
-        if let Some(reason) = lost {
+        if let Some(reason) = self.progress().loss(state) {
             tracing::warn!(
                 ?reason,
                 "the feed cannot be followed from where it was left"
             );
             registry.give_up_all(reason);
         }
-        let is_watched = !registry.places.is_empty();
         self.progress.send_modify(|progress| {
             progress.epoch = state.epoch;
             progress.next = state.next;
-            // Without a map there is nothing to apply anything to.
-            if lost.is_some() || !is_watched {
-                progress.position = Position::before(state.horizon);
+            if let Some(tip) = tip.filter(|_| registry.places.is_empty()) {
+                progress.position = tip;
             }
         });
     }
 
-    /// Applies changes that come next in the feed; everything up to and including
-    /// `position` is then in every map.
-    pub(super) fn apply(&self, changes: &[Change], position: Position) {
+    /// Applies changes that come next in the feed.
+    pub(super) fn apply(&self, changes: &[Change]) {
         let mut registry = self.registry();
         for run in changes.chunk_by(|one, next| one.event_id == next.event_id) {
             let event = run.first().map(|change| change.event_id);
@@ -197,13 +201,25 @@ impl LiveMaps {
                 Some(PlaceState::Empty) | None => {}
             }
         }
-        self.progress
-            .send_modify(|progress| progress.position = position);
+        if let Some(last) = changes.last() {
+            self.progress
+                .send_modify(|progress| progress.position = last.position());
+        }
     }
 
-    /// Takes note that the follower has found all that there was.
-    pub(super) fn end_round(&self) {
-        self.progress.send_modify(|progress| progress.rounds += 1);
+    /// Takes note that the follower has read all changes of transactions before `horizon`.
+    pub(super) fn end_round(&self, horizon: TransactionId) {
+        self.progress.send_modify(|progress| {
+            progress.horizon = horizon;
+            progress.rounds += 1;
+        });
+    }
+
+    /// Takes note that the server may have crashed.
+    pub(super) fn lose_sight(&self) {
+        self.progress.send_modify(|progress| {
+            progress.horizon = progress.horizon.min(progress.position.transaction);
+        });
     }
 
     /// Drops the maps that nobody has looked at for long.
@@ -217,6 +233,29 @@ impl LiveMaps {
     fn registry(&self) -> MutexGuard<'_, Registry> {
         // Nothing panics while it holds the lock, and the registry is whole in any case.
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Progress {
+    /// Whether everything up to and including a position is in every map.
+    pub(super) fn has_reached(&self, wanted: Position) -> bool {
+        self.position >= wanted || self.horizon > wanted.transaction
+    }
+
+    /// Why the feed in this state cannot be read on from here, if it cannot.
+    fn loss(&self, state: &FeedState) -> Option<SnapshotReason> {
+        // Nothing is left to read of a transaction below the horizon.
+        let next = match self.position.transaction {
+            TransactionId(read) if self.horizon.0 > read => TransactionId(read + 1),
+            unfinished => unfinished,
+        };
+        if state.epoch != self.epoch {
+            Some(SnapshotReason::CursorUnknown)
+        } else if next < state.pruned_before {
+            Some(SnapshotReason::CursorTooOld)
+        } else {
+            None
+        }
     }
 }
 

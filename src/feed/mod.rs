@@ -93,10 +93,13 @@ impl Feed {
     /// # Errors
     /// When the database cannot be read.
     pub async fn open(database: Database, settings: FeedSettings) -> Result<Self, FeedError> {
-        let state = changes::state(&mut *database.connection().await?).await?;
+        let mut connection = database.connection().await?;
+        let state = changes::state(&mut connection).await?;
+        let tip = changes::tip(&mut connection, &state).await?;
+        drop(connection);
         let shared = Shared {
             database,
-            maps: LiveMaps::new(&state, settings.max_seats, settings.idle_time),
+            maps: LiveMaps::new(&state, tip, settings.max_seats, settings.idle_time),
             settings,
             holds: HoldAnnouncements::default(),
             news: watch::Sender::new(()),

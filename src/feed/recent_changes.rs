@@ -11,8 +11,10 @@ use std::collections::VecDeque;
 /// How many changes are kept of a small event. A crowd that reconnects after a restart
 /// should find its cursors here.
 const FEWEST: usize = 4_096;
-/// How many marks are kept at most: 32 bytes each.
-const MOST_MARKS: usize = 1_024;
+/// So many of the newest positions are known exactly, and of the older ones about so many:
+/// 24 bytes each.
+const EXACT_MARKS: usize = 256;
+const OLD_MARKS: usize = 512;
 
 /// The newest changes; old ones are forgotten.
 #[derive(Debug)]
@@ -78,19 +80,17 @@ impl RecentChanges {
     pub(super) fn mark(&mut self, position: Position) {
         let sequence = self.end();
         self.marks.push_back(Mark { position, sequence });
-        if self.marks.len() > MOST_MARKS {
-            self.thin_out_old_marks();
+        // Whoever resumes between two old marks is told those after the first one once more.
+        let Some(old) = self.marks.len().checked_sub(EXACT_MARKS + 1) else {
+            return;
+        };
+        let span = self.capacity.div_ceil(OLD_MARKS) as u64;
+        let before = old.checked_sub(1).and_then(|before| self.marks.get(before));
+        if let (Some(before), Some(mark)) = (before, self.marks.get(old))
+            && mark.sequence < before.sequence + span
+        {
+            self.marks.remove(old);
         }
-    }
-
-    /// Whoever resumes between two marks is told those after the first one once more: for
-    /// old cursors that is good enough.
-    fn thin_out_old_marks(&mut self) {
-        let mut index = 0;
-        self.marks.retain(|_| {
-            index += 1;
-            index > MOST_MARKS / 2 || index % 2 == 1
-        });
     }
 
     /// From which sequence number on one has to read who knows everything up to and
@@ -174,6 +174,6 @@ mod tests {
         let from = recent.after(position(kept)).unwrap();
         assert!(from <= kept, "nothing after it is left out");
         assert!(recent.seats_from(from).is_some());
-        assert!(recent.marks.len() <= MOST_MARKS);
+        assert!(recent.marks.len() <= EXACT_MARKS + OLD_MARKS + 2);
     }
 }

@@ -105,12 +105,12 @@ impl Feed {
     /// Waits until the follower has come to a position; answers whether it has.
     async fn reach(&self, wanted: Position, patience: Duration) -> bool {
         let mut progress = self.shared.maps.subscribe();
-        if progress.borrow_and_update().position >= wanted {
+        if progress.borrow_and_update().has_reached(wanted) {
             return true;
         }
         // The news of it may be on its way, or lost.
         self.wake_follower();
-        let reached = progress.wait_for(|progress| progress.position >= wanted);
+        let reached = progress.wait_for(|progress| progress.has_reached(wanted));
         tokio::time::timeout(patience, reached)
             .await
             .is_ok_and(|reached| reached.is_ok())
@@ -121,7 +121,7 @@ impl Feed {
     pub(super) async fn reach_or_rule_out(&self, wanted: Position) -> bool {
         let mut progress = self.shared.maps.subscribe();
         let before = *progress.borrow_and_update();
-        if before.position >= wanted {
+        if before.has_reached(wanted) {
             return true;
         }
         let is_there = async {
@@ -136,8 +136,9 @@ impl Feed {
                 let now = *progress.borrow_and_update();
                 // The round that was under way may have begun before the cursor was made.
                 has_looked = now.rounds >= before.rounds + 2;
-                if now.position >= wanted || (has_looked && now.next < wanted.transaction) {
-                    return now.position >= wanted;
+                let is_there = now.has_reached(wanted);
+                if is_there || (has_looked && now.next < wanted.transaction) {
+                    return is_there;
                 }
             }
         };
