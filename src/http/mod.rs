@@ -5,6 +5,8 @@ mod assets;
 mod graphql_answer;
 mod graphql_endpoint;
 mod graphql_errors;
+mod graphql_http_answer;
+mod graphql_http_request;
 mod graphql_over_http;
 mod graphql_request;
 mod health;

@@ -28,7 +28,8 @@ use tracing::{Instrument, Span};
 
 use super::graphql_endpoint::GraphqlState;
 use super::graphql_errors::ErrorCode;
-use super::graphql_over_http::{authorization, refuse};
+use super::graphql_http_answer::refuse;
+use super::graphql_http_request::authorization;
 
 /// What the buffers of one socket begin with. The library's own 128 KiB for each
 /// direction would cost a gigabyte for four thousand idle watchers.

@@ -1,0 +1,107 @@
+//! What goes back over HTTP: answers of GraphQL, and refusals in the same shape.
+//!
+//! It owns the headers of an answer and the errors that come before GraphQL. It must
+//! never decide which status an answer has.
+
+use axum::body::Body;
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
+
+use super::graphql_answer::Answer;
+use super::graphql_errors::{ErrorCode, coded};
+use super::media_type::MediaType;
+use super::observe::note_error;
+
+/// Refuses a request with an error in the shape that GraphQL's paths always answer with.
+pub fn refuse(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Response {
+    Refusal::new(status, code, message).into_response(MediaType::Json)
+}
+
+/// An answer of GraphQL as a response.
+pub fn write_answer(status: StatusCode, media_type: MediaType, answer: &Answer) -> Response {
+    if let Some(code) = answer.first_error_code() {
+        note_error(code);
+    }
+    let (status, body) = match serde_json::to_vec(answer) {
+        Ok(body) => (status, Body::from(body)),
+        Err(error) => {
+            tracing::error!(%error, "an answer could not be written as JSON");
+            (StatusCode::INTERNAL_SERVER_ERROR, Body::empty())
+        }
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.extend(answer.http_headers().clone());
+    headers.insert(CONTENT_TYPE, media_type.header_value());
+    // Answers depend on the caller and hold tokens, and a seat map is old at once.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Why a request was not given to GraphQL: its status is the same for both media types.
+pub struct Refusal {
+    status: StatusCode,
+    code: ErrorCode,
+    message: String,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+impl Refusal {
+    /// A refusal without a header of its own.
+    pub fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            header: None,
+        }
+    }
+
+    /// What was sent is no GraphQL request.
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, ErrorCode::BadRequest, message)
+    }
+
+    /// The method cannot do what was asked; these can.
+    pub fn method(allowed: &'static str, message: &'static str) -> Self {
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        Self::new(status, ErrorCode::MethodNotAllowed, message)
+            .with_header(ALLOW, HeaderValue::from_static(allowed))
+    }
+
+    /// The body has more bytes than are read.
+    pub fn too_large(largest: usize) -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorCode::PayloadTooLarge,
+            format!("the body is larger than {largest} bytes"),
+        )
+    }
+
+    /// The operation broke while it ran.
+    pub fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            ErrorCode::InternalServerError,
+            "the server failed to run the operation",
+        )
+    }
+
+    /// The same, and its response says more in a header.
+    pub fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
+        Self {
+            header: Some((name, value)),
+            ..self
+        }
+    }
+
+    /// The refusal as the client reads it.
+    pub fn into_response(self, media_type: MediaType) -> Response {
+        let answer = Answer::refused(coded(self.code, self.message));
+        let mut response = write_answer(self.status, media_type, &answer);
+        response.headers_mut().extend(self.header);
+        response
+    }
+}

@@ -1,0 +1,192 @@
+//! What an HTTP request asks GraphQL for, by POST or by GET, whichever way it is answered.
+//!
+//! It owns the credential, the limit on bodies, and where the parameters are. It must
+//! never run anything, let a mutation through that came by GET, or accept a body that a
+//! foreign page could send without being asked.
+
+use std::time::Duration;
+
+use async_graphql::ServerError;
+use async_graphql::parser::types::OperationType;
+use axum::body::{Body, BodyDataStream, Bytes};
+use axum::extract::{Query, Request};
+use axum::http::header::WWW_AUTHENTICATE;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use futures_util::StreamExt;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::graphql_errors::ErrorCode;
+use super::graphql_http_answer::Refusal;
+use super::graphql_request::{Operation, Parameters, kind_of};
+use super::media_type::is_json_body;
+use super::observe::note_operation;
+use crate::auth::Authenticator;
+use crate::model::Caller;
+
+/// Largest body that is read from anybody.
+const LARGEST_BODY: usize = 1024 * 1024;
+/// Largest body that is read from staff: a seating plan of 200,000 seats.
+const LARGEST_STAFF_BODY: usize = 64 * 1024 * 1024;
+/// Most that is read, and thrown away, of a body that is too large.
+const MOST_DISCARDED: usize = 16 * 1024 * 1024;
+/// Longest that is waited for it.
+const LONGEST_DISCARD: Duration = Duration::from_secs(5);
+
+/// Reads the operation that a request asks for.
+///
+/// The inner error is that of a document in which no operation was found: the request is
+/// good HTTP, and its answer one of GraphQL.
+///
+/// # Errors
+/// When the request cannot be given to GraphQL.
+pub async fn read_operation(
+    authenticator: &Authenticator,
+    request: Request,
+) -> Result<Result<Operation, ServerError>, Refusal> {
+    let (parts, body) = request.into_parts();
+    let caller = authenticate(authenticator, &parts.headers)?;
+    let parameters = if parts.method == Method::GET {
+        parameters_of_url(&parts.uri)?
+    } else if parts.method == Method::POST {
+        if !is_json_body(&parts.headers) {
+            return Err(Refusal::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                ErrorCode::UnsupportedMediaType,
+                "the body must be JSON, with `Content-Type: application/json`",
+            ));
+        }
+        let largest = if caller.is_staff() {
+            LARGEST_STAFF_BODY
+        } else {
+            LARGEST_BODY
+        };
+        parameters_of_body(&read_body(&parts.headers, body, largest).await?)?
+    } else {
+        return Err(Refusal::method("GET, POST", "use GET or POST"));
+    };
+    let operation = match Operation::prepare(parameters, caller) {
+        Ok(operation) => operation,
+        Err(error) => return Ok(Err(error)),
+    };
+    note_operation(operation.kind, operation.name.as_deref());
+    if operation.kind == OperationType::Mutation && parts.method == Method::GET {
+        return Err(Refusal::method("POST", "a mutation must be sent by POST"));
+    }
+    Ok(Ok(operation))
+}
+
+/// The text of the `Authorization` header, if there is one that can be read.
+pub fn authorization(headers: &HeaderMap) -> Option<&str> {
+    // Bytes that are not text become an empty credential, which no authenticator
+    // takes: a header that cannot be read must not make an anonymous caller.
+    headers
+        .get(header::AUTHORIZATION)
+        .map(|value| value.to_str().unwrap_or_default())
+}
+
+fn authenticate(authenticator: &Authenticator, headers: &HeaderMap) -> Result<Caller, Refusal> {
+    authenticator
+        .authenticate(authorization(headers))
+        .map_err(|error| {
+            Refusal::new(
+                StatusCode::UNAUTHORIZED,
+                ErrorCode::Unauthenticated,
+                error.to_string(),
+            )
+            .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+        })
+}
+
+/// The parameters as a URL has them: objects are JSON in a string.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UrlParameters {
+    query: Option<String>,
+    operation_name: Option<String>,
+    variables: Option<String>,
+    extensions: Option<String>,
+}
+
+fn parameters_of_url(uri: &Uri) -> Result<Parameters, Refusal> {
+    let Query(url) = Query::<UrlParameters>::try_from_uri(uri)
+        .map_err(|error| Refusal::bad_request(error.body_text()))?;
+    let mut object = Map::new();
+    // An empty parameter is the same as none, as the specification has it for the name.
+    let texts = [("query", url.query), ("operationName", url.operation_name)];
+    for (name, text) in texts {
+        if let Some(text) = text.filter(|text| !text.is_empty()) {
+            object.insert(name.to_owned(), Value::String(text));
+        }
+    }
+    let objects = [("variables", url.variables), ("extensions", url.extensions)];
+    for (name, text) in objects {
+        if let Some(text) = text.filter(|text| !text.is_empty()) {
+            let value = serde_json::from_str(&text)
+                .map_err(|error| Refusal::bad_request(format!("`{name}` is not JSON: {error}")))?;
+            object.insert(name.to_owned(), value);
+        }
+    }
+    Parameters::from_object(object).map_err(|error| Refusal::bad_request(error.to_string()))
+}
+
+fn parameters_of_body(body: &[u8]) -> Result<Parameters, Refusal> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(object)) => {
+            Parameters::from_object(object).map_err(|error| Refusal::bad_request(error.to_string()))
+        }
+        Ok(Value::Array(_)) => Err(Refusal::bad_request(
+            "batches are not served: send each operation in a request of its own",
+        )),
+        Ok(other) => Err(Refusal::bad_request(format!(
+            "the body must be an object, not {}",
+            kind_of(&other)
+        ))),
+        Err(error) => Err(Refusal::bad_request(format!(
+            "the body is not JSON: {error}"
+        ))),
+    }
+}
+
+// axum limits only its own extractors, and a length that is announced need not be the
+// true one: the announced length spares a read, the count is the limit.
+async fn read_body(headers: &HeaderMap, body: Body, largest: usize) -> Result<Bytes, Refusal> {
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let mut chunks = body.into_data_stream();
+    if let Some(length) = announced.filter(|length| *length > largest) {
+        // A client that expects to be told to go on has sent nothing yet.
+        if length <= MOST_DISCARDED && !headers.contains_key(header::EXPECT) {
+            discard(chunks).await;
+        }
+        return Err(Refusal::too_large(largest));
+    }
+    let mut read = Vec::with_capacity(announced.unwrap_or_default());
+    while let Some(chunk) = chunks.next().await {
+        let chunk =
+            chunk.map_err(|_| Refusal::bad_request("the body could not be read to its end"))?;
+        if read.len() + chunk.len() > largest {
+            discard(chunks).await;
+            return Err(Refusal::too_large(largest));
+        }
+        read.extend_from_slice(&chunk);
+    }
+    Ok(read.into())
+}
+
+// A client that sends its whole body before it looks for an answer would find the
+// connection broken, and never learn why, if the rest were left unread.
+async fn discard(mut chunks: BodyDataStream) {
+    let reading = async {
+        let mut left = MOST_DISCARDED;
+        while let Some(Ok(chunk)) = chunks.next().await {
+            let Some(rest) = left.checked_sub(chunk.len()) else {
+                return;
+            };
+            left = rest;
+        }
+    };
+    // The answer is the same whether all of it came in time or not.
+    let _ = tokio::time::timeout(LONGEST_DISCARD, reading).await;
+}
