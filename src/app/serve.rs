@@ -19,7 +19,7 @@ use crate::domain::Environment;
 use crate::domain::plan_cache::PlanCache;
 use crate::feed::{Feed, FeedError};
 use crate::graphql::{self, Services, Watching};
-use crate::http::{self, GraphqlState, SocketLimits, WrittenAnswer};
+use crate::http::{self, GraphqlState, SocketLimits, StreamLimits, WrittenAnswer};
 use crate::model::causes::in_full;
 use secrecy::SecretString;
 use std::io;
@@ -156,6 +156,7 @@ async fn start(
         secret: secret.clone(),
         demo: !server.no_demo && (server.demo || storage.data_dir.is_some()),
         sockets: SocketLimits::default(),
+        streams: StreamLimits::default(),
         concurrency: storage_settings.database.concurrency,
         feed: feed.clone(),
     };
@@ -194,6 +195,8 @@ pub struct Setup {
     pub demo: bool,
     /// What one WebSocket may use.
     pub sockets: SocketLimits,
+    /// What one event stream may use, and how long a client may take nothing of any answer.
+    pub streams: StreamLimits,
     /// How two who want the same seat are kept apart.
     pub concurrency: Concurrency,
     /// How live maps are kept.
@@ -224,6 +227,7 @@ impl Running {
             secret,
             demo,
             sockets,
+            streams,
             concurrency,
             feed,
         } = setup;
@@ -253,16 +257,18 @@ impl Running {
         background.spawn("sweeper", sweeper::run(services.clone()));
         background.spawn("pruner", pruner::run(database.clone()));
         let schema = graphql::schema(services.clone());
+        let send_timeout = streams.send_timeout;
         let state = GraphqlState {
             watching: Watching::new(schema.clone(), WrittenAnswer::new),
             schema,
             authenticator,
             sockets,
+            streams,
             shutdown: shutdown.clone(),
             tracker: tasks.clone(),
         };
         let router = http::router(state, database);
-        let serving = http::serve(listener, router, shutdown.clone());
+        let serving = http::serve(listener, router, send_timeout, shutdown.clone());
         background.spawn("HTTP server", tasks.track_future(serving));
         Ok(Self {
             address,
@@ -278,7 +284,7 @@ impl Running {
         self.background.ended().await
     }
 
-    /// Takes no new requests, closes the sockets, and waits for what runs, but
+    /// Takes no new requests, closes the sockets and streams, and waits for what runs, but
     /// no longer than `timeout`.
     pub async fn stop(self, timeout: Duration) {
         self.shutdown.cancel();

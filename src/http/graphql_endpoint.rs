@@ -1,8 +1,8 @@
-//! The `/graphql` path: what its handlers share, and which of them gets a request.
+//! The paths of GraphQL: what their handlers share, and which of them gets a request.
 //!
-//! It owns the state of the GraphQL transports and the choice between HTTP and
-//! WebSocket. It must never read a body or a document; that is the work of
-//! [`graphql_over_http`] and [`websocket`].
+//! It owns the state of the GraphQL transports and the choice between them. It must never
+//! read a body or a document; that is the work of [`graphql_over_http`], [`websocket`] and
+//! [`event_stream`].
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -15,13 +15,17 @@ use tokio_util::task::TaskTracker;
 
 use super::graphql_answer::WrittenAnswer;
 use super::graphql_request::Operation;
+use super::event_stream::StreamLimits;
 use super::websocket::SocketLimits;
-use super::{graphql_over_http, websocket};
+use super::{event_stream, graphql_over_http, websocket};
 use crate::auth::Authenticator;
 use crate::graphql::{Subscriber, UsherSchema, Watching};
 
-/// The one path of queries, mutations and subscriptions.
+/// The path of queries, mutations and subscriptions.
 pub const GRAPHQL_PATH: &str = "/graphql";
+
+/// The path of the same, answered with a stream of events.
+const EVENT_STREAM_PATH: &str = "/graphql/stream";
 
 /// What every GraphQL transport needs to run an operation.
 #[derive(Clone)]
@@ -34,9 +38,11 @@ pub struct GraphqlState {
     pub authenticator: Authenticator,
     /// What one WebSocket connection may use.
     pub sockets: SocketLimits,
+    /// What one event stream may use.
+    pub streams: StreamLimits,
     /// Cancelled once, when the server is to stop.
     pub shutdown: CancellationToken,
-    /// Counts the mutations and sockets that the server waits for before it exits.
+    /// Counts the mutations, sockets and event streams that the server waits for before it exits.
     pub tracker: TaskTracker,
 }
 
@@ -54,12 +60,14 @@ impl GraphqlState {
 }
 
 /// The routes of [`GRAPHQL_PATH`], with their state in them.
+/// The routes of GraphQL, with their state in them.
 pub fn routes<Outer>(state: GraphqlState) -> Router<Outer>
 where
     Outer: Clone + Send + Sync + 'static,
 {
     Router::new()
         .route(GRAPHQL_PATH, any(dispatch))
+        .route(EVENT_STREAM_PATH, any(event_stream::respond))
         .with_state(state)
 }
 

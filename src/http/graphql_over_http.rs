@@ -42,7 +42,8 @@ async fn answer(state: &GraphqlState, request: Request) -> Result<Answer, Refusa
             StatusCode::BAD_REQUEST,
             ErrorCode::SubscriptionNotSupported,
             "a subscription needs a connection that stays open: open a WebSocket on this \
-             path with the subprotocol graphql-transport-ws",
+             path with the subprotocol graphql-transport-ws, or an event stream on \
+             /graphql/stream",
         )),
         OperationType::Mutation | OperationType::Query => execute(state, operation).await,
     }

@@ -22,13 +22,7 @@ impl MediaType {
     /// Who names no preference gets `application/json`: the clients that know the
     /// other one ask for it.
     pub fn negotiate(headers: &HeaderMap) -> Option<Self> {
-        let mut ranges = headers
-            .get_all(ACCEPT)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .filter(|range| !range.trim().is_empty())
-            .peekable();
+        let mut ranges = written_ranges(headers).peekable();
         if ranges.peek().is_none() {
             return Some(Self::Json);
         }
@@ -67,6 +61,18 @@ impl MediaType {
     }
 }
 
+/// Whether a client with these headers takes `text/event-stream`, and says so by its name.
+///
+/// A wildcard is no sign that the client can read events as they come.
+pub fn accepts_event_stream(headers: &HeaderMap) -> bool {
+    written_ranges(headers)
+        .filter_map(AcceptRange::parse)
+        .any(|range| {
+            let is_text = range.kind.eq_ignore_ascii_case("text");
+            is_text && range.subtype.eq_ignore_ascii_case("event-stream") && range.weight > 0.0
+        })
+}
+
 /// Whether the body claims to be JSON in UTF-8.
 ///
 /// Forms, multipart and plain text are what a page of another origin can send without
@@ -90,6 +96,16 @@ const EXACT: u8 = 2;
 struct Match {
     specificity: u8,
     weight: f32,
+}
+
+/// The ranges of `Accept` as the client wrote them.
+fn written_ranges(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    headers
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter(|range| !range.trim().is_empty())
 }
 
 struct AcceptRange<'header> {
@@ -198,6 +214,21 @@ mod tests {
         assert_eq!(negotiate("application/json;q=0"), None);
         assert_eq!(negotiate("application/json; charset=iso-8859-1"), None);
         assert_eq!(negotiate("nonsense"), None);
+    }
+
+    #[test]
+    fn an_event_stream_is_asked_for_by_name() {
+        let accepts = |accept: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT, HeaderValue::from_static(accept));
+            accepts_event_stream(&headers)
+        };
+        assert!(accepts("text/event-stream"));
+        assert!(accepts("application/json, Text/Event-Stream;q=0.5"));
+        assert!(!accepts("text/event-stream;q=0"));
+        assert!(!accepts("application/event-stream"));
+        assert!(!accepts("text/*, */*"));
+        assert!(!accepts_event_stream(&HeaderMap::new()));
     }
 
     #[test]

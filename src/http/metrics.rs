@@ -114,6 +114,10 @@ fn describe() {
     describe_counter!(
         "usher_watchers_fell_behind_total",
         "Watchers so slow that they got a whole map instead of what they had missed."
+    describe_gauge!("usher_event_streams", "Open streams of Server-Sent Events.");
+    describe_counter!(
+        "usher_event_streams_closed_total",
+        "Streams of Server-Sent Events that ended, by reason."
     );
     describe_gauge!("usher_database_connections", "Connections of the pool.");
     describe_gauge!(
@@ -137,4 +141,5 @@ fn describe() {
     }
     gauge!("usher_websocket_connections").set(0.0);
     gauge!("usher_websocket_operations").set(0.0);
+    gauge!("usher_event_streams").set(0.0);
 }

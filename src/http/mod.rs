@@ -2,6 +2,7 @@
 //! operations to the schema, writes answers. Knows nothing of seats.
 
 mod assets;
+mod event_stream;
 mod graphql_answer;
 mod graphql_endpoint;
 mod graphql_errors;
@@ -10,6 +11,7 @@ mod graphql_http_request;
 mod graphql_over_http;
 mod graphql_request;
 mod health;
+mod listener;
 mod media_type;
 pub mod metrics;
 mod observe;
@@ -17,6 +19,7 @@ mod request_id;
 mod websocket;
 
 pub use graphql_answer::WrittenAnswer;
+pub use event_stream::StreamLimits;
 pub use graphql_endpoint::GraphqlState;
 pub use websocket::SocketLimits;
 
@@ -28,7 +31,9 @@ use axum::http::header::{
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{from_fn, map_request};
 use axum::routing::get;
+use listener::{Client, ImpatientListener};
 use request_id::REQUEST_ID;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
@@ -75,11 +80,21 @@ fn header(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<Heade
 }
 
 /// Answers what comes in on `listener` until `shutdown` is cancelled, and then
-/// until the last request is answered.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
-    let served = axum::serve(listener, router)
-        .with_graceful_shutdown(shutdown.cancelled_owned())
-        .await;
+/// until the last request is answered. A client that takes nothing for `send_timeout` of
+/// what is sent to it has its connection cut.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    send_timeout: Duration,
+    shutdown: CancellationToken,
+) {
+    let listener = ImpatientListener::new(listener, send_timeout);
+    let served = axum::serve(
+        listener,
+        router.into_make_service_with_connect_info::<Client>(),
+    )
+    .with_graceful_shutdown(shutdown.cancelled_owned())
+    .await;
     if let Err(error) = served {
         tracing::error!(%error, "the server has stopped");
     }

@@ -29,4 +29,5 @@ mod records;
 mod sale;
 mod schema;
 mod seat_rules;
+mod server_sent_events;
 mod websocket_protocol;

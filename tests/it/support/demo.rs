@@ -5,7 +5,7 @@ use crate::support::{House, PATIENCE};
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use usher::app::serve::{Running, Setup};
-use usher::http::SocketLimits;
+use usher::http::{SocketLimits, StreamLimits};
 
 impl House {
     /// A house with three events on sale, as the first start of usher makes them.
@@ -17,6 +17,7 @@ impl House {
             secret: None::<SecretString>,
             demo: true,
             sockets: SocketLimits::default(),
+            streams: StreamLimits::default(),
             concurrency: concurrency(),
             feed: feed_settings(),
         };

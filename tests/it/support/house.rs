@@ -14,10 +14,13 @@ use usher::app::serve::{Running, Setup};
 use usher::auth::mint;
 use usher::config::{Concurrency, DatabaseSettings, FeedSettings};
 use usher::db::Database;
-use usher::http::SocketLimits;
+use usher::http::{SocketLimits, StreamLimits};
 use usher::model::Role;
 
 const SECRET: &str = "a secret that only the tests know, 32+";
+
+/// What connections may use.
+type Limits = (SocketLimits, StreamLimits);
 
 /// A server on a database of its own.
 pub struct House {
@@ -63,18 +66,25 @@ impl House {
 
     /// A house whose sockets have these limits.
     pub async fn open_with(sockets: SocketLimits) -> Self {
-        Self::open_with_both(sockets, settings()).await
+        let limits = (sockets, StreamLimits::default());
+        Self::open_with_all(limits, settings()).await
+    }
+
+    /// A house whose event streams have these limits.
+    pub async fn open_with_streams(streams: StreamLimits) -> Self {
+        let limits = (SocketLimits::default(), streams);
+        Self::open_with_all(limits, settings()).await
     }
 
     /// A house that treats its database so.
     pub async fn open_with_settings(settings: DatabaseSettings) -> Self {
-        Self::open_with_both(SocketLimits::default(), settings).await
+        Self::open_with_all(Limits::default(), settings).await
     }
 
-    async fn open_with_both(sockets: SocketLimits, settings: DatabaseSettings) -> Self {
+    async fn open_with_all(limits: Limits, settings: DatabaseSettings) -> Self {
         let cluster = Cluster::shared();
         let database_url = cluster.migrated_database().await;
-        Self::on(cluster, database_url, sockets, settings).await
+        Self::on(cluster, database_url, limits, settings).await
     }
 
     /// Another server on the same database: a replica.
@@ -95,13 +105,13 @@ impl House {
     async fn replica_of(&self, database_url: &str, settings: DatabaseSettings) -> Self {
         let cluster = Arc::clone(&self.cluster);
         let database_url = database_url.to_owned();
-        Self::on(cluster, database_url, SocketLimits::default(), settings).await
+        Self::on(cluster, database_url, Limits::default(), settings).await
     }
 
     async fn on(
         cluster: Arc<Cluster>,
         database_url: String,
-        sockets: SocketLimits,
+        (sockets, streams): Limits,
         settings: DatabaseSettings,
     ) -> Self {
         let database = Database::open(database_url.clone().into(), settings)
@@ -114,6 +124,7 @@ impl House {
             secret,
             demo: false,
             sockets,
+            streams,
             concurrency: concurrency(),
             feed: feed_settings(),
         };

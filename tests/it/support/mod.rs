@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod cut;
 pub mod demo;
 pub mod digest;
+pub mod event_stream;
 pub mod house;
 pub mod lock;
 pub mod node;

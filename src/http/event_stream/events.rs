@@ -1,0 +1,41 @@
+//! The words of the protocol, as bytes.
+//!
+//! It owns the format of events. It must never send, wait, or know what a GraphQL
+//! operation does. Events have no `id`: `Last-Event-ID` is not part of the protocol, and a
+//! client that comes back says in its variables where it was.
+
+use crate::http::graphql_answer::Answer;
+use axum::body::Bytes;
+
+/// A comment, which every client passes over: the stream is still there.
+pub const KEEP_ALIVE: Bytes = Bytes::from_static(b":\n\n");
+
+/// The end: nothing more of the operation follows. The empty data is for a browser's
+/// `EventSource`, which passes over events without any.
+pub const COMPLETE: Bytes = Bytes::from_static(b"event: complete\ndata: \n\n");
+
+/// One answer of the operation. JSON has its line breaks escaped, so it is one line.
+///
+/// # Errors
+/// When the answer cannot be written as JSON.
+pub fn next(answer: &Answer) -> Result<Bytes, serde_json::Error> {
+    let mut event = b"event: next\ndata: ".to_vec();
+    serde_json::to_writer(&mut event, answer)?;
+    event.extend_from_slice(b"\n\n");
+    Ok(event.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use async_graphql::{Response, Value};
+
+    #[test]
+    fn an_answer_is_one_line_of_data() {
+        let answer = Answer::new(Response::new(Value::from("one\r\ntwo")));
+        assert_eq!(
+            next(&answer).unwrap(),
+            "event: next\ndata: {\"data\":\"one\\r\\ntwo\"}\n\n"
+        );
+    }
+}

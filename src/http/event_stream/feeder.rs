@@ -1,0 +1,328 @@
+//! Runs the operation of one stream, and hands on what it answers.
+//!
+//! It owns the order of events, the sign of life in between, and how a stream ends. It
+//! must never hold an event that the queue has no room for.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use async_graphql::parser::types::OperationType;
+use async_graphql::{Name, ServerError};
+use axum::body::Bytes;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{FutureExt, Stream, StreamExt};
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::{StreamLimits, events};
+use crate::http::graphql_answer::Answer;
+use crate::http::graphql_endpoint::GraphqlState;
+use crate::http::graphql_errors::{ErrorCode, coded};
+use crate::http::graphql_request::{Operation, run_to_the_end};
+use crate::http::listener::Client;
+use crate::http::observe::{milliseconds, shortened};
+
+/// How a stream came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// The operation came to its own end, and the client is told so.
+    Completed,
+    /// The operation broke, and the client is told so.
+    Failed,
+    /// The server stops. The client is told nothing: it is to come back.
+    ServerStopped,
+    /// The client is gone, or wants no more.
+    ClientLeft,
+    /// The client took nothing for too long.
+    NotReading,
+}
+
+impl Ending {
+    /// The reason in the metrics.
+    fn label(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::ServerStopped => "server_stopped",
+            Self::ClientLeft => "client_left",
+            Self::NotReading => "not_reading",
+        }
+    }
+}
+
+/// Why no more answers can be handed on.
+enum Broken {
+    /// Nobody takes events any more.
+    QueueClosed,
+    /// There is no answer, or it cannot be written.
+    Operation,
+}
+
+/// What feeds one stream.
+pub struct Feeder {
+    /// The operation, or why there is none; taken when it begins.
+    operation: Option<Result<Operation, ServerError>>,
+    kind: Option<OperationType>,
+    name: Option<Name>,
+    began: Instant,
+    queue: mpsc::Sender<Bytes>,
+    client: Client,
+    keep_alive: Duration,
+    /// The code of the first error that the client was told.
+    first_error: Option<String>,
+    ending: Ending,
+}
+
+/// However it ends; also when the server is in too much of a hurry to wait for it.
+impl Drop for Feeder {
+    fn drop(&mut self) {
+        metrics::counter!("usher_event_streams_closed_total", "reason" => self.ending.label())
+            .increment(1);
+        metrics::gauge!("usher_event_streams").decrement(1.0);
+        // The words of an operation on a WebSocket, so that one search finds both.
+        tracing::info!(
+            operation = self.kind.map(tracing::field::display),
+            operation_name = self.name.as_deref().map(shortened),
+            error_code = self.first_error.as_deref().map(shortened),
+            elapsed_ms = milliseconds(self.began.elapsed()),
+            "ended"
+        );
+    }
+}
+
+impl Feeder {
+    /// Feeds `queue` with what the operation answers, or with why there is none.
+    pub fn new(
+        operation: Result<Operation, ServerError>,
+        queue: mpsc::Sender<Bytes>,
+        client: Client,
+        limits: &StreamLimits,
+    ) -> Self {
+        metrics::gauge!("usher_event_streams").increment(1.0);
+        let known = operation.as_ref().ok();
+        Self {
+            kind: known.map(|operation| operation.kind),
+            name: known.and_then(|operation| operation.name.clone()),
+            operation: Some(operation),
+            began: Instant::now(),
+            queue,
+            client,
+            keep_alive: limits.keep_alive.max(Duration::from_millis(1)),
+            first_error: None,
+            ending: Ending::ServerStopped,
+        }
+    }
+
+    /// Runs until the last event is handed on or nobody is there to take one.
+    pub async fn run(mut self, state: GraphqlState) {
+        let Some(operation) = self.operation.take() else {
+            return;
+        };
+        // Queries and mutations come to their end, although the server stops.
+        let stopping = match self.kind {
+            Some(OperationType::Subscription) => state.shutdown.clone(),
+            _ => CancellationToken::new(),
+        };
+        let answers = match operation {
+            Ok(operation) => answers(&state, operation),
+            // The protocol wants it inside a stream: of any other answer a browser's
+            // `EventSource` would tell no more than that it failed.
+            Err(error) => stream::once(async { Ok(Answer::refused(error)) }).boxed(),
+        };
+        let feeding = self.feed(answers, &stopping);
+        let ending = stopping.run_until_cancelled(feeding).await;
+        self.ending = ending.unwrap_or(Ending::ServerStopped);
+    }
+
+    async fn feed(
+        &mut self,
+        answers: impl Stream<Item = Result<Answer, Broken>>,
+        stopping: &CancellationToken,
+    ) -> Ending {
+        // A resolver that panics must cost its operation, not leave the client waiting.
+        let handed_on = AssertUnwindSafe(self.hand_on(answers)).catch_unwind().await;
+        let ended = match handed_on {
+            // What is watched may end with the server. A `complete` would tell the client
+            // that there is nothing to come back for.
+            Ok(Ok(())) if stopping.is_cancelled() => return Ending::ServerStopped,
+            Ok(Ok(())) => self.complete().await.map(|()| Ending::Completed),
+            Ok(Err(Broken::QueueClosed)) => Err(Broken::QueueClosed),
+            Ok(Err(Broken::Operation)) | Err(_) => self.fail().await.map(|()| Ending::Failed),
+        };
+        match ended {
+            Ok(ending) => ending,
+            Err(Broken::Operation) => Ending::Failed,
+            Err(Broken::QueueClosed) if self.client.has_stalled() => Ending::NotReading,
+            Err(Broken::QueueClosed) => Ending::ClientLeft,
+        }
+    }
+
+    async fn hand_on(
+        &mut self,
+        answers: impl Stream<Item = Result<Answer, Broken>>,
+    ) -> Result<(), Broken> {
+        // Some browsers do not tell a page of an answer before they see some of its body.
+        self.send(|| Ok(events::KEEP_ALIVE)).await?;
+        let mut answers = pin!(answers);
+        loop {
+            let answer = tokio::select! {
+                biased;
+                () = self.queue.closed() => return Err(Broken::QueueClosed),
+                answer = answers.next() => answer,
+                () = sleep(self.keep_alive) => {
+                    // Where there is no room, there is something else to be sent.
+                    let _ = self.queue.try_send(events::KEEP_ALIVE);
+                    continue;
+                }
+            };
+            let Some(answer) = answer.transpose()? else {
+                return Ok(());
+            };
+            if self.first_error.is_none() {
+                self.first_error = answer.first_error_code().map(str::to_owned);
+            }
+            self.send(|| events::next(&answer)).await?;
+            if !answer.was_executed() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn complete(&self) -> Result<(), Broken> {
+        self.send(|| Ok(events::COMPLETE)).await
+    }
+
+    async fn fail(&mut self) -> Result<(), Broken> {
+        let code = ErrorCode::InternalServerError;
+        let answer = Answer::refused(coded(code, "the server failed to run the operation"));
+        self.first_error = Some(code.name().to_owned());
+        self.send(|| events::next(&answer)).await?;
+        self.complete().await
+    }
+
+    // Waits for space first and writes the JSON then: what waits is one value.
+    async fn send(
+        &self,
+        write: impl FnOnce() -> Result<Bytes, serde_json::Error>,
+    ) -> Result<(), Broken> {
+        let space = self.queue.reserve().await;
+        let space = space.map_err(|_| Broken::QueueClosed)?;
+        let event = write().map_err(|error| {
+            tracing::error!(%error, "an answer could not be written as JSON");
+            Broken::Operation
+        })?;
+        space.send(event);
+        Ok(())
+    }
+}
+
+/// What an operation answers, one after the other: the one place in which the operation of
+/// a stream meets the schema.
+fn answers(
+    state: &GraphqlState,
+    operation: Operation,
+) -> BoxStream<'static, Result<Answer, Broken>> {
+    let schema = state.schema.clone();
+    match operation.kind {
+        OperationType::Subscription => schema
+            .execute_stream(operation.request)
+            .map(|response| Ok(Answer::new(response)))
+            .boxed(),
+        // Whoever leaves, as over plain HTTP.
+        OperationType::Query | OperationType::Mutation => {
+            let tracker = state.tracker.clone();
+            let work = async move { Answer::new(schema.execute(operation.request).await) };
+            let answer = async move {
+                run_to_the_end(&tracker, work)
+                    .await
+                    .ok_or(Broken::Operation)
+            };
+            stream::once(answer).boxed()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use async_graphql::{Response, Value};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn feeder(queue: mpsc::Sender<Bytes>) -> Feeder {
+        let nothing = Err(ServerError::new("not looked at", None));
+        Feeder::new(nothing, queue, Client::default(), &StreamLimits::default())
+    }
+
+    fn answer() -> Answer {
+        Answer::new(Response::new(Value::from(1)))
+    }
+
+    async fn texts(mut events: mpsc::Receiver<Bytes>) -> Vec<String> {
+        let mut texts = Vec::new();
+        while let Some(event) = events.recv().await {
+            texts.push(String::from_utf8(event.to_vec()).unwrap());
+        }
+        texts
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_and_the_end() {
+        let (queue, events) = mpsc::channel(4);
+        let answers = stream::iter(0..2).map(|number| {
+            assert_eq!(number, 0, "a resolver breaks");
+            Ok(answer())
+        });
+        let feeding = async {
+            let running = CancellationToken::new();
+            feeder(queue).feed(answers, &running).await
+        };
+        let (ending, texts) = tokio::join!(feeding, texts(events));
+        assert_eq!(ending, Ending::Failed);
+        assert_eq!(texts[..2], [":\n\n", "event: next\ndata: {\"data\":1}\n\n"]);
+        assert!(texts[2].starts_with("event: next\ndata: {\"errors\":["));
+        assert!(texts[2].contains("INTERNAL_SERVER_ERROR"), "{texts:?}");
+        assert_eq!(texts[3..], ["event: complete\ndata: \n\n"]);
+    }
+
+    #[tokio::test]
+    async fn who_takes_nothing_has_nothing_made() {
+        let (queue, events) = mpsc::channel(3);
+        let made = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&made);
+        let answers = stream::repeat_with(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Ok(answer())
+        });
+        let feeding = tokio::spawn(async move {
+            let running = CancellationToken::new();
+            feeder(queue).feed(answers, &running).await
+        });
+        // A task that could go on would do so in one of many turns.
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+        // A comment and two answers wait, and one has no room.
+        assert_eq!(made.load(Ordering::Relaxed), 3);
+        assert!(!feeding.is_finished());
+        drop(events);
+        assert_eq!(feeding.await.unwrap(), Ending::ClientLeft);
+    }
+
+    #[tokio::test]
+    async fn an_end_that_comes_with_the_servers_is_not_told() {
+        let (queue, events) = mpsc::channel(4);
+        let stopping = CancellationToken::new();
+        stopping.cancel();
+        let feeding = async {
+            feeder(queue)
+                .feed(stream::iter([Ok(answer())]), &stopping)
+                .await
+        };
+        let (ending, texts) = tokio::join!(feeding, texts(events));
+        assert_eq!(ending, Ending::ServerStopped);
+        assert_eq!(texts.len(), 2, "{texts:?}");
+    }
+}

@@ -1,0 +1,191 @@
+//! The connections of the server, and what becomes of one whose client reads nothing.
+//!
+//! It owns the time that a client may leave bytes untaken. hyper waits for it without a
+//! limit, asks a body for nothing more meanwhile, and so could not be told by the body
+//! either that it is time to give up. It must never look at the bytes.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Sleep, sleep};
+
+/// Accepts connections that are cut when nothing can be sent on them for a time.
+pub struct ImpatientListener {
+    listener: TcpListener,
+    send_timeout: Duration,
+}
+
+impl ImpatientListener {
+    /// Accepts what comes in on `listener`.
+    pub fn new(listener: TcpListener, send_timeout: Duration) -> Self {
+        Self {
+            listener,
+            send_timeout,
+        }
+    }
+}
+
+impl Listener for ImpatientListener {
+    type Io = ImpatientStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (ImpatientStream, SocketAddr) {
+        // axum's own, which knows the errors after which it is worth going on.
+        let (stream, address) = Listener::accept(&mut self.listener).await;
+        let stream = ImpatientStream {
+            stream,
+            send_timeout: self.send_timeout,
+            deadline: None,
+            client: Client::default(),
+        };
+        (stream, address)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
+/// What a handler can learn of the client at the other end, by the extension
+/// `ConnectInfo<Client>`.
+#[derive(Clone, Debug, Default)]
+pub struct Client {
+    has_stalled: Arc<AtomicBool>,
+}
+
+impl Client {
+    /// Whether the connection was cut because the client took nothing for too long.
+    pub fn has_stalled(&self) -> bool {
+        self.has_stalled.load(Ordering::Relaxed)
+    }
+}
+
+impl Connected<IncomingStream<'_, ImpatientListener>> for Client {
+    fn connect_info(stream: IncomingStream<'_, ImpatientListener>) -> Self {
+        stream.io().client.clone()
+    }
+}
+
+/// A connection that fails when nothing can be sent on it for a time.
+pub struct ImpatientStream {
+    stream: TcpStream,
+    send_timeout: Duration,
+    /// Set while there is something to send and no room for it.
+    deadline: Option<Pin<Box<Sleep>>>,
+    client: Client,
+}
+
+impl ImpatientStream {
+    fn in_time(
+        &mut self,
+        context: &mut Context<'_>,
+        sent: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if sent.is_ready() {
+            self.deadline = None;
+            return sent;
+        }
+        let deadline = self
+            .deadline
+            .get_or_insert_with(|| Box::pin(sleep(self.send_timeout)));
+        ready!(deadline.as_mut().poll(context));
+        self.client.has_stalled.store(true, Ordering::Relaxed);
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for ImpatientStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for ImpatientStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let sent = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.in_time(context, sent)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let sent = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.in_time(context, sent)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::time::timeout;
+
+    const LONG: Duration = Duration::from_mins(1);
+
+    async fn connected(send_timeout: Duration) -> (ImpatientStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await;
+        let mut listener = ImpatientListener::new(listener, send_timeout);
+        let (server, _) = listener.accept().await;
+        (server, client.unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_nothing_is_given_up() {
+        let (mut server, _client) = connected(Duration::from_millis(50)).await;
+        let known = server.client.clone();
+        let bytes = vec![0; 65_536];
+        let sending = async {
+            loop {
+                if let Err(error) = server.write_all(&bytes).await {
+                    return error;
+                }
+            }
+        };
+        let error = timeout(LONG, sending).await.unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(known.has_stalled());
+    }
+
+    #[tokio::test]
+    async fn a_client_with_nothing_to_take_is_not() {
+        let (mut server, mut client) = connected(Duration::ZERO).await;
+        server.write_all(b"something").await.unwrap();
+        let mut taken = [0; 9];
+        client.read_exact(&mut taken).await.unwrap();
+        client.write_all(b"and back").await.unwrap();
+        server.read_exact(&mut taken[..8]).await.unwrap();
+        assert!(!server.client.has_stalled());
+    }
+}
