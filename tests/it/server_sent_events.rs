@@ -1,7 +1,8 @@
 //! GraphQL over Server-Sent Events, read byte by byte: the order of events, and what is
-//! refused before there is a stream. Its folder has the limits, and what becomes of work
-//! when a client leaves or the server stops.
+//! refused before there is a stream. Its folder has the limits, what becomes of work when
+//! a client leaves or the server stops, and the clients from npm.
 
+mod clients;
 mod limits;
 mod work;
 
