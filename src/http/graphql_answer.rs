@@ -72,7 +72,15 @@ pub struct WrittenAnswer {
 impl WrittenAnswer {
     /// The answer of the executor.
     pub fn new(response: Response) -> Self {
-        let answer = Answer::new(response);
+        Self::of(Answer::new(response))
+    }
+
+    /// The answer to a request that never reached the executor.
+    pub fn refused(error: ServerError) -> Self {
+        Self::of(Answer::refused(error))
+    }
+
+    fn of(answer: Answer) -> Self {
         let text = serde_json::to_string(&answer).unwrap_or_else(|error| {
             tracing::error!(%error, "an answer could not be written as JSON");
             "null".to_owned()

@@ -13,9 +13,9 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::event_stream::StreamLimits;
 use super::graphql_answer::WrittenAnswer;
 use super::graphql_request::Operation;
-use super::event_stream::StreamLimits;
 use super::websocket::SocketLimits;
 use super::{event_stream, graphql_over_http, websocket};
 use crate::auth::Authenticator;

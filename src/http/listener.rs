@@ -41,6 +41,10 @@ impl Listener for ImpatientListener {
     async fn accept(&mut self) -> (ImpatientStream, SocketAddr) {
         // axum's own, which knows the errors after which it is worth going on.
         let (stream, address) = Listener::accept(&mut self.listener).await;
+        // Every message is written whole: none is to wait for the acknowledgement of the last.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection cannot be told to send at once");
+        }
         let stream = ImpatientStream {
             stream,
             send_timeout: self.send_timeout,

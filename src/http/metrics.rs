@@ -114,6 +114,7 @@ fn describe() {
     describe_counter!(
         "usher_watchers_fell_behind_total",
         "Watchers so slow that they got a whole map instead of what they had missed."
+    );
     describe_gauge!("usher_event_streams", "Open streams of Server-Sent Events.");
     describe_counter!(
         "usher_event_streams_closed_total",

@@ -18,8 +18,8 @@ mod observe;
 mod request_id;
 mod websocket;
 
-pub use graphql_answer::WrittenAnswer;
 pub use event_stream::StreamLimits;
+pub use graphql_answer::WrittenAnswer;
 pub use graphql_endpoint::GraphqlState;
 pub use websocket::SocketLimits;
 

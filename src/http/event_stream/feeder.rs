@@ -5,6 +5,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_graphql::parser::types::OperationType;
@@ -17,7 +18,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{StreamLimits, events};
-use crate::http::graphql_answer::Answer;
+use crate::http::graphql_answer::WrittenAnswer;
 use crate::http::graphql_endpoint::GraphqlState;
 use crate::http::graphql_errors::{ErrorCode, coded};
 use crate::http::graphql_request::{Operation, run_to_the_end};
@@ -56,7 +57,7 @@ impl Ending {
 enum Broken {
     /// Nobody takes events any more.
     QueueClosed,
-    /// There is no answer, or it cannot be written.
+    /// There is no answer.
     Operation,
 }
 
@@ -129,7 +130,9 @@ impl Feeder {
             Ok(operation) => answers(&state, operation),
             // The protocol wants it inside a stream: of any other answer a browser's
             // `EventSource` would tell no more than that it failed.
-            Err(error) => stream::once(async { Ok(Answer::refused(error)) }).boxed(),
+            Err(error) => {
+                stream::once(async { Ok(Arc::new(WrittenAnswer::refused(error))) }).boxed()
+            }
         };
         let feeding = self.feed(answers, &stopping);
         let ending = stopping.run_until_cancelled(feeding).await;
@@ -138,7 +141,7 @@ impl Feeder {
 
     async fn feed(
         &mut self,
-        answers: impl Stream<Item = Result<Answer, Broken>>,
+        answers: impl Stream<Item = Result<Arc<WrittenAnswer>, Broken>>,
         stopping: &CancellationToken,
     ) -> Ending {
         // A resolver that panics must cost its operation, not leave the client waiting.
@@ -161,10 +164,10 @@ impl Feeder {
 
     async fn hand_on(
         &mut self,
-        answers: impl Stream<Item = Result<Answer, Broken>>,
+        answers: impl Stream<Item = Result<Arc<WrittenAnswer>, Broken>>,
     ) -> Result<(), Broken> {
         // Some browsers do not tell a page of an answer before they see some of its body.
-        self.send(|| Ok(events::KEEP_ALIVE)).await?;
+        self.send(|| events::KEEP_ALIVE).await?;
         let mut answers = pin!(answers);
         loop {
             let answer = tokio::select! {
@@ -177,13 +180,14 @@ impl Feeder {
                     continue;
                 }
             };
-            let Some(answer) = answer.transpose()? else {
+            let Some(written) = answer.transpose()? else {
                 return Ok(());
             };
+            let answer = &written.answer;
             if self.first_error.is_none() {
                 self.first_error = answer.first_error_code().map(str::to_owned);
             }
-            self.send(|| events::next(&answer)).await?;
+            self.send(|| events::next(&written)).await?;
             if !answer.was_executed() {
                 return Ok(());
             }
@@ -191,29 +195,21 @@ impl Feeder {
     }
 
     async fn complete(&self) -> Result<(), Broken> {
-        self.send(|| Ok(events::COMPLETE)).await
+        self.send(|| events::COMPLETE).await
     }
 
     async fn fail(&mut self) -> Result<(), Broken> {
         let code = ErrorCode::InternalServerError;
-        let answer = Answer::refused(coded(code, "the server failed to run the operation"));
+        let answer = WrittenAnswer::refused(coded(code, "the server failed to run the operation"));
         self.first_error = Some(code.name().to_owned());
         self.send(|| events::next(&answer)).await?;
         self.complete().await
     }
 
-    // Waits for space first and writes the JSON then: what waits is one value.
-    async fn send(
-        &self,
-        write: impl FnOnce() -> Result<Bytes, serde_json::Error>,
-    ) -> Result<(), Broken> {
+    // Waits for space first and writes the event then: what waits is one answer.
+    async fn send(&self, write: impl FnOnce() -> Bytes) -> Result<(), Broken> {
         let space = self.queue.reserve().await;
-        let space = space.map_err(|_| Broken::QueueClosed)?;
-        let event = write().map_err(|error| {
-            tracing::error!(%error, "an answer could not be written as JSON");
-            Broken::Operation
-        })?;
-        space.send(event);
+        space.map_err(|_| Broken::QueueClosed)?.send(write());
         Ok(())
     }
 }
@@ -223,20 +219,18 @@ impl Feeder {
 fn answers(
     state: &GraphqlState,
     operation: Operation,
-) -> BoxStream<'static, Result<Answer, Broken>> {
+) -> BoxStream<'static, Result<Arc<WrittenAnswer>, Broken>> {
     let schema = state.schema.clone();
     match operation.kind {
-        OperationType::Subscription => schema
-            .execute_stream(operation.request)
-            .map(|response| Ok(Answer::new(response)))
-            .boxed(),
+        OperationType::Subscription => state.subscribe(operation).map(Ok).boxed(),
         // Whoever leaves, as over plain HTTP.
         OperationType::Query | OperationType::Mutation => {
             let tracker = state.tracker.clone();
-            let work = async move { Answer::new(schema.execute(operation.request).await) };
+            let work = async move { WrittenAnswer::new(schema.execute(operation.request).await) };
             let answer = async move {
                 run_to_the_end(&tracker, work)
                     .await
+                    .map(Arc::new)
                     .ok_or(Broken::Operation)
             };
             stream::once(answer).boxed()
@@ -248,7 +242,6 @@ fn answers(
 mod tests {
     use super::*;
     use async_graphql::{Response, Value};
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn feeder(queue: mpsc::Sender<Bytes>) -> Feeder {
@@ -256,8 +249,8 @@ mod tests {
         Feeder::new(nothing, queue, Client::default(), &StreamLimits::default())
     }
 
-    fn answer() -> Answer {
-        Answer::new(Response::new(Value::from(1)))
+    fn answer() -> Arc<WrittenAnswer> {
+        Arc::new(WrittenAnswer::new(Response::new(Value::from(1))))
     }
 
     async fn texts(mut events: mpsc::Receiver<Bytes>) -> Vec<String> {
