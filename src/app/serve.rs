@@ -19,7 +19,7 @@ use crate::domain::Environment;
 use crate::domain::plan_cache::PlanCache;
 use crate::feed::{Feed, FeedError};
 use crate::graphql::{self, Services, Watching};
-use crate::http::{self, GraphqlState, SocketLimits, StreamLimits, WrittenAnswer};
+use crate::http::{self, Draining, GraphqlState, SocketLimits, StreamLimits, WrittenAnswer};
 use crate::model::causes::in_full;
 use secrecy::SecretString;
 use std::io;
@@ -78,8 +78,9 @@ pub enum ServeError {
 /// Going on without the task would look healthy and silently publish nothing.
 ///
 /// Everything that serves is on the workers; what starts and stops it is not, so
-/// that it stops also when all of them are busy for ever. A second signal ends the
-/// waiting for what still runs.
+/// that it stops also when all of them are busy for ever. After the first signal it
+/// drains, and then it finishes what runs; a second one ends the waiting, whatever
+/// for.
 ///
 /// # Errors
 /// When something that it needs is not to be had; see [`ServeError`].
@@ -113,20 +114,26 @@ pub async fn run(
         mut running,
     } = started;
 
-    let ended: Result<(), ServeError> = tokio::select! {
+    let mut ended: Result<(), ServeError> = tokio::select! {
         signal = signals.next() => {
-            tracing::info!(signal, "stopping");
+            tracing::info!(signal, drain_delay = ?server.drain_delay, "stopping");
             Ok(())
         }
-        error = postgres_ended(&mut storage) => Err(error.into()),
-        error = running.failed() => Err(error.into()),
+        error = failed(&mut storage, &mut running) => Err(error),
     };
-    if let Err(error) = &ended {
-        // Said at once: a graceful stop may take its time.
-        tracing::error!(error = in_full(error), "stopping");
-    }
+    let leaving = async {
+        // Who cannot serve any more has no use for a delay.
+        if ended.is_ok() {
+            running.draining.begin(server.drain_delay);
+            ended = tokio::select! {
+                () = tokio::time::sleep(server.drain_delay) => Ok(()),
+                error = failed(&mut storage, &mut running) => Err(error),
+            };
+        }
+        running.stop(server.shutdown_timeout).await;
+    };
     tokio::select! {
-        () = running.stop(server.shutdown_timeout) => {}
+        () = leaving => {}
         signal = signals.next() => {
             tracing::warn!(signal, "told to stop once more: what still runs is cut off");
         }
@@ -177,6 +184,17 @@ async fn start(
     Ok(Started { storage, running })
 }
 
+/// Resolves when something ends by itself that has to run, and says so at once: a
+/// graceful stop may take its time.
+async fn failed(storage: &mut Storage, running: &mut Running) -> ServeError {
+    let error = tokio::select! {
+        error = postgres_ended(storage) => error.into(),
+        error = running.failed() => error.into(),
+    };
+    tracing::error!(error = in_full(&error), "stopping");
+    error
+}
+
 /// Resolves when the private PostgreSQL ends by itself; never without one.
 async fn postgres_ended(storage: &mut Storage) -> EmbeddedError {
     match &mut storage.embedded {
@@ -209,6 +227,8 @@ pub struct Running {
     pub address: SocketAddr,
     /// What its resolvers work with.
     pub services: Services,
+    /// Begun by whoever is about to stop it, if there is time.
+    pub draining: Draining,
     shutdown: CancellationToken,
     tasks: TaskTracker,
     /// The serving itself, which `tasks` waits for, and what ends last: changes of
@@ -248,7 +268,7 @@ impl Running {
         if demo && demo::load_into_empty(&database, &services.environment.plans).await? {
             tracing::info!("the demo halls are loaded: three events are on sale");
         }
-        let shutdown = CancellationToken::new();
+        let (draining, shutdown) = (Draining::default(), CancellationToken::new());
         let tasks = TaskTracker::new();
         let mut background = BackgroundTasks::default();
         background.spawn("feed's follower", services.feed.clone().follow());
@@ -264,6 +284,7 @@ impl Running {
             authenticator,
             sockets,
             streams,
+            draining: draining.clone(),
             shutdown: shutdown.clone(),
             tracker: tasks.clone(),
         };
@@ -273,6 +294,7 @@ impl Running {
         Ok(Self {
             address,
             services,
+            draining,
             shutdown,
             tasks,
             background,
@@ -287,6 +309,7 @@ impl Running {
     /// Takes no new requests, closes the sockets and streams, and waits for what runs, but
     /// no longer than `timeout`.
     pub async fn stop(self, timeout: Duration) {
+        self.draining.begin(Duration::ZERO);
         self.shutdown.cancel();
         self.tasks.close();
         if tokio::time::timeout(timeout, self.tasks.wait())

@@ -26,6 +26,12 @@ pub struct ServerSettings {
     #[arg(global = true, long, env = "USHER_NO_DEMO")]
     #[arg(value_parser = switch)]
     pub no_demo: bool,
+    /// How long everything is still served when the server is told to stop, while
+    /// /readyz says that it drains. Behind a load balancer: twice the time in which
+    /// that takes a server out. Sockets are closed in the second half.
+    #[arg(global = true, long, env = "USHER_DRAIN_DELAY", value_name = "TIME")]
+    #[arg(default_value = "0s", value_parser = time_or_none)]
+    pub drain_delay: Duration,
     /// How long running work may take to finish when the server is stopped.
     #[arg(
         global = true,
@@ -266,6 +272,14 @@ fn switch(text: &str) -> Result<bool, String> {
     }
 }
 
+/// A time of up to a year, or none at all.
+fn time_or_none(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Ok(Duration::ZERO),
+        _ => some_time(text),
+    }
+}
+
 /// A time of a millisecond to a year: none at all, or for ever, is a mistake.
 ///
 /// # Errors
@@ -305,6 +319,15 @@ mod tests {
             "",
         ] {
             assert!(some_time(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_delay_may_be_none_but_not_for_ever() {
+        assert_eq!(time_or_none("0s"), Ok(Duration::ZERO));
+        assert_eq!(time_or_none("10s"), Ok(Duration::from_secs(10)));
+        for bad in ["1ns", "366days", "soon", "-1s", ""] {
+            assert!(time_or_none(bad).is_err(), "{bad}");
         }
     }
 

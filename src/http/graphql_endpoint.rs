@@ -13,6 +13,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::draining::Draining;
 use super::event_stream::StreamLimits;
 use super::graphql_answer::WrittenAnswer;
 use super::graphql_request::Operation;
@@ -40,7 +41,9 @@ pub struct GraphqlState {
     pub sockets: SocketLimits,
     /// What one event stream may use.
     pub streams: StreamLimits,
-    /// Cancelled once, when the server is to stop.
+    /// Begun when the server is to stop, and is still serving.
+    pub draining: Draining,
+    /// Cancelled once, when the server stops.
     pub shutdown: CancellationToken,
     /// Counts the mutations, sockets and event streams that the server waits for before it exits.
     pub tracker: TaskTracker,

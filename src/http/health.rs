@@ -1,6 +1,7 @@
 //! Whether the process lives, and whether it can serve.
 
 use crate::db::Database;
+use crate::http::Draining;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -25,13 +26,17 @@ pub async fn healthz() -> impl IntoResponse {
 
 /// `/readyz`: 200 when requests can be served, otherwise 503 and why.
 ///
-/// A server that stops says nothing here: it refuses new connections from that moment
-/// on, which every load balancer takes for an answer, and sooner than the next check.
-/// One that needs time to send requests elsewhere must do so before it has usher
-/// stopped (Kubernetes: a pause in `preStop`). Waiting here in its stead would cost
-/// every stop those seconds, and usher cannot know how many they are.
-pub async fn readyz(State(database): State<Database>) -> impl IntoResponse {
+/// A server that is to stop says so here before anything else changes, and goes on
+/// serving for as long as the operator has said that load balancers need to notice
+/// (`USHER_DRAIN_DELAY`). Whatever the database does: who leaves is not ready.
+pub async fn readyz(
+    State(database): State<Database>,
+    State(draining): State<Draining>,
+) -> impl IntoResponse {
     let answer = |code, status| (code, Json(Answer { status }));
+    if draining.has_begun() {
+        return answer(StatusCode::SERVICE_UNAVAILABLE, "draining");
+    }
     match tokio::time::timeout(PATIENCE, ping(&database)).await {
         Ok(true) => answer(StatusCode::OK, "ready"),
         Ok(false) | Err(_) => answer(

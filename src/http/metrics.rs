@@ -70,6 +70,10 @@ fn describe() {
         "Transactions that holdSeats took."
     );
     describe_counter!("usher_lapsed_holds_total", "Holds that the sweeper ended.");
+    describe_gauge!(
+        "usher_draining",
+        "1 from the moment the server is to stop, when /readyz says so."
+    );
     describe_gauge!("usher_websocket_connections", "Open WebSocket connections.");
     describe_gauge!(
         "usher_websocket_operations",
@@ -140,6 +144,7 @@ fn describe() {
     ] {
         counter!(feed).absolute(0);
     }
+    gauge!("usher_draining").set(0.0);
     gauge!("usher_websocket_connections").set(0.0);
     gauge!("usher_websocket_operations").set(0.0);
     gauge!("usher_event_streams").set(0.0);

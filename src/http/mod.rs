@@ -2,6 +2,7 @@
 //! operations to the schema, writes answers. Knows nothing of seats.
 
 mod assets;
+mod draining;
 mod event_stream;
 mod graphql_answer;
 mod graphql_endpoint;
@@ -18,6 +19,7 @@ mod observe;
 mod request_id;
 mod websocket;
 
+pub use draining::Draining;
 pub use event_stream::StreamLimits;
 pub use graphql_answer::WrittenAnswer;
 pub use graphql_endpoint::GraphqlState;
@@ -25,11 +27,12 @@ pub use websocket::SocketLimits;
 
 use crate::db::Database;
 use axum::Router;
+use axum::extract::FromRef;
 use axum::http::header::{
     CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderName, HeaderValue};
-use axum::middleware::{from_fn, map_request};
+use axum::middleware::{from_fn, from_fn_with_state, map_request};
 use axum::routing::get;
 use listener::{Client, ImpatientListener};
 use request_id::REQUEST_ID;
@@ -48,9 +51,18 @@ const CONTENT_SECURITY: &str = "default-src 'none'; script-src 'self'; \
      style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// What the pages for operators work with.
+#[derive(Clone, FromRef)]
+struct Operations {
+    database: Database,
+    draining: Draining,
+}
+
 /// Everything that usher answers on.
 pub fn router(graphql: GraphqlState, database: Database) -> Router {
+    let draining = graphql.draining.clone();
     let layers = ServiceBuilder::new()
+        .layer(from_fn_with_state(draining.clone(), draining::part_ways))
         .layer(map_request(request_id::forget_unusable))
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
@@ -70,7 +82,7 @@ pub fn router(graphql: GraphqlState, database: Database) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(metrics::render))
-        .with_state(database)
+        .with_state(Operations { database, draining })
         .merge(graphql_endpoint::routes(graphql))
         .layer(layers)
 }

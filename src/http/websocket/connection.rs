@@ -149,6 +149,7 @@ impl Reader {
     async fn run(mut self, stream: &mut Stream, ping_sent: &Notify) -> Ending {
         let limits = self.state.sockets.clone();
         let mut init_time = pin!(sleep(limits.init_timeout));
+        let mut time_to_go = pin!(self.state.draining.clone().time_to_go());
         let mut silent_until: Option<Instant> = None;
         loop {
             // The order matters: a ping is noted before the pong that answers it, what
@@ -161,6 +162,7 @@ impl Reader {
                     silent_until = silent_until.or(deadline);
                 }
                 () = self.state.shutdown.cancelled() => return self.drain(stream).await,
+                () = &mut time_to_go => return self.drain(stream).await,
                 () = &mut init_time, if self.caller.is_none() => {
                     return Ending::Close(CloseReason::InitialisationTimeout);
                 }
