@@ -26,6 +26,7 @@ mod migrations;
 mod pages;
 mod races;
 mod records;
+mod replicas;
 mod sale;
 mod schema;
 mod seat_rules;

@@ -134,9 +134,13 @@ impl Feeder {
                 stream::once(async { Ok(Arc::new(WrittenAnswer::refused(error))) }).boxed()
             }
         };
-        let feeding = self.feed(answers, &stopping);
-        let ending = stopping.run_until_cancelled(feeding).await;
-        self.ending = ending.unwrap_or(Ending::ServerStopped);
+        let is_watched = self.kind == Some(OperationType::Subscription);
+        let ending = tokio::select! {
+            ending = self.feed(answers, &stopping) => ending,
+            () = stopping.cancelled() => Ending::ServerStopped,
+            () = state.draining.clone().time_to_go(), if is_watched => Ending::ServerStopped,
+        };
+        self.ending = ending;
     }
 
     async fn feed(

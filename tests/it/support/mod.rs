@@ -13,6 +13,7 @@ pub mod lock;
 pub mod node;
 pub mod peer;
 pub mod program;
+pub mod proxy;
 pub mod rules;
 pub mod slow_hold;
 pub mod watcher;

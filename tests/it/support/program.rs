@@ -161,7 +161,7 @@ pub struct Server {
 }
 
 /// The lines that a process has written, and whether there will be more.
-type Lines = watch::Receiver<(Vec<String>, bool)>;
+pub type Lines = watch::Receiver<(Vec<String>, bool)>;
 
 impl Server {
     /// Starts one and waits until it says where it is.
@@ -190,10 +190,16 @@ impl Server {
 
     /// Starts one with these flags on the database of a house, which it shares.
     pub async fn beside(house: &House, flags: &[&str]) -> Self {
+        Self::beside_with(house, flags, &[]).await
+    }
+
+    /// As `beside`, with these variables in its environment.
+    pub async fn beside_with(house: &House, flags: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = usher(flags);
         command
             .args(["--listen", "127.0.0.1:0"])
-            .env("DATABASE_URL", &house.database_url);
+            .env("DATABASE_URL", &house.database_url)
+            .envs(environment.iter().copied());
         Self::start(command).await
     }
 
@@ -220,6 +226,18 @@ impl Server {
         Actor::new(&self.url, Some(token.to_owned()))
     }
 
+    /// What `/metrics` says of this sample, which is there.
+    pub async fn sample(&self, name: &str) -> f64 {
+        let answer = reqwest::get(format!("{}/metrics", self.url)).await.unwrap();
+        let text = answer.text().await.unwrap();
+        let value = text.lines().find_map(|line| {
+            let (sample, value) = line.rsplit_once(' ')?;
+            (sample == name).then_some(value)
+        });
+        let value = value.unwrap_or_else(|| panic!("no {name} in {text}"));
+        value.parse().unwrap()
+    }
+
     /// What was printed up to now.
     pub fn printed(&self) -> Vec<String> {
         self.output.borrow().0.clone()
@@ -243,13 +261,26 @@ impl Server {
         kill(self.process(), signal).unwrap();
     }
 
+    /// Kills it, if it is still there.
+    pub fn kill(&self) {
+        if self.child.id().is_some() {
+            self.signal(Signal::SIGKILL);
+        }
+    }
+
     /// Waits for the end; answers the exit code and everything that was logged.
     pub async fn ended(mut self) -> (Option<i32>, Vec<String>) {
+        let code = self.exit_code().await;
+        (code, self.log())
+    }
+
+    /// Waits for the end of it, and of its log.
+    pub async fn exit_code(&mut self) -> Option<i32> {
         let status = timeout(PATIENCE, self.child.wait()).await;
         let status = status.expect("usher stops").unwrap();
         let all = timeout(PATIENCE, self.log.wait_for(|(_, ended)| *ended));
         drop(all.await.expect("the log ends"));
-        (status.code(), self.log())
+        status.code()
     }
 
     /// Stops it as service managers do.
@@ -271,7 +302,7 @@ impl Drop for Server {
 }
 
 /// Collects what a process writes, for as long as it does.
-fn follow(pipe: impl AsyncRead + Unpin + Send + 'static) -> Lines {
+pub fn follow(pipe: impl AsyncRead + Unpin + Send + 'static) -> Lines {
     let (sender, receiver) = watch::channel((Vec::new(), false));
     tokio::spawn(async move {
         let mut lines = BufReader::new(pipe).lines();

@@ -25,7 +25,12 @@ pub struct Watcher {
 impl Watcher {
     /// Starts to watch, after this cursor if there is one.
     pub async fn new(house: &House, event: &str, after: Option<&str>) -> Self {
-        let url = format!("{}/graphql", house.url.replace("http:", "ws:"));
+        Self::at(&house.url, event, after).await
+    }
+
+    /// At the server at this `http:` address.
+    pub async fn at(server: &str, event: &str, after: Option<&str>) -> Self {
+        let url = format!("{}/graphql", server.replace("http:", "ws:"));
         let mut request = url.into_client_request().unwrap();
         let protocol = "graphql-transport-ws".parse().unwrap();
         request

@@ -1,0 +1,56 @@
+//! What one replica does the others' watchers see.
+
+use super::follower::Follower;
+use super::{Deployment, SOCKETS};
+use crate::support::actor::Actor;
+
+#[tokio::test]
+async fn what_one_replica_does_the_watchers_of_all_others_see() {
+    let deployment = Deployment::open(1, &[]).await;
+    let Deployment { event, proxy, .. } = &deployment;
+    let mut followers = Vec::new();
+    for _ in &deployment.servers {
+        followers.push(Follower::new(&proxy.url, &event.id).await);
+    }
+    // The fewest connections, and then turns: each has one watcher and one hold.
+    let visitor = Actor::new(&proxy.url, None);
+    for seat in &event.seats[..3] {
+        let held = visitor.hold(&event.id, std::slice::from_ref(seat)).await;
+        assert_eq!(held.data()["__typename"], "SeatsHeld", "{}", held.0);
+    }
+    for server in &deployment.servers {
+        let held = "usher_holds_total{outcome=\"held\"}";
+        for (sample, expected) in [(SOCKETS, 1.0), (held, 1.0)] {
+            let found = server.sample(sample).await;
+            assert!((found - expected).abs() < 0.1, "{sample} is {found}");
+        }
+    }
+    let truth = deployment.truth().await;
+    assert_eq!(
+        truth.values().filter(|(version, _)| *version == 2).count(),
+        3
+    );
+    for follower in &followers {
+        follower.has_seen(&truth).await;
+    }
+}
+
+#[tokio::test]
+async fn an_id_comes_through_the_proxy_and_metrics_do_not() {
+    let deployment = Deployment::open(1, &[]).await;
+    let [server, ..] = &deployment.servers;
+    let client = reqwest::Client::new();
+    for chosen in [Some("of-the-client-7"), None] {
+        let mut request = client.get(format!("{}/healthz", deployment.proxy.url));
+        if let Some(id) = chosen {
+            request = request.header("x-request-id", id);
+        }
+        let answer = request.send().await.unwrap();
+        let id = answer.headers()["x-request-id"].to_str().unwrap();
+        assert_eq!(chosen.unwrap_or(id), id);
+    }
+    // Each server's figures are its own: behind the proxy they would be of one by chance.
+    assert!(server.sample("usher_draining").await < 0.1);
+    let metrics = reqwest::get(format!("{}/metrics", deployment.proxy.url)).await;
+    assert_eq!(metrics.unwrap().status(), 404);
+}
