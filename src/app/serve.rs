@@ -14,7 +14,7 @@ use crate::config::{
     AuthenticationSettings, Concurrency, FeedSettings, ServerSettings, StorageSettings,
 };
 use crate::db::embedded::EmbeddedError;
-use crate::db::{Database, events};
+use crate::db::{Database, events, feed_origin};
 use crate::domain::Environment;
 use crate::domain::plan_cache::PlanCache;
 use crate::feed::{Feed, FeedError};
@@ -257,6 +257,7 @@ impl Running {
             Some(secret) => Authenticator::new(secret)?,
             None => Authenticator::without_key(),
         };
+        say_if_copies_are_not_recognised(&database).await?;
         let services = Services {
             feed: Feed::open(database.clone(), feed).await?,
             environment: Environment {
@@ -323,6 +324,11 @@ impl Running {
         }
         self.background.stop().await;
     }
+}
+
+async fn say_if_copies_are_not_recognised(database: &Database) -> Result<(), FeedError> {
+    let mut connection = database.connection().await?;
+    Ok(feed_origin::warn_if_incomplete(&mut connection).await?)
 }
 
 /// The staff token of the embedded default.

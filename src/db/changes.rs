@@ -4,8 +4,13 @@
 //! **Invariant:** a reader of many seats takes no change of a transaction at or above
 //! the horizon of its snapshot. A lower transaction may still be running and commit
 //! rows that sort before what was read, and those would be skipped for good.
+//! **Invariant:** whoever goes on from a position asks *after* reading whether the feed is
+//! whole from there. The horizon moves in the transaction that deletes, so that a
+//! reader who missed a change sees the horizon behind it; one who had asked before would
+//! have missed what was deleted in between.
 
 use crate::db::clock::clock_timestamp;
+use crate::db::feed_origin::feed_identity;
 use crate::db::schema::{feed, seat_changes};
 use crate::db::transaction_id::{
     TransactionId, pg_current_snapshot, pg_snapshot_xmax, pg_snapshot_xmin,
@@ -13,6 +18,7 @@ use crate::db::transaction_id::{
 use crate::model::ids::{EventId, SeatNo};
 use crate::model::status::{Cause, SeatStatus};
 use chrono::{DateTime, Utc};
+use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -87,11 +93,13 @@ pub struct SeatStep {
 }
 
 /// Which feed this is, and how far it reaches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Queryable)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FeedState {
-    /// Random for each database.
+    /// Another one for each database, for each copy of it, and after each failover or
+    /// recovery to an earlier moment (`feed_origin`).
     pub epoch: i64,
-    /// Changes of transactions before this one may have been pruned.
+    /// Changes of transactions before this one may have been pruned: positions of this
+    /// epoch that are before it do not lead on. All events have the same.
     pub pruned_before: TransactionId,
     /// All transactions before this one have ended.
     pub horizon: TransactionId,
@@ -107,16 +115,31 @@ pub struct FeedState {
 /// # Errors
 /// When the database fails.
 pub async fn state(connection: &mut AsyncPgConnection) -> QueryResult<FeedState> {
-    feed::table
+    let (epoch, pruned_before, pruned_of, horizon, next, now) = feed::table
         .select((
-            feed::epoch,
+            feed_identity(feed::epoch),
             feed::horizon,
+            feed::horizon_of,
             pg_snapshot_xmin(pg_current_snapshot()),
             pg_snapshot_xmax(pg_current_snapshot()),
             clock_timestamp(),
         ))
-        .first(connection)
-        .await
+        .first::<(
+            i64,
+            TransactionId,
+            Option<i64>,
+            TransactionId,
+            TransactionId,
+            DateTime<Utc>,
+        )>(connection)
+        .await?;
+    Ok(FeedState {
+        epoch,
+        pruned_before: pruned_in(epoch, pruned_before, pruned_of),
+        horizon,
+        next,
+        now,
+    })
 }
 
 /// The next changes of all events after a position, in order, at most `limit`; all of
@@ -166,22 +189,50 @@ pub async fn tip(connection: &mut AsyncPgConnection, state: &FeedState) -> Query
     Ok(last.unwrap_or(Position::before(state.pruned_before)))
 }
 
-/// Whether a change is written and committed that readers may not take yet, because a
-/// transaction before it has not ended. What can be seen was written by a transaction below
-/// `xmax`; rows above it came with a restored dump.
+/// What a reader has to know after it has read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Afterwards {
+    /// Whether a change is written and committed that readers may not take yet, because a
+    /// transaction before it has not ended.
+    pub is_held_back: bool,
+    /// As [`FeedState::pruned_before`], now.
+    pub pruned_before: TransactionId,
+}
+
+/// What a reader has to know after it has read what [`state`] let it read.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn are_held_back(
+pub async fn afterwards(
     connection: &mut AsyncPgConnection,
-    horizon: TransactionId,
-) -> QueryResult<bool> {
+    state: &FeedState,
+) -> QueryResult<Afterwards> {
+    // What can be seen was written by a transaction below `xmax`; rows above it came with a
+    // restored dump.
     let held_back = seat_changes::table
-        .filter(seat_changes::transaction_id.ge(horizon))
+        .filter(seat_changes::transaction_id.ge(state.horizon))
         .filter(seat_changes::transaction_id.lt(pg_snapshot_xmax(pg_current_snapshot())));
-    diesel::select(diesel::dsl::exists(held_back))
-        .get_result(connection)
-        .await
+    let (is_held_back, pruned_before, pruned_of) = feed::table
+        .select((exists(held_back), feed::horizon, feed::horizon_of))
+        .first(connection)
+        .await?;
+    Ok(Afterwards {
+        is_held_back,
+        pruned_before: pruned_in(state.epoch, pruned_before, pruned_of),
+    })
+}
+
+/// What came with a copy counts transactions of another database.
+fn pruned_in(
+    epoch: i64,
+    pruned_before: TransactionId,
+    pruned_of: Option<i64>,
+) -> TransactionId {
+    if pruned_of == Some(epoch) {
+        pruned_before
+    } else {
+        TransactionId(0)
+    }
 }
 
 /// The newest changes of an event up to and including `up_to`, at most `limit`, newest
@@ -207,8 +258,9 @@ pub async fn newest(
         .await
 }
 
-/// The seats of an event that have changed after `after`, up to and including `up_to`;
-/// each once, in the plan's order.
+/// The seats of an event that have changed after `after`, up to and including `up_to`,
+/// each once; nothing when some of these changes may have been pruned. The positions are
+/// of the feed's present epoch.
 ///
 /// # Errors
 /// When the database fails.
@@ -217,9 +269,9 @@ pub async fn seats_changed_after(
     event: EventId,
     after: Position,
     up_to: Position,
-) -> QueryResult<Vec<SeatNo>> {
+) -> QueryResult<Option<Vec<SeatNo>>> {
     use seat_changes::{event_id, id, seat_no, transaction_id};
-    seat_changes::table
+    let seats = seat_changes::table
         .filter(event_id.eq(event))
         .filter(transaction_id.ge(after.transaction))
         .filter(transaction_id.gt(after.transaction).or(id.gt(after.id)))
@@ -227,9 +279,11 @@ pub async fn seats_changed_after(
         .filter(transaction_id.lt(up_to.transaction).or(id.le(up_to.id)))
         .select(seat_no)
         .distinct()
-        .order(seat_no)
         .load(connection)
-        .await
+        .await?;
+    // Only now: see the invariant.
+    let is_whole = after.transaction >= state(connection).await?.pruned_before;
+    Ok(is_whole.then_some(seats))
 }
 
 /// Somebody whose transaction holds the feed back.

@@ -14,6 +14,7 @@ pub mod embedded;
 mod encryption;
 pub mod events;
 pub mod failure;
+pub mod feed_origin;
 pub mod holds;
 pub mod idempotency_keys;
 pub mod migrations;

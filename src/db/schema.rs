@@ -170,6 +170,7 @@ table! {
         only_row -> Bool,
         epoch -> BigInt,
         horizon -> Xid8,
+        horizon_of -> Nullable<BigInt>,
     }
 }
 

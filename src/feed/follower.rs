@@ -103,7 +103,7 @@ impl Follower {
     /// Reads all that may be read; answers whether more is committed.
     async fn catch_up(&self, connection: &mut AsyncPgConnection) -> Result<bool, FeedError> {
         let maps = &self.feed.shared.maps;
-        let state = in_time(changes::state(connection)).await?;
+        let mut state = in_time(changes::state(connection)).await?;
         let tip = if maps.is_to_skip(&state) {
             Some(in_time(changes::tip(connection, &state)).await?)
         } else {
@@ -114,20 +114,25 @@ impl Follower {
         loop {
             let position = maps.progress().position;
             let page = in_time(changes::page(connection, position, state.horizon, PAGE)).await?;
+            let afterwards = in_time(changes::afterwards(connection, &state)).await?;
+            state.pruned_before = afterwards.pruned_before;
+            if maps.is_lost(&state) {
+                // The page may lack what was pruned before it was read: begin again.
+                return Ok(true);
+            }
             if let Some(first) = page.first() {
                 lag = lag.max(age(first.changed_at, &state));
             }
             maps.apply(&page);
             metrics::counter!("usher_feed_changes_total").increment(page.len() as u64);
             if page.len() < PAGE {
-                break;
+                maps.end_round(state.horizon);
+                metrics::gauge!("usher_feed_lag_seconds").set(lag);
+                return Ok(afterwards.is_held_back);
             }
             // The next page tells of what was read long ago: so does the lag.
             metrics::gauge!("usher_feed_lag_seconds").set(lag);
         }
-        maps.end_round(state.horizon);
-        metrics::gauge!("usher_feed_lag_seconds").set(lag);
-        in_time(changes::are_held_back(connection, state.horizon)).await
     }
 
     /// Answers how long to wait before the next look.

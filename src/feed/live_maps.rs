@@ -163,9 +163,14 @@ impl LiveMaps {
 
     // --- The follower ---
 
+    /// Whether the follower cannot go on from where it is.
+    pub(super) fn is_lost(&self, state: &FeedState) -> bool {
+        self.progress().loss(state).is_some()
+    }
+
     /// Whether the follower cannot, or need not, go on from where it is.
     pub(super) fn is_to_skip(&self, state: &FeedState) -> bool {
-        self.registry().places.is_empty() || self.progress().loss(state).is_some()
+        self.registry().places.is_empty() || self.is_lost(state)
     }
 
     /// Takes note of what the follower has found the feed to be. Maps that cannot be led on

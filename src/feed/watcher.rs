@@ -146,12 +146,9 @@ impl Feed {
         let mut connection = self.shared.database.connection().await?;
         let seats =
             changes::seats_changed_after(&mut connection, map.event, position, up_to).await?;
-        // Read after the changes: what was pruned before they were read is noticed.
-        let state = changes::state(&mut connection).await?;
-        Ok(if position.transaction < state.pruned_before {
-            Err(SnapshotReason::CursorTooOld)
-        } else {
-            Ok(What::SeatsAndChangesFrom(seats, end))
+        Ok(match seats {
+            Some(seats) => Ok(What::SeatsAndChangesFrom(seats, end)),
+            None => Err(SnapshotReason::CursorTooOld),
         })
     }
 }

@@ -14,8 +14,8 @@ use std::str::FromStr;
 pub struct Cursor {
     /// What the cursor promises.
     pub kind: CursorKind,
-    /// Which feed: random for each database, so that a cursor of another one is
-    /// recognised.
+    /// Which feed: another number for each database and for each copy of it, so that
+    /// a cursor of another one is recognised.
     pub epoch: i64,
     /// Whose map: a cursor says nothing about the maps of other events.
     pub event: EventId,
