@@ -3,9 +3,7 @@
 use crate::app::stopping::{StopSignals, Stopped};
 use crate::app::token::TokenRequest;
 use crate::app::{import_plan, migrate, output, serve, token};
-use crate::config::{
-    AuthenticationSettings, FeedSettings, LogFormat, LogSettings, ServerSettings, StorageSettings,
-};
+use crate::config::{LogFormat, LogSettings, Settings};
 use crate::graphql;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -29,13 +27,7 @@ pub struct CommandLine {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    server: ServerSettings,
-    #[command(flatten)]
-    storage: StorageSettings,
-    #[command(flatten)]
-    authentication: AuthenticationSettings,
-    #[command(flatten)]
-    feed: FeedSettings,
+    settings: Settings,
     #[command(flatten)]
     log: LogSettings,
 }
@@ -76,6 +68,10 @@ impl CommandLine {
             let error = Self::command().error(ErrorKind::ArgumentConflict, conflict);
             error.exit();
         }
+        if let Err(conflict) = command_line.retention.check() {
+            let error = Self::command().error(ErrorKind::ArgumentConflict, conflict);
+            error.exit();
+        }
         command_line
     }
 }
@@ -90,18 +86,15 @@ pub async fn run(
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     let CommandLine {
         command,
-        server,
-        storage,
-        authentication,
-        feed,
+        settings,
         log,
     } = command_line;
     start_log(&log)?;
     match command.unwrap_or(Command::Serve) {
-        Command::Serve => serve::run(&server, &storage, &authentication, &feed, workers).await?,
-        Command::Migrate => unless_stopped(migrate::run(&storage, workers)).await?,
+        Command::Serve => serve::run(&settings, workers).await?,
+        Command::Migrate => unless_stopped(migrate::run(&settings.storage, workers)).await?,
         Command::Schema => output::write(graphql::sdl())?,
-        Command::Token(request) => token::run(&storage, &authentication, &request)?,
+        Command::Token(request) => token::run(&settings.storage, &settings.authentication, &request)?,
         Command::Plan(PlanCommand::Import { file }) => {
             unless_stopped(import_plan::run(&storage, workers, &file)).await?;
         }

@@ -10,9 +10,7 @@ use crate::app::{output, workers};
 use crate::app::{pruner, sweeper};
 use crate::auth::keys::{self, StaffTokenError};
 use crate::auth::{Authenticator, SecretTooShort};
-use crate::config::{
-    AuthenticationSettings, Concurrency, FeedSettings, ServerSettings, StorageSettings,
-};
+use crate::config::{Concurrency, FeedSettings, RetentionSettings, Settings};
 use crate::db::embedded::EmbeddedError;
 use crate::db::{Database, events, feed_origin};
 use crate::domain::Environment;
@@ -85,12 +83,10 @@ pub enum ServeError {
 /// # Errors
 /// When something that it needs is not to be had; see [`ServeError`].
 pub async fn run(
-    server: &ServerSettings,
-    storage_settings: &StorageSettings,
-    authentication: &AuthenticationSettings,
-    feed: &FeedSettings,
+    settings: &Settings,
     workers: &Handle,
 ) -> Result<(), ServeError> {
+    let server = &settings.server;
     // Before anything is started for it.
     let listener = workers::run(workers, TcpListener::bind(server.listen))
         .await
@@ -101,9 +97,7 @@ pub async fn run(
     let mut signals = StopSignals::new()?;
     // Dropped half-way, what was started is stopped again.
     let started = tokio::select! {
-        started = start(listener, server, storage_settings, authentication, feed, workers) => {
-            started?
-        }
+        started = start(listener, settings, workers) => started?,
         signal = signals.next() => {
             tracing::info!(signal, "stopping before the start was done");
             return Ok(());
@@ -150,22 +144,21 @@ struct Started {
 /// Starts everything, and says where.
 async fn start(
     listener: TcpListener,
-    server: &ServerSettings,
-    storage_settings: &StorageSettings,
-    authentication: &AuthenticationSettings,
-    feed: &FeedSettings,
+    settings: &Settings,
     workers: &Handle,
 ) -> Result<Started, ServeError> {
-    let storage = storage::open(storage_settings, workers).await?;
-    let secret = token::secret(storage_settings, authentication)?;
+    let server = &settings.server;
+    let storage = storage::open(&settings.storage, workers).await?;
+    let secret = token::secret(&settings.storage, &settings.authentication)?;
     let setup = Setup {
         database: storage.database.clone(),
         secret: secret.clone(),
         demo: !server.no_demo && (server.demo || storage.data_dir.is_some()),
         sockets: SocketLimits::default(),
         streams: StreamLimits::default(),
-        concurrency: storage_settings.database.concurrency,
-        feed: feed.clone(),
+        concurrency: settings.storage.database.concurrency,
+        feed: settings.feed.clone(),
+        retention: settings.retention,
     };
     let running = workers::run(workers, Running::start(listener, setup)).await?;
     let staff_token = staff_token(&storage, secret.as_ref())?;
@@ -219,6 +212,8 @@ pub struct Setup {
     pub concurrency: Concurrency,
     /// How live maps are kept.
     pub feed: FeedSettings,
+    /// How long changes of seats are kept.
+    pub retention: RetentionSettings,
 }
 
 /// A server that runs in the background until it is stopped.
@@ -250,6 +245,7 @@ impl Running {
             streams,
             concurrency,
             feed,
+            retention,
         } = setup;
         http::metrics::start();
         let address = listener.local_addr()?;
@@ -276,9 +272,9 @@ impl Running {
         background.spawn("feed's listener", services.feed.clone().listen());
         background.spawn("feed's announcer", services.feed.clone().tell_others());
         background.spawn("sweeper", sweeper::run(services.clone()));
-        background.spawn("pruner", pruner::run(database.clone()));
         let schema = graphql::schema(services.clone());
         let send_timeout = streams.send_timeout;
+        background.spawn("pruner", pruner::run(database.clone(), retention));
         let state = GraphqlState {
             watching: Watching::new(schema.clone(), WrittenAnswer::new),
             schema,

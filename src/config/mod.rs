@@ -1,12 +1,36 @@
 //! The one configuration: flags and variables, read once by clap, handed down
 //! in small structs. Nothing below reads the environment.
 
+mod retention;
+
+pub use retention::{RetentionSettings, RetentionTooShort};
+
 use clap::Args;
 use nix::unistd::{Uid, geteuid};
 use secrecy::{ExposeSecret, SecretString};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// All that is configured, except the log.
+#[derive(Args, Clone, Debug)]
+pub struct Settings {
+    /// How the server listens and stops.
+    #[command(flatten)]
+    pub server: ServerSettings,
+    /// Which database.
+    #[command(flatten)]
+    pub storage: StorageSettings,
+    /// How long things are kept.
+    #[command(flatten)]
+    pub retention: RetentionSettings,
+    /// Who is believed to be whom.
+    #[command(flatten)]
+    pub authentication: AuthenticationSettings,
+    /// How live maps are kept.
+    #[command(flatten)]
+    pub feed: FeedSettings,
+}
 
 /// How the server listens and stops.
 #[derive(Args, Clone, Debug)]

@@ -72,3 +72,18 @@ pub async fn try_lock_rows(
         .await?;
     Ok(all)
 }
+
+/// The pruning of the feed, if nobody else is at it; nobody is waited for.
+///
+/// # Errors
+/// When the database fails.
+pub async fn try_lock_pruning(connection: &mut AsyncPgConnection) -> QueryResult<bool> {
+    #[derive(QueryableByName)]
+    struct Locked {
+        #[diesel(sql_type = Bool)]
+        is_ours: bool,
+    }
+    let lock = "SELECT pg_try_advisory_xact_lock(hashtextextended('prune the feed', 0)) AS is_ours";
+    let Locked { is_ours } = diesel::sql_query(lock).get_result(connection).await?;
+    Ok(is_ours)
+}

@@ -18,6 +18,7 @@ pub mod feed_origin;
 pub mod holds;
 pub mod idempotency_keys;
 pub mod migrations;
+pub mod old_changes;
 pub mod plans;
 pub mod pool;
 pub mod schema;

@@ -33,6 +33,7 @@ pub mod plan_cache;
 pub mod plan_document;
 pub mod price_list;
 pub mod prices;
+pub mod prune_changes;
 pub mod prune_idempotency_keys;
 pub mod release_hold;
 pub mod sale;

@@ -73,6 +73,9 @@ fn describe() {
     describe_gauge!(
         "usher_draining",
         "1 from the moment the server is to stop, when /readyz says so."
+    describe_counter!(
+        "usher_feed_changes_pruned_total",
+        "Old changes of seats that were deleted."
     );
     describe_gauge!("usher_websocket_connections", "Open WebSocket connections.");
     describe_gauge!(
@@ -145,6 +148,7 @@ fn describe() {
         counter!(feed).absolute(0);
     }
     gauge!("usher_draining").set(0.0);
+    counter!("usher_feed_changes_pruned_total").absolute(0);
     gauge!("usher_websocket_connections").set(0.0);
     gauge!("usher_websocket_operations").set(0.0);
     gauge!("usher_event_streams").set(0.0);

@@ -85,6 +85,18 @@ async fn what_is_no_command_line_is_explained() {
             &["--database-connections", "0"],
             "'--database-connections <COUNT>'",
         ),
+        (&["--resume-window", "0s"], "'--resume-window <TIME>'"),
+        (&["--history-retention=-1s"], "'--history-retention <TIME>'"),
+        (
+            &["--history-retention", "101years"],
+            "give a time from 1s to 100years",
+        ),
+        (&["--history-changes", "0"], "'--history-changes <COUNT>'"),
+        (&["--history-changes=-5"], "'--history-changes <COUNT>'"),
+        (
+            &["--history-retention", "23h"],
+            "the resume window of 1day is longer than changes are kept, 23h",
+        ),
         (&["--log-format", "xml"], "[possible values: text, json]"),
         (&["--demo", "--no-demo"], "cannot be used with"),
         (&["token"], "--subject <NAME>"),
@@ -112,6 +124,15 @@ async fn what_is_no_command_line_is_explained() {
     let answered = run(in_variable).await;
     assert_eq!(answered.code, 2, "{answered:?}");
     assert!(answered.errors.contains("'everywhere'"), "{answered:?}");
+
+    let mut in_variables = usher(&["migrate"]);
+    in_variables
+        .env("USHER_RESUME_WINDOW", "8days")
+        .env("USHER_HISTORY_RETENTION", "1week");
+    let answered = run(in_variables).await;
+    assert_eq!(answered.code, 2, "{answered:?}");
+    let mentions = "window of 8days is longer than changes are kept, 7days";
+    assert!(answered.errors.contains(mentions), "{answered:?}");
 
     for variable in ["USHER_DEMO", "USHER_NO_DEMO"] {
         let mut unsure = usher(&[]);

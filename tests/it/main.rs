@@ -27,6 +27,7 @@ mod pages;
 mod races;
 mod records;
 mod replicas;
+mod retention;
 mod sale;
 mod schema;
 mod seat_rules;

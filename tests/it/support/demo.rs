@@ -1,6 +1,6 @@
 //! A house with the demo's halls in it.
 
-use crate::support::house::{concurrency, feed_settings};
+use crate::support::house::{concurrency, feed_settings, retention};
 use crate::support::{House, PATIENCE};
 use secrecy::SecretString;
 use tokio::net::TcpListener;
@@ -20,6 +20,7 @@ impl House {
             streams: StreamLimits::default(),
             concurrency: concurrency(),
             feed: feed_settings(),
+            retention: retention(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let loader = Running::start(listener, setup).await.unwrap();

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use usher::app::serve::{Running, Setup};
 use usher::auth::mint;
-use usher::config::{Concurrency, DatabaseSettings, FeedSettings};
+use usher::config::{Concurrency, DatabaseSettings, FeedSettings, RetentionSettings};
 use usher::db::Database;
 use usher::http::{SocketLimits, StreamLimits};
 use usher::model::Role;
@@ -127,6 +127,7 @@ impl House {
             streams,
             concurrency: concurrency(),
             feed: feed_settings(),
+            retention: retention(),
         };
         let running = Running::start(listener, setup).await.unwrap();
         let url = format!("http://{}", running.address);
@@ -231,6 +232,12 @@ pub fn feed_settings() -> FeedSettings {
         idle_time: Duration::from_mins(1),
         cursor_timeout: PATIENCE,
         own_changes_wait: PATIENCE,
+/// Everything is kept: a test that prunes does so itself, when it wants to.
+pub fn retention() -> RetentionSettings {
+    RetentionSettings {
+        resume_window: Duration::from_hours(24),
+        history_retention: Duration::from_hours(100 * 365 * 24),
+        history_changes: None,
     }
 }
 

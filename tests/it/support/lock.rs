@@ -40,6 +40,11 @@ impl Lock {
         .await;
     }
 
+    /// The connection that has it, for what is done under the lock.
+    pub fn connection(&mut self) -> &mut AsyncPgConnection {
+        &mut self.lock
+    }
+
     /// Lets the request go on.
     pub async fn let_go(mut self) {
         self.lock.batch_execute("COMMIT").await.unwrap();
