@@ -1,6 +1,7 @@
 //! How long changes of seats are kept, and what that means for who comes back with a
 //! cursor: nothing is ever missed, and nobody is sent a whole map without need.
 
+mod copies;
 mod limits;
 mod pruner;
 mod races;
