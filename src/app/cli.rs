@@ -63,12 +63,12 @@ impl CommandLine {
         let command_line = Self::parse();
         // Not by clap's conflicts_with, to which a variable that says false is one
         // that was given.
-        if command_line.server.demo && command_line.server.no_demo {
+        if command_line.settings.server.demo && command_line.settings.server.no_demo {
             let conflict = "the argument '--demo' cannot be used with '--no-demo'";
             let error = Self::command().error(ErrorKind::ArgumentConflict, conflict);
             error.exit();
         }
-        if let Err(conflict) = command_line.retention.check() {
+        if let Err(conflict) = command_line.settings.retention.check() {
             let error = Self::command().error(ErrorKind::ArgumentConflict, conflict);
             error.exit();
         }
@@ -94,9 +94,11 @@ pub async fn run(
         Command::Serve => serve::run(&settings, workers).await?,
         Command::Migrate => unless_stopped(migrate::run(&settings.storage, workers)).await?,
         Command::Schema => output::write(graphql::sdl())?,
-        Command::Token(request) => token::run(&settings.storage, &settings.authentication, &request)?,
+        Command::Token(request) => {
+            token::run(&settings.storage, &settings.authentication, &request)?
+        }
         Command::Plan(PlanCommand::Import { file }) => {
-            unless_stopped(import_plan::run(&storage, workers, &file)).await?;
+            unless_stopped(import_plan::run(&settings.storage, workers, &file)).await?;
         }
     }
     Ok(())

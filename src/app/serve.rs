@@ -82,10 +82,7 @@ pub enum ServeError {
 ///
 /// # Errors
 /// When something that it needs is not to be had; see [`ServeError`].
-pub async fn run(
-    settings: &Settings,
-    workers: &Handle,
-) -> Result<(), ServeError> {
+pub async fn run(settings: &Settings, workers: &Handle) -> Result<(), ServeError> {
     let server = &settings.server;
     // Before anything is started for it.
     let listener = workers::run(workers, TcpListener::bind(server.listen))

@@ -223,11 +223,7 @@ pub async fn afterwards(
 }
 
 /// What came with a copy counts transactions of another database.
-fn pruned_in(
-    epoch: i64,
-    pruned_before: TransactionId,
-    pruned_of: Option<i64>,
-) -> TransactionId {
+fn pruned_in(epoch: i64, pruned_before: TransactionId, pruned_of: Option<i64>) -> TransactionId {
     if pruned_of == Some(epoch) {
         pruned_before
     } else {

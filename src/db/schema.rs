@@ -184,3 +184,4 @@ table! {
 }
 
 allow_tables_to_appear_in_same_query!(events, seats, plan_seats, event_prices);
+allow_tables_to_appear_in_same_query!(feed, seat_changes);

@@ -73,6 +73,7 @@ fn describe() {
     describe_gauge!(
         "usher_draining",
         "1 from the moment the server is to stop, when /readyz says so."
+    );
     describe_counter!(
         "usher_feed_changes_pruned_total",
         "Old changes of seats that were deleted."

@@ -1,7 +1,7 @@
 //! How many seats are left, and what they cost.
 
 use super::{ask_event, demo_plan, event_in};
-use crate::support::{Event, House, Seat, eventually};
+use crate::support::{Event, House, Seat};
 use serde_json::{Value, json};
 
 const AVAILABILITY: &str = "availability { \
@@ -46,13 +46,7 @@ async fn seats_and_standing_room_are_counted_by_category_and_by_zone() {
         .data();
     house.block("seat_no = 799").await;
 
-    // Nobody has told this server of that block: it is read when news comes, or by and by.
-    house.running.services.feed.announce();
-    let after = eventually("the block is counted", async || {
-        let after = ask_event(&visitor, &event.id, AVAILABILITY).await;
-        (after["availability"]["total"]["blocked"] == 1).then_some(after)
-    })
-    .await;
+    let after = ask_event(&visitor, &event.id, AVAILABILITY).await;
     let availability = &after["availability"];
     assert_eq!(availability["total"], counts([910, 4, 5, 1]));
     let zone = |name: &str, seats: [i64; 4]| json!({"zone": name, "seats": counts(seats)});

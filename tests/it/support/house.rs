@@ -4,7 +4,9 @@ use crate::support::PATIENCE;
 use crate::support::actor::Actor;
 use crate::support::cluster::{self, Cluster};
 use clap::ValueEnum;
-use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use diesel::QueryableByName;
+use diesel::sql_types::BigInt;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -14,8 +16,10 @@ use usher::app::serve::{Running, Setup};
 use usher::auth::mint;
 use usher::config::{Concurrency, DatabaseSettings, FeedSettings, RetentionSettings};
 use usher::db::Database;
+use usher::db::transaction_id::TransactionId;
 use usher::http::{SocketLimits, StreamLimits};
 use usher::model::Role;
+use usher::model::ids::EventId;
 
 const SECRET: &str = "a secret that only the tests know, 32+";
 
@@ -29,6 +33,14 @@ pub struct House {
     pub database_url: String,
     // The last one stops PostgreSQL.
     cluster: Arc<Cluster>,
+}
+
+#[derive(QueryableByName)]
+struct Blocked {
+    #[diesel(sql_type = BigInt)]
+    event_id: i64,
+    #[diesel(sql_type = BigInt)]
+    transaction: i64,
 }
 
 /// An event of a house, and its seats as they were when it was opened.
@@ -139,13 +151,25 @@ impl House {
         }
     }
 
-    /// Blocks the available seats that the condition picks, by hand.
+    /// Blocks the available seats that the condition picks, by hand. The server is told, as
+    /// of a change of its own: it shows it from now on.
     pub async fn block(&self, seats: &str) {
         let block = format!(
             "UPDATE seats SET status = 'BLOCKED', version = version + 1, cause = 'BLOCKED' \
-             WHERE status = 'AVAILABLE' AND {seats}"
+             WHERE status = 'AVAILABLE' AND {seats} \
+             RETURNING event_id, pg_current_xact_id()::text::bigint AS transaction"
         );
-        self.sql().await.batch_execute(&block).await.unwrap();
+        let mut sql = self.sql().await;
+        let blocked: Vec<Blocked> = diesel::sql_query(block).load(&mut sql).await.unwrap();
+        for Blocked {
+            event_id,
+            transaction,
+        } in blocked
+        {
+            let transaction = TransactionId(transaction.cast_unsigned());
+            let feed = &self.running.services.feed;
+            feed.announce_change(EventId(event_id), transaction);
+        }
     }
 
     /// Somebody without a token.
@@ -232,6 +256,9 @@ pub fn feed_settings() -> FeedSettings {
         idle_time: Duration::from_mins(1),
         cursor_timeout: PATIENCE,
         own_changes_wait: PATIENCE,
+    }
+}
+
 /// Everything is kept: a test that prunes does so itself, when it wants to.
 pub fn retention() -> RetentionSettings {
     RetentionSettings {
