@@ -1,5 +1,11 @@
 //! Relay's global object identification: one opaque text for any node.
 //! <https://relay.dev/graphql/objectidentification.htm>
+//!
+//! **Invariant:** the id of a seat is base64url, without padding, of `Seat:`, the event's
+//! number, `:` and the seat's place in the plan's order; the id of an event is that of
+//! `Event:` and its number. All other ids are opaque. These two are promised to clients
+//! (`docs/compact-maps.md`): one that loads the compact form of a map has no other way to
+//! name a seat.
 
 use crate::model::ids::{BookingId, EventId, HoldId, PlanId, SeatNo, VenueId};
 use base64::Engine;
@@ -105,6 +111,23 @@ mod tests {
             GlobalId::Booking(EventId(5), BookingId(uuid)),
         ] {
             assert_eq!(id.to_string().parse(), Ok(id));
+        }
+    }
+
+    /// Clients make these ids themselves: `web/compact-seats.js` has the same vectors.
+    #[test]
+    fn the_id_of_a_seat_follows_from_its_event_and_its_place() {
+        let vectors = include_str!("../../tests/vectors/compact-seats.json");
+        let vectors: serde_json::Value = serde_json::from_str(vectors).unwrap();
+        let vectors = vectors["seatIds"].as_array().unwrap();
+        assert!(vectors.len() >= 5);
+        for vector in vectors {
+            let Ok(GlobalId::Event(event)) = vector["eventId"].as_str().unwrap().parse() else {
+                panic!("{vector} has no id of an event");
+            };
+            let seat_no = vector["seatNo"].as_i64().unwrap().try_into().unwrap();
+            let id = GlobalId::Seat(event, seat_no);
+            assert_eq!(vector["seatId"], id.to_string());
         }
     }
 

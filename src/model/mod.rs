@@ -4,6 +4,7 @@
 
 pub mod caller;
 pub mod causes;
+pub mod compact_seats;
 pub mod cursor;
 pub mod global_id;
 pub mod ids;

@@ -18,6 +18,7 @@ mod booking;
 mod box_office;
 mod browser;
 mod command_line;
+mod compact_maps;
 mod contract;
 mod feed;
 mod floors;

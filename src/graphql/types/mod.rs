@@ -2,6 +2,7 @@
 
 pub mod availability;
 pub mod booking;
+pub mod compact_seats;
 pub mod event;
 pub mod hold;
 pub mod line_item;

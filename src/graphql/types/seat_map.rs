@@ -1,20 +1,41 @@
-//! The map of an event, and what its watchers are told.
+//! The map of an event, and what its watchers are told. Lists of seats and their
+//! compact form are made only for who selects them.
 
 use crate::domain::event_view::EventView;
 use crate::feed;
 use crate::graphql::input::FeedCursor;
+use crate::graphql::types::compact_seats::CompactSeats;
 use crate::graphql::types::seat::{Seat, SeatStatus};
+use crate::model::cursor::Cursor;
 use crate::model::global_id::GlobalId;
-use async_graphql::{Enum, ID, SimpleObject, Union};
+use async_graphql::{Enum, ID, Object, SimpleObject, Union};
 use std::sync::Arc;
 
 /// Every seat of an event, at least as new as the cursor says.
-#[derive(SimpleObject)]
 pub struct SeatMap {
+    event: Arc<EventView>,
+    map: feed::SeatMap,
+}
+
+/// Every seat of an event, at least as new as the cursor says.
+#[Object]
+impl SeatMap {
     /// Where to resume from: `Subscription.seatMap(after:)` goes on from here.
-    cursor: FeedCursor,
+    async fn cursor(&self) -> FeedCursor {
+        FeedCursor(self.map.cursor)
+    }
+
     /// In the plan's order.
-    seats: Vec<Seat>,
+    async fn seats(&self) -> Vec<Seat> {
+        Seat::all(&self.event, self.map.seats.iter().copied())
+    }
+
+    /// The same as `seats` in a byte or two for each: their statuses and versions in the
+    /// plan's order. What else there is to know of them is in the plan's drawing, at
+    /// `SeatingPlan.path`.
+    async fn compact(&self) -> CompactSeats {
+        CompactSeats::all(&self.map)
+    }
 }
 
 /// What a watcher of a seat map is told.
@@ -27,24 +48,69 @@ pub enum SeatMapMessage {
 }
 
 /// The whole map: forget what was before.
-#[derive(SimpleObject)]
 pub struct SeatMapSnapshot {
-    /// Why it is sent.
+    event: Arc<EventView>,
     reason: SnapshotReason,
+    map: feed::SeatMap,
+}
+
+/// The whole map: forget what was before.
+#[Object]
+impl SeatMapSnapshot {
+    /// Why it is sent.
+    async fn reason(&self) -> SnapshotReason {
+        self.reason
+    }
+
     /// Where to resume from.
-    cursor: FeedCursor,
+    async fn cursor(&self) -> FeedCursor {
+        FeedCursor(self.map.cursor)
+    }
+
     /// In the plan's order.
-    seats: Vec<Seat>,
+    async fn seats(&self) -> Vec<Seat> {
+        Seat::all(&self.event, self.map.seats.iter().copied())
+    }
+
+    /// The same as `seats` in a byte or two for each.
+    async fn compact(&self) -> CompactSeats {
+        CompactSeats::all(&self.map)
+    }
 }
 
 /// Seats that have changed since the message before. A change whose version is
 /// not above the one you have is old news: ignore it.
-#[derive(SimpleObject)]
 pub struct SeatMapDelta {
+    event: Arc<EventView>,
+    cursor: Cursor,
+    changes: Vec<feed::SeatChange>,
+}
+
+/// Seats that have changed since the message before. A change whose version is
+/// not above the one you have is old news: ignore it.
+#[Object]
+impl SeatMapDelta {
     /// Where to resume from, once this is applied.
-    cursor: FeedCursor,
+    async fn cursor(&self) -> FeedCursor {
+        FeedCursor(self.cursor)
+    }
+
     /// Each seat once, at its newest.
-    changes: Vec<SeatChange>,
+    async fn changes(&self) -> Vec<SeatChange> {
+        let change = |change: &feed::SeatChange| SeatChange {
+            seat_id: GlobalId::Seat(self.event.event.id, change.seat_no)
+                .to_string()
+                .into(),
+            status: change.status.into(),
+            version: change.version,
+        };
+        self.changes.iter().map(change).collect()
+    }
+
+    /// The same as `changes` in two or three bytes for each.
+    async fn compact(&self) -> CompactSeats {
+        CompactSeats::changed(&self.changes)
+    }
 }
 
 /// A seat that has changed.
@@ -79,34 +145,25 @@ pub enum SnapshotReason {
 impl SeatMap {
     /// The map as the API shows it.
     pub fn new(event: &Arc<EventView>, map: feed::SeatMap) -> Self {
-        Self {
-            cursor: FeedCursor(map.cursor),
-            seats: Seat::all(event, map.seats),
-        }
+        let event = Arc::clone(event);
+        Self { event, map }
     }
 }
 
 impl SeatMapMessage {
     /// The message as the API shows it.
     pub fn new(event: &Arc<EventView>, message: feed::SeatMapMessage) -> Self {
+        let event = Arc::clone(event);
         match message {
             feed::SeatMapMessage::Snapshot { reason, map } => Self::Snapshot(SeatMapSnapshot {
+                event,
                 reason: reason.into(),
-                cursor: FeedCursor(map.cursor),
-                seats: Seat::all(event, map.seats),
+                map,
             }),
             feed::SeatMapMessage::Delta { cursor, changes } => Self::Delta(SeatMapDelta {
-                cursor: FeedCursor(cursor),
-                changes: changes
-                    .into_iter()
-                    .map(|change| SeatChange {
-                        seat_id: GlobalId::Seat(event.event.id, change.seat_no)
-                            .to_string()
-                            .into(),
-                        status: change.status.into(),
-                        version: change.version,
-                    })
-                    .collect(),
+                event,
+                cursor,
+                changes,
             }),
         }
     }

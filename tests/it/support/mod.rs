@@ -4,6 +4,7 @@
 pub mod actor;
 pub mod checks;
 pub mod cluster;
+pub mod compact;
 pub mod cut;
 pub mod demo;
 pub mod digest;

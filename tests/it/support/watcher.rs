@@ -30,6 +30,16 @@ impl Watcher {
 
     /// At the server at this `http:` address.
     pub async fn at(server: &str, event: &str, after: Option<&str>) -> Self {
+        Self::asking(server, SUBSCRIPTION, event, after).await
+    }
+
+    /// The same with another selection, which has at least what this one has.
+    pub async fn asking(
+        server: &str,
+        subscription: &str,
+        event: &str,
+        after: Option<&str>,
+    ) -> Self {
         let url = format!("{}/graphql", server.replace("http:", "ws:"));
         let mut request = url.into_client_request().unwrap();
         let protocol = "graphql-transport-ws".parse().unwrap();
@@ -45,7 +55,7 @@ impl Watcher {
         watcher.send(json!({"type": "connection_init"})).await;
         assert_eq!(watcher.receive().await["type"], "connection_ack");
         let variables = json!({"event": event, "after": after});
-        let payload = json!({"query": SUBSCRIPTION, "variables": variables});
+        let payload = json!({"query": subscription, "variables": variables});
         watcher
             .send(json!({"id": "1", "type": "subscribe", "payload": payload}))
             .await;
