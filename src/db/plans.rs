@@ -4,6 +4,7 @@ use crate::db::schema::{plan_categories, plan_seats, plan_zones, seating_plans};
 use crate::model::ids::{PlanId, SeatNo};
 use crate::model::seating_plan::{Category, PlanRow, PlanSeat, SeatingPlan, Zone};
 use crate::model::status::ZoneKind;
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
@@ -132,9 +133,10 @@ pub async fn load(
     connection: &mut AsyncPgConnection,
     id: PlanId,
 ) -> QueryResult<Option<SeatingPlan>> {
-    let plan: Option<(String, f64, f64)> = seating_plans::table
+    let plan: Option<(DateTime<Utc>, String, f64, f64)> = seating_plans::table
         .find(id)
         .select((
+            seating_plans::created_at,
             seating_plans::name,
             seating_plans::width,
             seating_plans::height,
@@ -142,7 +144,7 @@ pub async fn load(
         .first(connection)
         .await
         .optional()?;
-    let Some((name, width, height)) = plan else {
+    let Some((created_at, name, width, height)) = plan else {
         return Ok(None);
     };
     let categories: Vec<(String, String)> = plan_categories::table
@@ -184,7 +186,8 @@ pub async fn load(
         })
         .collect();
     let seats = seats.into_iter().map(PlanSeat::from).collect();
-    let plan = SeatingPlan::new(id, name, (width, height), categories, zones, seats);
+    let identity = (id, created_at);
+    let plan = SeatingPlan::new(identity, name, (width, height), categories, zones, seats);
     Ok(Some(plan))
 }
 

@@ -122,6 +122,7 @@ mod tests {
     use crate::model::ids::PlanId;
     use crate::model::seating_plan::PlanRow;
     use crate::model::status::SeatStatus;
+    use chrono::DateTime;
 
     /// One row of seats, one unit apart; (category, accessible) of each.
     fn plan(kinds: &[(usize, bool)]) -> SeatingPlan {
@@ -142,7 +143,7 @@ mod tests {
                 y: Some(0.0),
             });
         SeatingPlan::new(
-            PlanId(1),
+            (PlanId(1), DateTime::UNIX_EPOCH),
             "Row".into(),
             (10.0, 1.0),
             Vec::new(),

@@ -31,6 +31,7 @@ pub mod lapse_holds;
 pub mod lone_seat_rule;
 pub mod plan_cache;
 pub mod plan_document;
+pub mod plan_drawing;
 pub mod price_list;
 pub mod prices;
 pub mod prune_changes;

@@ -16,6 +16,7 @@ mod listener;
 mod media_type;
 pub mod metrics;
 mod observe;
+mod plans;
 mod request_id;
 mod websocket;
 
@@ -26,6 +27,7 @@ pub use graphql_endpoint::GraphqlState;
 pub use websocket::SocketLimits;
 
 use crate::db::Database;
+use crate::domain::plan_cache::PlanCache;
 use axum::Router;
 use axum::extract::FromRef;
 use axum::http::header::{
@@ -59,7 +61,7 @@ struct Operations {
 }
 
 /// Everything that usher answers on.
-pub fn router(graphql: GraphqlState, database: Database) -> Router {
+pub fn router(graphql: GraphqlState, database: Database, plans: PlanCache) -> Router {
     let draining = graphql.draining.clone();
     let layers = ServiceBuilder::new()
         .layer(from_fn_with_state(draining.clone(), draining::part_ways))
@@ -71,8 +73,8 @@ pub fn router(graphql: GraphqlState, database: Database) -> Router {
         .layer(header(CONTENT_SECURITY_POLICY, CONTENT_SECURITY))
         .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(X_FRAME_OPTIONS, "DENY"))
-        .layer(header(REFERRER_POLICY, "no-referrer"))
-        .layer(CompressionLayer::new());
+        .layer(header(REFERRER_POLICY, "no-referrer"));
+    let plans = plans::routes(database.clone(), plans, graphql.tracker.clone());
     Router::new()
         .route("/", get(assets::home))
         .route("/favicon.ico", get(assets::icon))
@@ -84,6 +86,9 @@ pub fn router(graphql: GraphqlState, database: Database) -> Router {
         .route("/metrics", get(metrics::render))
         .with_state(Operations { database, draining })
         .merge(graphql_endpoint::routes(graphql))
+        .layer(CompressionLayer::new())
+        // They compress by themselves.
+        .merge(plans)
         .layer(layers)
 }
 

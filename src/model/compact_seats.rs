@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn most_seats_take_one_byte() {
-        let map = |version| whole_map([(SeatStatus::Blocked, version); 60_000].into_iter());
+        let map = |version| whole_map(vec![(SeatStatus::Blocked, version); 60_000].into_iter());
         assert_eq!(map(1).len(), 80_004);
         assert_eq!(map(31).len(), 80_004);
         assert_eq!(map(32).len(), 160_004);

@@ -4,6 +4,7 @@
 use crate::model::ids::{PlanId, SeatNo};
 use crate::model::rows::{self, Row, ZoneGeometry};
 use crate::model::status::ZoneKind;
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct SeatingPlan {
     /// Its identity.
     pub id: PlanId,
+    /// When it was imported. Two databases that have different plans under one id do
+    /// not have this in common.
+    pub created_at: DateTime<Utc>,
     /// What it is called.
     pub name: String,
     /// Width of the drawing, in plan units.
@@ -90,7 +94,7 @@ pub struct PlanRow {
 impl SeatingPlan {
     /// A plan of these parts, with its rows cut into blocks of neighbours.
     pub fn new(
-        id: PlanId,
+        (id, created_at): (PlanId, DateTime<Utc>),
         name: String,
         (width, height): (f64, f64),
         categories: Vec<Category>,
@@ -100,6 +104,7 @@ impl SeatingPlan {
         let (rows, geometries) = rows::arrange(&seats);
         Self {
             id,
+            created_at,
             name,
             width,
             height,
@@ -175,7 +180,7 @@ mod tests {
             y: row.map(|_| 0.0),
         });
         let plan = SeatingPlan::new(
-            PlanId(1),
+            (PlanId(1), DateTime::UNIX_EPOCH),
             "Hall".into(),
             (1.0, 1.0),
             Vec::new(),

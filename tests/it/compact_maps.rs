@@ -153,14 +153,14 @@ async fn snapshots_and_deltas_are_the_same_as_lists_and_compact() {
         .release(held.data()["token"].as_str().unwrap(), None)
         .await;
     check(watcher.next().await);
-    use SeatStatus::{Available, Held};
+    let (held, available) = (SeatStatus::Held, SeatStatus::Available);
     assert_eq!(
         told,
         [
-            (2, Held, 2),
-            (30, Held, 2),
-            (2, Available, 3),
-            (30, Available, 3),
+            (2, held, 2),
+            (30, held, 2),
+            (2, available, 3),
+            (30, available, 3),
         ]
     );
 }

@@ -4,9 +4,9 @@
 
 mod log;
 
+use crate::support::encoded::decoded;
 use crate::support::slow_hold::SlowHold;
 use crate::support::{Event, House, PATIENCE, house, node};
-use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZstdDecoder};
 use diesel_async::SimpleAsyncConnection;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -376,13 +376,6 @@ async fn answers_are_compressed_as_the_client_likes() {
         let (found, body) = ask(encoding).await;
         assert_eq!(found.unwrap(), encoding);
         assert!(body.len() < plain.len() / 2, "{encoding}: {}", body.len());
-        let mut decoded = Vec::new();
-        match encoding {
-            "gzip" => GzipDecoder::new(&*body).read_to_end(&mut decoded).await,
-            "br" => BrotliDecoder::new(&*body).read_to_end(&mut decoded).await,
-            _ => ZstdDecoder::new(&*body).read_to_end(&mut decoded).await,
-        }
-        .unwrap();
-        assert_eq!(decoded, plain, "{encoding}");
+        assert_eq!(decoded(encoding, &body).await, plain, "{encoding}");
     }
 }

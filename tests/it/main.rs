@@ -25,6 +25,7 @@ mod floors;
 mod graphql_over_http;
 mod migrations;
 mod pages;
+mod plan_drawings;
 mod races;
 mod records;
 mod replicas;

@@ -77,7 +77,7 @@ pub(super) fn drawn(lines: &[&str]) -> Drawing {
     }
     seats.pop();
     let plan = SeatingPlan::new(
-        PlanId(1),
+        (PlanId(1), chrono::DateTime::UNIX_EPOCH),
         "Drawn".into(),
         (1.0, 1.0),
         Vec::new(),

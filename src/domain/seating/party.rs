@@ -94,6 +94,7 @@ mod tests {
     use super::*;
     use crate::model::ids::PlanId;
     use crate::model::seating_plan::{PlanSeat, Zone};
+    use chrono::DateTime;
     use serde_json::Value;
 
     const ANYBODY: Party = Party {
@@ -127,7 +128,8 @@ mod tests {
         });
         let size = (1.0, 1.0);
         let (zones, seats) = (zones.to_vec(), seats.to_vec());
-        SeatingPlan::new(PlanId(1), String::new(), size, Vec::new(), zones, seats)
+        let identity = (PlanId(1), DateTime::UNIX_EPOCH);
+        SeatingPlan::new(identity, String::new(), size, Vec::new(), zones, seats)
     }
 
     fn found(party: &Party) -> Vec<(usize, Vec<SeatNo>)> {

@@ -1,5 +1,6 @@
 //! Seating plans.
 
+use crate::domain::plan_drawing;
 use crate::model::global_id::GlobalId;
 use crate::model::seating_plan as model;
 use crate::model::status;
@@ -16,6 +17,15 @@ impl SeatingPlan {
     /// Global id.
     pub(in crate::graphql) async fn id(&self) -> ID {
         GlobalId::SeatingPlan(self.0.id).to_string().into()
+    }
+
+    /// Where its drawing is on this server, for `GET`: a JSON document with the labels,
+    /// positions and categories of all seats, which clients may keep for ever. Use it as
+    /// it is: it is another one in another database, though the id be the same.
+    async fn path(&self) -> String {
+        let (id, made) = (GlobalId::SeatingPlan(self.0.id), self.0.created_at);
+        let made = made.timestamp_micros();
+        format!("/plans/{id}?v={}-{made}", plan_drawing::FORMAT)
     }
 
     /// What it is called.

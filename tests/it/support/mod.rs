@@ -9,6 +9,7 @@ pub mod cut;
 pub mod demo;
 pub mod digest;
 pub mod event_stream;
+pub mod encoded;
 pub mod house;
 pub mod lock;
 pub mod node;

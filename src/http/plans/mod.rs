@@ -1,0 +1,205 @@
+//! `GET /plans/{id}`: the drawing of a seating plan, which never changes, so that a
+//! client loads the positions of 60,000 seats once and their statuses often.
+//!
+//! It owns what HTTP says about a drawing: who may keep it for how long, under which
+//! tag, and in which encoding. What is in it is `domain::plan_drawing`'s.
+//!
+//! An entity tag stands for the bytes of one representation, and a compressed drawing
+//! is another one than the plain one (RFC 9110, 8.8.3.3). The layer that compresses all
+//! other answers as they go out would leave the tag of the plain one on them, and on
+//! every request do again what can be done once. So these routes are outside of that
+//! layer and compress by themselves: each encoding once, better, and with a tag that is
+//! the hash of what it has become.
+
+mod negotiation;
+mod representation;
+
+use crate::db::Database;
+use crate::db::failure::{connection_was_lost, ran_out_of_time};
+use crate::domain::plan_cache::PlanCache;
+use crate::http::graphql_request::run_to_the_end;
+use crate::model::causes::in_full;
+use crate::model::global_id::GlobalId;
+use crate::model::ids::PlanId;
+use axum::Router;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
+};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use negotiation::Encoding;
+use representation::{PlanFailure, Representation, Representations};
+use std::sync::Arc;
+use tokio_util::task::TaskTracker;
+
+/// A plan never changes, and `SeatingPlan.path` is another one in another database and
+/// for another format: nobody needs to ask again within a year, which is the longest
+/// that caches promise.
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+
+#[derive(Clone)]
+struct Plans {
+    representations: Representations,
+    /// Counts what the server waits for before it exits.
+    tracker: TaskTracker,
+}
+
+/// The routes of drawings.
+pub fn routes<Outer>(database: Database, plans: PlanCache, tracker: TaskTracker) -> Router<Outer>
+where
+    Outer: Clone + Send + Sync + 'static,
+{
+    let representations = Representations::new(database, plans);
+    Router::new()
+        .route("/plans/{id}", get(plan))
+        .with_state(Plans {
+            representations,
+            tracker,
+        })
+}
+
+impl Plans {
+    /// Goes on to the end even if the client leaves: others may wait for the same.
+    async fn make(
+        &self,
+        id: PlanId,
+        encoding: Encoding,
+    ) -> Result<Arc<Representation>, PlanFailure> {
+        let representations = self.representations.clone();
+        let work = async move { representations.make(id, encoding).await };
+        let made = run_to_the_end(&self.tracker, work).await;
+        made.unwrap_or(Err(PlanFailure::Lost))
+    }
+}
+
+async fn plan(
+    State(plans): State<Plans>,
+    id: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Response {
+    // Whatever is no id of a plan, that of an event among them, is not found.
+    let Some(Ok(GlobalId::SeatingPlan(id))) = id.ok().map(|Path(id)| id.parse()) else {
+        return refusal(StatusCode::NOT_FOUND, "there is no such plan");
+    };
+    let Some(encoding) = Encoding::negotiate(&headers) else {
+        let message = "plans are sent plain, or as gzip, br or zstd";
+        return refusal(StatusCode::NOT_ACCEPTABLE, message);
+    };
+    let made = match plans.representations.cached(id, encoding) {
+        Some(cached) => Ok(cached),
+        None => plans.make(id, encoding).await,
+    };
+    match made {
+        Ok(found) => answer(&found, encoding, &headers),
+        Err(failure) => failed(&failure),
+    }
+}
+
+fn answer(found: &Arc<Representation>, encoding: Encoding, headers: &HeaderMap) -> Response {
+    let tag = format!("\"{}\"", found.hash);
+    let caching = [
+        (ETAG, tag.as_str()),
+        (CACHE_CONTROL, FOR_EVER),
+        (VARY, "accept-encoding"),
+    ];
+    if is_known(headers, &found.hash) {
+        return (StatusCode::NOT_MODIFIED, caching).into_response();
+    }
+    let content_type = [(CONTENT_TYPE, "application/json")];
+    let mut response = (caching, content_type, found.body.clone()).into_response();
+    if let Some(name) = encoding.header_value() {
+        response.headers_mut().insert(CONTENT_ENCODING, name);
+    }
+    response
+}
+
+/// Whether `If-None-Match` names this tag, strong or weak, or any at all.
+fn is_known(headers: &HeaderMap, hash: &str) -> bool {
+    headers.get_all(IF_NONE_MATCH).iter().any(|tags| {
+        let tags = tags.as_bytes().trim_ascii();
+        // No tag has a quotation mark in it, so tags and what is between them take turns.
+        // After the last mark there is no tag, or one that nobody has closed.
+        let mut parts: Vec<&[u8]> = tags.split(|byte| *byte == b'"').collect();
+        parts.pop();
+        let mut opaque = parts.into_iter().skip(1).step_by(2);
+        tags == b"*" || opaque.any(|tag| tag == hash.as_bytes())
+    })
+}
+
+fn failed(failure: &PlanFailure) -> Response {
+    let unavailable = match failure {
+        PlanFailure::NotFound => {
+            return refusal(StatusCode::NOT_FOUND, "there is no such plan");
+        }
+        PlanFailure::Unavailable(_) => true,
+        PlanFailure::Database(cause) => connection_was_lost(cause) || ran_out_of_time(cause),
+        PlanFailure::Unwritable(_) | PlanFailure::Lost => false,
+    };
+    if unavailable {
+        tracing::warn!(error = in_full(failure), "a plan cannot be read now");
+        let message = "the database does not answer: try again soon";
+        refusal(StatusCode::SERVICE_UNAVAILABLE, message)
+    } else {
+        tracing::error!(error = in_full(failure), "a plan could not be drawn");
+        let message = "something went wrong on the server; it has been logged";
+        refusal(StatusCode::INTERNAL_SERVER_ERROR, message)
+    }
+}
+
+/// Nobody keeps it: a plan that is not there may be imported the next moment.
+fn refusal(status: StatusCode, message: &'static str) -> Response {
+    let headers = [(CACHE_CONTROL, "no-store")];
+    (status, headers, format!("{message}\n")).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    fn known(lines: &[&'static [u8]]) -> bool {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(IF_NONE_MATCH, HeaderValue::from_bytes(line).unwrap());
+        }
+        is_known(&headers, "abc-_1")
+    }
+
+    #[test]
+    fn a_tag_is_known_wherever_it_stands_and_weak_as_well() {
+        for line in [
+            &b"\"abc-_1\""[..],
+            b"W/\"abc-_1\"",
+            b"\"x\", \"abc-_1\"",
+            b"\"x\",W/\"abc-_1\",\"y\"",
+            b"\"a,\\b\", \"abc-_1\"",
+            b"\"\", \"abc-_1\"",
+            b"\"caf\xe9\", \"abc-_1\"",
+            b"*",
+            b" * ",
+        ] {
+            assert!(known(&[line]), "{}", line.escape_ascii());
+        }
+        assert!(known(&[b"\"x\"", b"\"abc-_1\""]));
+    }
+
+    #[test]
+    fn what_is_another_tag_or_none_is_not_known() {
+        for line in [
+            &b""[..],
+            b"abc-_1",
+            b"\"abc-_1",
+            b"\"abc-_\"",
+            b"\"abc-_12\"",
+            b"\"x, abc-_1, y\"",
+            b"\"x\"abc-_1\"y\"",
+            b"\"*\"",
+        ] {
+            assert!(!known(&[line]), "{}", line.escape_ascii());
+        }
+        assert!(!known(&[]));
+    }
+}
