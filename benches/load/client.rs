@@ -4,13 +4,16 @@
 
 use crate::Outcome;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
+/// Most that is read at once.
+const BUFFER: usize = 64 * 1024;
+
 pub struct Client {
-    stream: TcpStream,
-    head: String,
-    answer: Vec<u8>,
+    stream: BufReader<TcpStream>,
+    headers: String,
+    body: Vec<u8>,
 }
 
 impl Client {
@@ -18,43 +21,60 @@ impl Client {
     pub async fn connect(address: &str, headers: &str) -> Outcome<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        let head = format!(
-            "POST /graphql HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n{headers}"
-        );
         Ok(Self {
-            stream,
-            head,
-            answer: Vec::new(),
+            stream: BufReader::with_capacity(BUFFER, stream),
+            headers: format!("Host: {address}\r\n{headers}"),
+            body: Vec::new(),
         })
     }
 
-    /// Sends a body; answers that of the answer, as it came.
+    /// Sends a body to GraphQL; answers that of the answer, as it came.
     pub async fn post(&mut self, body: &str) -> Outcome<&[u8]> {
-        let request = format!("{}Content-Length: {}\r\n\r\n{body}", self.head, body.len());
-        self.stream.write_all(request.as_bytes()).await?;
-        self.answer.clear();
-        let head = loop {
-            self.read().await?;
-            if let Some(end) = find(&self.answer, b"\r\n\r\n") {
-                break end + 4;
-            }
-        };
-        let text = std::str::from_utf8(&self.answer[..head])?.to_ascii_lowercase();
-        if !text.starts_with("http/1.1 200") {
-            return Err(format!("the server answered {text}").into());
+        let request = format!(
+            "POST /graphql HTTP/1.1\r\nContent-Type: application/json\r\n{}\
+             Content-Length: {}\r\n\r\n{body}",
+            self.headers,
+            body.len()
+        );
+        self.send(&request).await
+    }
+
+    /// Gets what is at a path, as it came.
+    pub async fn get(&mut self, path: &str) -> Outcome<&[u8]> {
+        let request = format!("GET {path} HTTP/1.1\r\n{}\r\n", self.headers);
+        self.send(&request).await
+    }
+
+    async fn send(&mut self, request: &str) -> Outcome<&[u8]> {
+        self.stream.get_mut().write_all(request.as_bytes()).await?;
+        self.body.clear();
+        let status = self.read_line().await?;
+        if !status.starts_with("http/1.1 200") {
+            return Err(format!("the server answered {status}").into());
         }
-        if let Some((_, rest)) = text.split_once("content-length: ") {
-            let length: usize = rest.lines().next().unwrap_or_default().parse()?;
-            while self.answer.len() < head + length {
-                self.read().await?;
-            }
-        } else {
-            // Compressed answers come in chunks; the last one is empty.
-            while !self.answer.ends_with(b"0\r\n\r\n") {
-                self.read().await?;
+        let mut length = None;
+        loop {
+            let line = self.read_line().await?;
+            match line.trim_end().split_once(':') {
+                Some(("content-length", value)) => length = Some(value.trim().parse()?),
+                Some(_) => {}
+                None => break,
             }
         }
-        Ok(&self.answer[head..])
+        if let Some(length) = length {
+            self.read_body(length).await?;
+            return Ok(&self.body);
+        }
+        // Compressed answers come in chunks; the last one is empty.
+        loop {
+            let length = usize::from_str_radix(self.read_line().await?.trim_end(), 16)?;
+            self.read_body(length).await?;
+            self.read_line().await?;
+            if length == 0 {
+                break;
+            }
+        }
+        Ok(&self.body)
     }
 
     /// Sends a mutation; answers what became of it, or `None` when too many others were
@@ -72,15 +92,19 @@ impl Client {
         Ok(Some(field.ok_or("an answer without data")?.take()))
     }
 
-    async fn read(&mut self) -> Outcome<()> {
-        match self.stream.read_buf(&mut self.answer).await? {
+    async fn read_line(&mut self) -> Outcome<String> {
+        let mut line = String::new();
+        match self.stream.read_line(&mut line).await? {
             0 => Err("the server closed the connection".into()),
-            _ => Ok(()),
+            _ => Ok(line.to_ascii_lowercase()),
         }
     }
-}
 
-fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
-    text.windows(wanted.len())
-        .position(|window| window == wanted)
+    /// Adds so many bytes to the body.
+    async fn read_body(&mut self, length: usize) -> Outcome<()> {
+        let start = self.body.len();
+        self.body.resize(start + length, 0);
+        self.stream.read_exact(&mut self.body[start..]).await?;
+        Ok(())
+    }
 }

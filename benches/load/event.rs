@@ -40,6 +40,47 @@ pub fn hall(rows: usize, blocks: usize, neighbours: usize) -> Value {
     })
 }
 
+/// A hall as big ones are: blocks of 2,000 seats in rows along arcs, in six categories.
+pub fn arena(seats: usize) -> Value {
+    const PER_ROW: usize = 50;
+    const ROWS: usize = 40;
+    let rows = seats.div_ceil(PER_ROW);
+    let category = |zone: usize| format!("Category {}", zone % 6 + 1);
+    let zone = |zone: usize| {
+        let row = |row: usize| {
+            let seat = |place: usize| {
+                let (radius, along) = (400 + 30 * row, 24 * place);
+                #[allow(clippy::cast_precision_loss, reason = "some thousands")]
+                let angle = along as f64 / radius as f64;
+                #[allow(clippy::cast_precision_loss, reason = "some thousands")]
+                let (sin, cos) = (angle.sin() * radius as f64, angle.cos() * radius as f64);
+                let tenth = |value: f64| (value * 10.0).round() / 10.0;
+                json!({
+                    "seat_guid": format!("{zone}-{row}-{place}"),
+                    "seat_number": (place + 1).to_string(), "category": category(zone),
+                    "position": {"x": tenth(sin), "y": tenth(cos)},
+                })
+            };
+            let left = seats - (zone * ROWS + row) * PER_ROW;
+            json!({
+                "row_number": (row + 1).to_string(), "position": {"x": 0, "y": 0},
+                "seats": (0..PER_ROW.min(left)).map(seat).collect::<Vec<_>>(),
+            })
+        };
+        let here = ROWS.min(rows - zone * ROWS);
+        json!({
+            "name": format!("Block {}", zone + 1), "position": {"x": zone * 1_200, "y": 0},
+            "rows": (0..here).map(row).collect::<Vec<_>>(),
+        })
+    };
+    let zones = rows.div_ceil(ROWS);
+    let categories = (0..zones.min(6)).map(|zone| json!({"name": category(zone)}));
+    json!({
+        "name": "Arena", "categories": categories.collect::<Vec<_>>(),
+        "zones": (0..zones).map(zone).collect::<Vec<_>>(),
+    })
+}
+
 /// An event on sale in this hall.
 pub async fn on_sale(server: &Server, hall: &Value) -> Outcome<EventId> {
     let query = "mutation($plan: ImportSeatingPlanInput!, $venue: CreateVenueInput!) { \
@@ -50,12 +91,14 @@ pub async fn on_sale(server: &Server, hall: &Value) -> Outcome<EventId> {
     let made = server.staff(query, variables).await?;
     let query = "mutation($input: CreateEventInput!) { \
         createEvent(input: $input) { ... on EventCreated { event { id version } } } }";
-    let category = &hall["categories"][0]["name"];
+    let categories = hall["categories"].as_array().ok_or("no categories")?;
+    let price = |category: &Value| json!({"category": category["name"], "amountMinor": 3000});
+    let prices: Vec<Value> = categories.iter().map(price).collect();
     let input = json!({
         "venueId": made["createVenue"]["venue"]["id"],
         "planId": made["importSeatingPlan"]["plan"]["id"],
         "name": "On-sale", "startsAt": "2040-01-01T20:00:00Z", "currency": "EUR",
-        "prices": [{"category": category, "amountMinor": 3000}],
+        "prices": prices,
     });
     let event = server.staff(query, json!({"input": input})).await?;
     let event = &event["createEvent"]["event"];

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo bench --bench load -- hold --clients 64 --seconds 10
-//! cargo bench --bench load -- map --clients 16
+//! cargo bench --bench load -- map --clients 8 --seconds 4 --seats 2400,60000
 //! cargo bench --bench load -- strategies --clients 64 --seconds 5
 //! cargo bench --bench load -- best-available
 //! cargo bench --bench load -- lapse
@@ -27,6 +27,7 @@ mod strategies;
 
 use crate::best_available::Crowds;
 use crate::lapse::Lapsing;
+use crate::map::Maps;
 use clap::{Parser, Subcommand};
 use std::error::Error;
 use std::time::Duration;
@@ -47,8 +48,8 @@ struct Arguments {
 enum Load {
     /// holdSeats, one distinct seat a call; then pgbench with the same transaction.
     Hold(Rate),
-    /// Event.seatMap of the 2,400-seat hall, plain and compressed.
-    Map(Rate),
+    /// Maps and plans of halls of all sizes, as lists and compact, plain and compressed.
+    Map(Maps),
     /// holdSeats under each strategy: distinct seats, and seats that everybody wants.
     Strategies(Rate),
     /// holdBestAvailable until a house is sold out.
@@ -77,7 +78,7 @@ impl Rate {
 async fn main() -> Outcome<()> {
     match Arguments::parse().load {
         Load::Hold(rate) => hold::run(rate).await,
-        Load::Map(rate) => map::run(rate).await,
+        Load::Map(maps) => map::run(maps).await,
         Load::Strategies(rate) => strategies::run(rate).await,
         Load::BestAvailable(crowds) => best_available::run(crowds).await,
         Load::Lapse(lapsing) => lapse::run(lapsing).await,
