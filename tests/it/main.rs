@@ -23,6 +23,7 @@ mod contract;
 mod feed;
 mod floors;
 mod graphql_over_http;
+mod live_maps;
 mod migrations;
 mod pages;
 mod plan_drawings;
