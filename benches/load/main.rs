@@ -6,6 +6,9 @@
 //! cargo bench --bench load -- strategies --clients 64 --seconds 5
 //! cargo bench --bench load -- best-available
 //! cargo bench --bench load -- lapse
+//! cargo bench --bench load -- watch --watchers 1000 --changes 100 --seconds 20
+//! cargo bench --bench load -- lag --changes 5000 --seconds 10
+//! cargo bench --bench load -- cold
 //! ```
 //!
 //! Each run starts an usher of its own on a fresh data folder, with PostgreSQL
@@ -14,20 +17,30 @@
 
 mod best_available;
 mod client;
+mod cold;
+mod crowd;
 mod event;
+mod frames;
 mod hold;
+mod lag;
 mod lapse;
 mod map;
+mod process;
 mod report;
 #[path = "../../tests/it/support/rules.rs"]
 mod rules;
+mod sample;
 mod server;
 mod sound;
 mod strategies;
+mod watch;
 
 use crate::best_available::Crowds;
+use crate::cold::Cold;
+use crate::lag::Lagging;
 use crate::lapse::Lapsing;
 use crate::map::Maps;
+use crate::watch::Watched;
 use clap::{Parser, Subcommand};
 use std::error::Error;
 use std::time::Duration;
@@ -56,6 +69,12 @@ enum Load {
     BestAvailable(Crowds),
     /// Ten thousand holds that lapse at the same instant.
     Lapse(Lapsing),
+    /// Many watchers of one event, and a steady rate of changes.
+    Watch(Watched),
+    /// How far the map lags behind many changes that are written past usher.
+    Lag(Lagging),
+    /// The first map that a fresh process answers with.
+    Cold(Cold),
 }
 
 #[derive(clap::Args, Clone, Copy)]
@@ -82,5 +101,8 @@ async fn main() -> Outcome<()> {
         Load::Strategies(rate) => strategies::run(rate).await,
         Load::BestAvailable(crowds) => best_available::run(crowds).await,
         Load::Lapse(lapsing) => lapse::run(lapsing).await,
+        Load::Watch(watched) => watch::run(watched).await,
+        Load::Lag(lagging) => lag::run(lagging).await,
+        Load::Cold(cold) => cold::run(cold).await,
     }
 }

@@ -26,7 +26,12 @@ impl Server {
 
     /// Another usher on the same database.
     pub async fn beside(&self) -> Outcome<Self> {
-        Self::launch(Some(self.database_url()), &[]).await
+        self.beside_with(&[]).await
+    }
+
+    /// Another usher on the same database, with these flags.
+    pub async fn beside_with(&self, flags: &[&str]) -> Outcome<Self> {
+        Self::launch(Some(self.database_url()), flags).await
     }
 
     async fn launch(database_url: Option<String>, flags: &[&str]) -> Outcome<Self> {
@@ -78,9 +83,21 @@ impl Server {
         Ok(client)
     }
 
+    /// The number of usher's process.
+    pub fn process(&self) -> Outcome<u32> {
+        Ok(self.process.id().ok_or("the server has ended")?)
+    }
+
+    /// The number of its PostgreSQL's first process, whose children do the work.
+    pub fn postgres(&self) -> Outcome<u32> {
+        let record = self.folder.path().join("postgres/postmaster.pid");
+        let text = std::fs::read_to_string(record)?;
+        Ok(text.lines().next().unwrap_or_default().parse()?)
+    }
+
     /// Resident memory of usher itself, in MiB.
     pub fn memory(&self) -> Outcome<f64> {
-        let id = self.process.id().ok_or("the server has ended")?;
+        let id = self.process()?;
         let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
         let line = status
             .lines()
