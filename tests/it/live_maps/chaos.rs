@@ -133,7 +133,8 @@ pub async fn run(plan: Plan) -> Findings {
     }
 }
 
-async fn open_sale(cluster: &PrivateCluster) -> EventId {
+/// An event on sale, on a fresh cluster.
+pub async fn open_sale(cluster: &PrivateCluster) -> EventId {
     let token = PrivateCluster::token("tess", Role::Staff);
     let staff = cluster.newest().bearer(&token);
     let (rows, seats) = HALL;

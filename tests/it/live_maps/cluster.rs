@@ -42,6 +42,11 @@ pub enum Restart {
 impl PrivateCluster {
     /// With so many ushers.
     pub async fn start(ushers: usize) -> Self {
+        Self::start_with(ushers, &[]).await
+    }
+
+    /// With so many ushers, and with these settings of PostgreSQL.
+    pub async fn start_with(ushers: usize, further: &[(&str, &str)]) -> Self {
         let folder = DataFolder::new();
         let settings = [
             // A process that crashes loses nothing that the system has, and the machine
@@ -54,8 +59,10 @@ impl PrivateCluster {
             data_dir: folder.path().to_owned(),
             postgres_bin: None,
             settings: settings
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .into(),
+                .iter()
+                .chain(further)
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
         };
         let postgres = EmbeddedPostgres::start(&options).await.unwrap();
         let mut cluster = Self {

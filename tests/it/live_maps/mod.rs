@@ -18,6 +18,7 @@
 mod buyers;
 mod chaos;
 mod cluster;
+mod crash;
 mod journal;
 mod judge;
 mod naive;

@@ -27,7 +27,7 @@ struct LastChange {
 }
 
 /// Blocks the seat, or gives it back.
-async fn flip(connection: &mut AsyncPgConnection, event: i64, seat: SeatNo) -> QueryResult<()> {
+pub async fn flip(connection: &mut AsyncPgConnection, event: i64, seat: SeatNo) -> QueryResult<()> {
     let change = format!(
         "UPDATE seats SET version = version + 1, actor = 'overlap', \
              status = CASE status WHEN 'BLOCKED' THEN 'AVAILABLE' ELSE 'BLOCKED' END, \
