@@ -1,5 +1,6 @@
 //! Seat maps and their changes in few bytes.
 
+use crate::db::seats::SeatState;
 use crate::feed;
 use crate::model::compact_seats;
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
@@ -15,7 +16,7 @@ impl CompactSeats {
     }
 
     /// Seats that have changed.
-    pub fn changed(changes: &[feed::SeatChange]) -> Self {
+    pub fn changed(changes: &[SeatState]) -> Self {
         let changes = changes.iter();
         Self(compact_seats::changes(
             changes.map(|seat| (seat.seat_no, seat.status, seat.version)),

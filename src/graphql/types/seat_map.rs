@@ -1,6 +1,7 @@
 //! The map of an event, and what its watchers are told. Lists of seats and their
 //! compact form are made only for who selects them.
 
+use crate::db::seats::SeatState;
 use crate::domain::event_view::EventView;
 use crate::feed;
 use crate::graphql::input::FeedCursor;
@@ -83,7 +84,7 @@ impl SeatMapSnapshot {
 pub struct SeatMapDelta {
     event: Arc<EventView>,
     cursor: Cursor,
-    changes: Vec<feed::SeatChange>,
+    changes: Vec<SeatState>,
 }
 
 /// Seats that have changed since the message before. A change whose version is
@@ -97,7 +98,7 @@ impl SeatMapDelta {
 
     /// Each seat once, at its newest.
     async fn changes(&self) -> Vec<SeatChange> {
-        let change = |change: &feed::SeatChange| SeatChange {
+        let change = |change: &SeatState| SeatChange {
             seat_id: GlobalId::Seat(self.event.event.id, change.seat_no)
                 .to_string()
                 .into(),
