@@ -119,7 +119,7 @@ async fn snapshots_and_deltas_are_the_same_as_lists_and_compact() {
           ... on SeatMapDelta { cursor compact changes { seatId version status } } } }";
     let house = House::open().await;
     let event = house.event(2, 20).await;
-    let mut watcher = Watcher::asking(&house, SUBSCRIPTION, &event.id, None).await;
+    let mut watcher = Watcher::asking(&house.url, SUBSCRIPTION, &event.id, None).await;
     let snapshot = watcher.next().await;
     let compact = snapshot["compact"].as_str().unwrap();
     assert_eq!(decode_map(compact), listed(&snapshot["seats"]));

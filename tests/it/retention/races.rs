@@ -4,7 +4,7 @@ use super::{age, change_all, retention, settle};
 use crate::support::lock::Lock;
 use crate::support::{House, checks};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
-use usher::db::changes::{self, FeedState};
+use usher::db::changes::{self, FeedState, Position};
 use usher::db::transaction_id::TransactionId;
 use usher::domain::prune_changes::prune_some_changes;
 use usher::model::ids::EventId;
@@ -34,10 +34,9 @@ async fn what_has_changed_is_answered_until_it_is_pruned() {
     let (house, position) = with_old_changes().await;
     let mut sql = house.sql().await;
     let now = changes::state(&mut sql).await.unwrap();
-    let from = |transaction| (transaction, 0);
+    let up_to = Position::before(now.horizon);
     let changed = async |sql: &mut AsyncPgConnection, transaction| {
-        let up_to = now.horizon;
-        changes::seats_changed_after(sql, EVENT, from(transaction), up_to)
+        changes::seats_changed_after(sql, EVENT, Position::before(transaction), up_to)
             .await
             .unwrap()
     };
@@ -45,17 +44,21 @@ async fn what_has_changed_is_answered_until_it_is_pruned() {
     seats.sort_unstable();
     assert_eq!(seats, [0, 1]);
     assert_eq!(changed(&mut sql, now.horizon).await, Some(vec![]));
-    let other = EventId(2);
-    let none = changes::seats_changed_after(&mut sql, other, from(position.horizon), now.horizon);
+    let (other, start) = (EventId(2), Position::before(position.horizon));
+    let none = changes::seats_changed_after(&mut sql, other, start, up_to);
     assert_eq!(none.await.unwrap(), Some(vec![]));
     // The position of a change that is read up to in the middle of its transaction.
-    let changes_of = changes::page_after(&mut sql, EVENT, (position.horizon, 0), 1).await;
-    let first = changes_of.unwrap().changes[0];
-    let rest = (first.transaction_id, first.id);
-    let rest = changes::seats_changed_after(&mut sql, EVENT, rest, now.horizon).await;
+    let first = changes::page(&mut sql, start, now.horizon, 1)
+        .await
+        .unwrap()[0];
+    let rest = changes::seats_changed_after(&mut sql, EVENT, first.position(), up_to).await;
     assert_eq!(rest.unwrap(), Some(vec![1]));
-    let before_it =
-        changes::seats_changed_after(&mut sql, EVENT, (position.horizon, 0), first.transaction_id);
+    let before_it = changes::seats_changed_after(
+        &mut sql,
+        EVENT,
+        start,
+        Position::before(first.transaction_id),
+    );
     assert_eq!(before_it.await.unwrap(), Some(vec![]));
 
     prune_in(&mut sql).await;
@@ -77,8 +80,8 @@ async fn nobody_reads_across_what_is_pruned_meanwhile() {
     )
     .await;
     let reading = tokio::spawn(async move {
-        let from = (position.horizon, 0);
-        changes::seats_changed_after(&mut reader, EVENT, from, now.horizon).await
+        let from = Position::before(position.horizon);
+        changes::seats_changed_after(&mut reader, EVENT, from, Position::before(now.horizon)).await
     });
     lock.is_wanted_by(1).await;
     prune_in(lock.connection()).await;
@@ -107,10 +110,14 @@ async fn a_horizon_is_seen_when_its_transaction_is() {
     reader.batch_execute(begin).await.unwrap();
     let before = changes::state(&mut reader).await.unwrap();
     prune_in(&mut house.sql().await).await;
-    let from = (position.horizon, 0);
-    let seats = changes::seats_changed_after(&mut reader, EVENT, from, before.horizon).await;
+    let from = Position::before(position.horizon);
+    let seats =
+        changes::seats_changed_after(&mut reader, EVENT, from, Position::before(before.horizon))
+            .await;
     reader.batch_execute("COMMIT").await.unwrap();
     assert_eq!(seats.unwrap().map(|seats| seats.len()), Some(2));
-    let seats = changes::seats_changed_after(&mut reader, EVENT, from, before.horizon).await;
+    let seats =
+        changes::seats_changed_after(&mut reader, EVENT, from, Position::before(before.horizon))
+            .await;
     assert_eq!(seats.unwrap(), None);
 }
