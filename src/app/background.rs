@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::time::Duration;
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
 /// How long a cancelled task may take to be gone. It needs no time, but a thread.
 const STOP_LIMIT: Duration = Duration::from_secs(1);
@@ -27,10 +27,15 @@ pub struct TaskEnded {
 }
 
 impl BackgroundTasks {
-    /// Starts a task that is meant never to return.
-    pub fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        let id = self.tasks.spawn(task).id();
-        self.names.insert(id, name);
+    /// Starts a task that is meant never to return; the answer ends it alone.
+    pub fn spawn(
+        &mut self,
+        name: &'static str,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) -> AbortHandle {
+        let task = self.tasks.spawn(task);
+        self.names.insert(task.id(), name);
+        task
     }
 
     /// Resolves when a task panics or returns; never for one that was cancelled.

@@ -25,6 +25,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -219,6 +220,8 @@ pub struct Running {
     pub address: SocketAddr,
     /// What its resolvers work with.
     pub services: Services,
+    /// Ends the sweeper alone: what lapses is then published by other processes.
+    pub sweeper: AbortHandle,
     /// Begun by whoever is about to stop it, if there is time.
     pub draining: Draining,
     shutdown: CancellationToken,
@@ -268,7 +271,7 @@ impl Running {
         background.spawn("feed's follower", services.feed.clone().follow());
         background.spawn("feed's listener", services.feed.clone().listen());
         background.spawn("feed's announcer", services.feed.clone().tell_others());
-        background.spawn("sweeper", sweeper::run(services.clone()));
+        let sweeper = background.spawn("sweeper", sweeper::run(services.clone()));
         let schema = graphql::schema(services.clone());
         let send_timeout = streams.send_timeout;
         background.spawn("pruner", pruner::run(database.clone(), retention));
@@ -288,6 +291,7 @@ impl Running {
         Ok(Self {
             address,
             services,
+            sweeper,
             draining,
             shutdown,
             tasks,

@@ -1,6 +1,6 @@
 //! What a lost race is told: every losing seat as it is, and what to take instead.
 
-use super::{BusySweeper, event_of_two_categories, lapse, states, token_of};
+use super::{AbsentSweeper, event_of_two_categories, lapse, states, token_of};
 use crate::support::checks::assert_sound;
 use crate::support::digest::Digest;
 use crate::support::{Answer, Event, House, Seat};
@@ -202,7 +202,7 @@ async fn ones_own_hold_is_a_conflict_as_well() {
         before.assert_unchanged("holding one's own seat").await;
     }
     // Until it has lapsed: then it is anybody's, the owner's included.
-    let sweeper = BusySweeper::of(&house).await;
+    let sweeper = AbsentSweeper::of(&house);
     lapse(&house, &held).await;
     let mut seats = pick(&event, &[0]);
     let stale = anna.hold(&event.id, &seats).await;

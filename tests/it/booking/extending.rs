@@ -1,6 +1,6 @@
 //! More time for a hold: up to its total, and never for one that is over.
 
-use super::{BusySweeper, change_event, hold_key, lapse, published, seats_of, states, token_of};
+use super::{AbsentSweeper, change_event, hold_key, lapse, published, seats_of, states, token_of};
 use crate::support::checks::{self, assert_sound};
 use crate::support::digest::Digest;
 use crate::support::lock::Lock;
@@ -102,7 +102,7 @@ async fn a_hold_that_is_over_gets_no_more_time() {
     let tokens: Vec<String> = held.iter().map(token_of).collect();
     lapse(&house, &held[0]).await;
     published(&house).await;
-    let sweeper = BusySweeper::of(&house).await;
+    let sweeper = AbsentSweeper::of(&house);
     lapse(&house, &held[1]).await;
     anna.release(&tokens[2], None).await.data();
     anna.confirm(&tokens[3]).await.data();

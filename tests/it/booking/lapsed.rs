@@ -1,7 +1,7 @@
 //! Holds whose time has passed: taken by others, released, grown, looked at,
 //! before and after the sweeper has published that they lapsed.
 
-use super::{BusySweeper, lapse, published, states, token_of};
+use super::{AbsentSweeper, lapse, published, states, token_of};
 use crate::support::actor::Actor;
 use crate::support::checks::assert_sound;
 use crate::support::digest::Digest;
@@ -37,9 +37,9 @@ impl Stage {
     }
 
     /// The hold lapses, and no sweeper has seen it yet.
-    async fn lapsed_unseen() -> (Self, BusySweeper) {
+    async fn lapsed_unseen() -> (Self, AbsentSweeper) {
         let stage = Self::new().await;
-        let sweeper = BusySweeper::of(&stage.house).await;
+        let sweeper = AbsentSweeper::of(&stage.house);
         lapse(&stage.house, &stage.held).await;
         (stage, sweeper)
     }

@@ -2,7 +2,7 @@
 //! unclaimed, refused when one is not, and the same before and after the
 //! sweeper has published that it lapsed.
 
-use super::{BusySweeper, event_key, lapse, published, states, token_of};
+use super::{AbsentSweeper, event_key, lapse, published, states, token_of};
 use crate::support::actor::Actor;
 use crate::support::checks::{self, assert_sound};
 use crate::support::digest::Digest;
@@ -23,7 +23,7 @@ struct Stage {
     event: Event,
     anna: Actor,
     token: String,
-    sweeper: Option<BusySweeper>,
+    sweeper: Option<AbsentSweeper>,
 }
 
 impl Stage {
@@ -33,7 +33,7 @@ impl Stage {
         let anna = house.buyer("anna");
         let held = anna.hold(&event.id, &event.seats[..3]).await;
         let sweeper = match asked {
-            Asked::Before => Some(BusySweeper::of(&house).await),
+            Asked::Before => Some(AbsentSweeper::of(&house)),
             Asked::After => None,
         };
         lapse(&house, &held).await;

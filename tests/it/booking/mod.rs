@@ -20,9 +20,10 @@ mod visibility;
 
 use crate::support::actor::Actor;
 use crate::support::{Answer, Event, House, Seat, checks, eventually};
-use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use diesel_async::SimpleAsyncConnection;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use usher::domain::lapse_holds::lapse_holds;
 use usher::model::global_id::GlobalId;
 
 /// The token that a hold was answered with.
@@ -123,50 +124,20 @@ pub(crate) async fn published(house: &House) {
     .await;
 }
 
-/// The sweeper of a house, kept busy: what lapses meanwhile is not published
-/// before it is let go. It has taken up a hold of another event and waits in a
-/// trigger of its UPDATE for a lock that this has.
-pub(crate) struct BusySweeper {
-    locker: AsyncPgConnection,
-}
+/// A house whose sweeper is gone: what lapses is not published before this says so.
+pub(crate) struct AbsentSweeper;
 
-impl BusySweeper {
-    pub(crate) async fn of(house: &House) -> Self {
-        let event = house.event(1, 1).await;
-        let decoy = house.buyer("decoy").hold(&event.id, &event.seats).await;
-        let mut locker = house.sql().await;
-        locker
-            .batch_execute(
-                "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS \
-                     'BEGIN PERFORM pg_advisory_xact_lock_shared(7); RETURN NEW; END'; \
-                 CREATE TRIGGER wait BEFORE UPDATE ON seats FOR EACH ROW \
-                     WHEN (NEW.cause = 'LAPSED') EXECUTE FUNCTION wait()",
-            )
-            .await
-            .unwrap();
-        let lock = "BEGIN; SELECT pg_advisory_xact_lock(7)";
-        locker.batch_execute(lock).await.unwrap();
-        let mut sql = house.sql().await;
-        let (key, hold) = (event_key(&event), hold_key(&decoy));
-        let past = "now() - interval '1 second'";
-        sql.batch_execute(&format!(
-            "BEGIN; UPDATE seats SET held_until = {past} WHERE event_id = {key}; \
-             UPDATE holds SET expires_at = {past} WHERE id = '{hold}'; COMMIT"
-        ))
-        .await
-        .unwrap();
-        eventually("the sweeper waits for the lock", async || {
-            let waiting = "pg_stat_activity WHERE wait_event_type = 'Lock' \
-                           AND query LIKE 'UPDATE%' AND datname = current_database()";
-            (checks::count(&mut sql, waiting).await == 1).then_some(())
-        })
-        .await;
-        Self { locker }
+impl AbsentSweeper {
+    pub(crate) fn of(house: &House) -> Self {
+        house.running.sweeper.abort();
+        Self
     }
 
-    /// Lets it go on and publish what lapsed meanwhile.
-    pub(crate) async fn let_go(mut self, house: &House) {
-        self.locker.batch_execute("COMMIT").await.unwrap();
+    /// Publishes what has lapsed meanwhile, as the sweeper of another process would.
+    pub(crate) async fn let_go(self, house: &House) {
+        let mut sql = house.sql().await;
+        while lapse_holds(&mut sql, &[]).await.unwrap().holds > 0 {}
+        house.running.services.feed.announce();
         published(house).await;
     }
 }

@@ -1,7 +1,7 @@
 //! Seats that staff keep out of the sale, and give back to it.
 
 use super::{assert_lost, at, pick, six_seats};
-use crate::booking::{BusySweeper, lapse, states, token_of};
+use crate::booking::{AbsentSweeper, lapse, states, token_of};
 use crate::support::actor::box_office_input;
 use crate::support::checks::{self, assert_sound};
 use crate::support::digest::Digest;
@@ -231,7 +231,7 @@ async fn the_seat_of_a_lapsed_hold_can_be_blocked() {
     let house = House::open().await;
     let event = house.event(1, 1).await;
     let (buyer, staff) = (house.buyer("anna"), house.staff());
-    let sweeper = BusySweeper::of(&house).await;
+    let sweeper = AbsentSweeper::of(&house);
     let held = buyer.hold(&event.id, &event.seats).await;
     let seats = at(2, event.seats.clone());
     let lost = staff.block(&event.id, &seats).await;

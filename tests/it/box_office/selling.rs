@@ -1,7 +1,7 @@
 //! Seats that the box office sells without a hold.
 
 use super::{assert_lost, at, pick, six_seats};
-use crate::booking::{BusySweeper, event_of_two_categories, lapse, states, token_of};
+use crate::booking::{AbsentSweeper, event_of_two_categories, lapse, states, token_of};
 use crate::support::actor::{Actor, box_office_input};
 use crate::support::checks::{self, assert_sound};
 use crate::support::digest::Digest;
@@ -246,7 +246,7 @@ async fn the_seats_of_a_lapsed_hold_can_be_sold() {
     let house = House::open().await;
     let event = house.event(1, 2).await;
     let (buyer, staff) = (house.buyer("anna"), house.staff());
-    let sweeper = BusySweeper::of(&house).await;
+    let sweeper = AbsentSweeper::of(&house);
     let held = buyer.hold(&event.id, &event.seats).await;
     let first = at(2, pick(&event, &[0]));
     let lost = staff.book(&event.id, &first).await;

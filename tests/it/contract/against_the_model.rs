@@ -4,16 +4,10 @@
 use super::model::BrokenRule;
 use super::steps::{Deed, Step, steps};
 use super::world::{Tally, World, import_hall, model};
-use crate::support::{House, checks, eventually, house};
-use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use crate::support::House;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 use std::cell::RefCell;
-use std::time::Duration;
 use tokio::runtime::Runtime;
-use usher::config::DatabaseSettings;
-
-/// How long the sweeper of these tests may be kept waiting.
-const LONG: Duration = Duration::from_hours(1);
 
 #[test]
 fn every_answer_is_what_the_model_says() {
@@ -127,8 +121,6 @@ struct Stage {
     runtime: Runtime,
     house: Option<House>,
     plan: String,
-    // It has the lock that the sweeper waits for.
-    _locker: AsyncPgConnection,
 }
 
 /// Where server and model differ.
@@ -155,22 +147,16 @@ impl std::fmt::Display for Difference {
 impl Stage {
     fn new() -> Self {
         let runtime = Runtime::new().unwrap();
-        let (house, plan, locker) = runtime.block_on(async {
-            let settings = DatabaseSettings {
-                statement_timeout: LONG,
-                lock_timeout: LONG,
-                ..house::settings()
-            };
-            let house = House::open_with_settings(settings).await;
-            let locker = keep_the_sweeper_busy(&house).await;
+        let (house, plan) = runtime.block_on(async {
+            let house = House::open().await;
+            house.running.sweeper.abort();
             let plan = import_hall(&house).await;
-            (house, plan, locker)
+            (house, plan)
         });
         Self {
             runtime,
             house: Some(house),
             plan,
-            _locker: locker,
         }
     }
 
@@ -233,34 +219,4 @@ impl Drop for Stage {
         let _inside = self.runtime.enter();
         self.house = None;
     }
-}
-
-/// Gives the sweeper a lapsed hold of another event, and lets it wait for as long as
-/// the answered connection is there. Whoever else publishes what has lapsed leaves
-/// that one to it.
-async fn keep_the_sweeper_busy(house: &House) -> AsyncPgConnection {
-    let event = house.event(1, 1).await;
-    house.buyer("decoy").hold(&event.id, &event.seats).await;
-    let mut locker = house.sql().await;
-    let past = "now() - interval '1 second'";
-    locker
-        .batch_execute(&format!(
-            "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS \
-                 'BEGIN PERFORM pg_advisory_xact_lock_shared(7); RETURN NEW; END'; \
-             CREATE TRIGGER wait BEFORE UPDATE ON seats FOR EACH ROW \
-                 WHEN (NEW.cause = 'LAPSED' AND NEW.event_id = 1) EXECUTE FUNCTION wait(); \
-             SELECT pg_advisory_lock(7); \
-             BEGIN; UPDATE seats SET held_until = {past} WHERE event_id = 1; \
-             UPDATE holds SET expires_at = {past}; COMMIT"
-        ))
-        .await
-        .unwrap();
-    let mut sql = house.sql().await;
-    eventually("the sweeper waits for the lock", async || {
-        let waiting = "pg_stat_activity WHERE wait_event_type = 'Lock' \
-                       AND query LIKE 'UPDATE%' AND datname = current_database()";
-        (checks::count(&mut sql, waiting).await == 1).then_some(())
-    })
-    .await;
-    locker
 }

@@ -166,11 +166,11 @@ async fn of_staff_who_cancel_at_once_one_wins_and_the_others_are_told() {
 /// as well: each seat goes back once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lapsed_hold_gives_back_what_is_still_its_own() {
-    use crate::booking::{BusySweeper, lapse};
+    use crate::booking::{AbsentSweeper, lapse};
     let house = House::open().await;
     let event = house.event(1, 2).await;
     let (anna, bert) = (house.buyer("anna"), house.buyer("bert"));
-    let sweeper = BusySweeper::of(&house).await;
+    let sweeper = AbsentSweeper::of(&house);
     let lapsed = anna.hold(&event.id, &event.seats).await;
     lapse(&house, &lapsed).await;
     let mut first = event.seats[..1].to_vec();

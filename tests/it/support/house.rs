@@ -88,11 +88,6 @@ impl House {
         Self::open_with_all(limits, settings()).await
     }
 
-    /// A house that treats its database so.
-    pub async fn open_with_settings(settings: DatabaseSettings) -> Self {
-        Self::open_with_all(Limits::default(), settings).await
-    }
-
     async fn open_with_all(limits: Limits, settings: DatabaseSettings) -> Self {
         let cluster = Cluster::shared();
         let database_url = cluster.migrated_database().await;
