@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 /// A place in the feed of all events. The order of positions is the order in which
 /// readers take changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Queryable)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// A transaction.
     pub transaction: TransactionId,
@@ -41,6 +41,11 @@ impl Position {
     /// Before every change of this transaction.
     pub const fn before(transaction: TransactionId) -> Self {
         Self { transaction, id: 0 }
+    }
+
+    /// After every change of this transaction.
+    pub const fn after(transaction: TransactionId) -> Self {
+        Self::before(TransactionId(transaction.0.saturating_add(1)))
     }
 }
 
@@ -166,7 +171,7 @@ pub async fn page(
         .await
 }
 
-/// Where the last change is that readers may take below a horizon which [`state`] has
+/// After the last change that readers may take below a horizon which [`state`] has
 /// answered; where the feed begins when there is none.
 ///
 /// **Invariant:** this, and not the horizon itself, is how far a reader may say to have come.
@@ -182,11 +187,14 @@ pub async fn tip(connection: &mut AsyncPgConnection, state: &FeedState) -> Query
     let last = seat_changes::table
         .filter(transaction_id.lt(state.horizon))
         .order((transaction_id.desc(), id.desc()))
-        .select((transaction_id, id))
+        .select(transaction_id)
         .first(connection)
         .await
         .optional()?;
-    Ok(last.unwrap_or(Position::before(state.pruned_before)))
+    Ok(match last {
+        Some(last) => Position::after(last),
+        None => Position::before(state.pruned_before),
+    })
 }
 
 /// What a reader has to know after it has read.

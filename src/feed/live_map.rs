@@ -269,8 +269,9 @@ impl LiveMap {
     }
 
     /// The newest transaction that this process has told somebody of.
-    pub(super) fn announced(&self) -> TransactionId {
-        TransactionId(self.announced.load(Ordering::Relaxed))
+    pub(super) fn announced(&self) -> Option<TransactionId> {
+        let newest = self.announced.load(Ordering::Relaxed);
+        (newest > 0).then_some(TransactionId(newest))
     }
 
     fn content(&self) -> MutexGuard<'_, Content> {

@@ -36,7 +36,8 @@ pub(super) struct LiveMaps {
 pub(super) struct Progress {
     /// Which feed it is.
     pub(super) epoch: i64,
-    /// The last change that it has read: everything up to and including this is in every map.
+    /// Everything up to and including this is in every map. It is where the last change is,
+    /// or after the transaction of that.
     pub(super) position: Position,
     /// Everything of transactions before this one is in every map, as long as the server
     /// does not crash; see [`changes::tip`](crate::db::changes::tip).
@@ -215,6 +216,10 @@ impl LiveMaps {
     /// Takes note that the follower has read all changes of transactions before `horizon`.
     pub(super) fn end_round(&self, horizon: TransactionId) {
         self.progress.send_modify(|progress| {
+            let Position { transaction, id } = progress.position;
+            if id > 0 {
+                progress.position = Position::after(transaction);
+            }
             progress.horizon = horizon;
             progress.rounds += 1;
         });
@@ -249,14 +254,9 @@ impl Progress {
 
     /// Why the feed in this state cannot be read on from here, if it cannot.
     fn loss(&self, state: &FeedState) -> Option<SnapshotReason> {
-        // Nothing is left to read of a transaction below the horizon.
-        let next = match self.position.transaction {
-            TransactionId(read) if self.horizon.0 > read => TransactionId(read + 1),
-            unfinished => unfinished,
-        };
         if state.epoch != self.epoch {
             Some(SnapshotReason::CursorUnknown)
-        } else if next < state.pruned_before {
+        } else if self.position.transaction < state.pruned_before {
             Some(SnapshotReason::CursorTooOld)
         } else {
             None

@@ -77,9 +77,11 @@ impl Feed {
         {
             return Err(FeedError::NotReached);
         }
-        let own = everything_of(map.announced());
-        // Shown as it is when this takes too long: nobody asked for more.
-        self.reach(own, self.shared.settings.own_changes_wait).await;
+        if let Some(own) = map.announced() {
+            // Shown as it is when this takes too long: nobody asked for more.
+            let patience = self.shared.settings.own_changes_wait;
+            self.reach(Position::after(own), patience).await;
+        }
         let excerpt = map.all(self.position_at_least(&map));
         Ok(SeatMap {
             cursor: map.cursor(excerpt.position),
@@ -156,13 +158,5 @@ impl Feed {
         } else {
             Position::START
         }
-    }
-}
-
-/// After every change of this transaction.
-fn everything_of(transaction: TransactionId) -> Position {
-    Position {
-        transaction,
-        id: i64::MAX,
     }
 }

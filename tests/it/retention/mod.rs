@@ -78,7 +78,9 @@ async fn change_all(sql: &mut AsyncPgConnection) {
 /// A cursor of the map as it is.
 async fn cursor(house: &House, event: &Event) -> String {
     settle(house).await;
-    let mut watcher = Watcher::new(house, &event.id, None).await;
+    // Nobody tells a server of what is changed by hand; one that starts finds it.
+    let replica = house.replica().await;
+    let mut watcher = Watcher::new(&replica, &event.id, None).await;
     watcher.next().await;
     watcher.cursor.unwrap()
 }
@@ -86,7 +88,9 @@ async fn cursor(house: &House, event: &Event) -> String {
 /// What a watcher is told first who comes back with this cursor: why a whole map, or
 /// that it is a delta.
 async fn answer_to(house: &House, event: &Event, cursor: &str) -> String {
-    let mut watcher = Watcher::new(house, &event.id, Some(cursor)).await;
+    // A server that has nothing in memory.
+    let replica = house.replica().await;
+    let mut watcher = Watcher::new(&replica, &event.id, Some(cursor)).await;
     let first = watcher.next().await;
     let reason = first["reason"].as_str();
     reason.unwrap_or("a delta").to_owned()

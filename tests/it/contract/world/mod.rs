@@ -13,8 +13,10 @@ use crate::support::actor::Actor;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use usher::db::transaction_id;
 use usher::domain::lapse_holds::lapse_holds;
 use usher::model::global_id::GlobalId;
+use usher::model::ids::EventId;
 
 /// What a seat of each category costs.
 const PRICES: [(&str, i64); 2] = [("Stalls", 1_000), ("Balcony", 700)];
@@ -121,6 +123,10 @@ impl<'house> World<'house> {
             Deed::Publish => {
                 self.model.publish();
                 while lapse_holds(&mut self.sql, &[]).await.unwrap().holds > 0 {}
+                // The server shows from now on what was done by hand.
+                let now = transaction_id::current(&mut self.sql).await.unwrap();
+                let feed = &self.house.running.services.feed;
+                feed.announce_change(EventId(self.event_key), now);
                 Ok(())
             }
             Deed::Ask(asked) => {
