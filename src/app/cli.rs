@@ -95,7 +95,7 @@ pub async fn run(
         Command::Migrate => unless_stopped(migrate::run(&settings.storage, workers)).await?,
         Command::Schema => output::write(graphql::sdl())?,
         Command::Token(request) => {
-            token::run(&settings.storage, &settings.authentication, &request)?
+            token::run(&settings.storage, &settings.authentication, &request)?;
         }
         Command::Plan(PlanCommand::Import { file }) => {
             unless_stopped(import_plan::run(&settings.storage, workers, &file)).await?;

@@ -110,7 +110,7 @@ mod tests {
     #[tokio::test]
     async fn a_hold_is_heard_of_here_and_elsewhere() {
         let (here, elsewhere) = (HoldAnnouncements::default(), HoldAnnouncements::default());
-        let holds: Vec<HoldId> = (0..BATCH + 1).map(|_| HoldId::generate()).collect();
+        let holds: Vec<HoldId> = (0..=BATCH).map(|_| HoldId::generate()).collect();
         let mut news = elsewhere.subscribe();
         let mut own = here.subscribe();
         here.announce(holds[0]);

@@ -29,15 +29,12 @@ impl Subscription {
         #[graphql(desc = "The newest cursor that came with this map: resumes there.")]
         after: Option<FeedCursor>,
     ) -> Result<impl Stream<Item = ApiResult<SeatMapMessage>> + use<>, ApiError> {
-        let message = match context.data_opt::<ToShow>() {
-            Some(to_show) => to_show
-                .message()
-                .map(|(event, message)| Ok(SeatMapMessage::new(event, message))),
-            None => {
-                hand_over(context, &event_id, after.map(|cursor| cursor.0)).await?;
-                None
-            }
+        let Some(to_show) = context.data_opt::<ToShow>() else {
+            hand_over(context, &event_id, after.map(|cursor| cursor.0)).await?;
+            return Ok(stream::iter(None));
         };
+        let shown = to_show.message();
+        let message = shown.map(|(event, message)| Ok(SeatMapMessage::new(event, message)));
         Ok(stream::iter(message))
     }
 
@@ -48,15 +45,12 @@ impl Subscription {
         context: &Context<'_>,
         #[graphql(desc = "Global id of the event.")] event_id: ID,
     ) -> Result<impl Stream<Item = ApiResult<Availability>> + use<>, ApiError> {
-        let counts = match context.data_opt::<ToShow>() {
-            Some(to_show) => to_show
-                .map()
-                .map(|(event, map)| Ok(Availability::count(event, &map.seats))),
-            None => {
-                hand_over(context, &event_id, None).await?;
-                None
-            }
+        let Some(to_show) = context.data_opt::<ToShow>() else {
+            hand_over(context, &event_id, None).await?;
+            return Ok(stream::iter(None));
         };
+        let shown = to_show.map();
+        let counts = shown.map(|(event, map)| Ok(Availability::count(event, &map.seats)));
         Ok(stream::iter(counts))
     }
 
