@@ -35,4 +35,5 @@ mod sale;
 mod schema;
 mod seat_rules;
 mod server_sent_events;
+mod subscriptions;
 mod websocket_protocol;
