@@ -32,18 +32,17 @@ pub(super) async fn watch(
 ) -> ApiResult<impl Stream<Item = ApiResult<Hold>> + Send + use<>> {
     let not_found = || ApiError::new(code::NOT_FOUND, "there is no running hold with this token");
     let token: HoldToken = token.parse().map_err(|_| not_found())?;
-    // Registered first, read second: no change in between is missed.
-    let mut news = services.feed.hold_news();
-    let mut map = services.feed.watch_changes(token.event).await?;
     let watch = HoldWatch {
         services,
         caller,
         token,
     };
-    let mut seen = watch.look().await?.ok_or_else(not_found)?;
-    if !seen.is_running() {
-        return Err(not_found());
-    }
+    // Before its map is loaded: anybody can make up a token that names any event.
+    watch.look_while_it_runs().await?.ok_or_else(not_found)?;
+    // Registered first, read second: no change in between is missed.
+    let mut news = watch.services.feed.hold_news();
+    let mut map = watch.services.feed.watch_changes(watch.token.event).await?;
+    let mut seen = watch.look_while_it_runs().await?.ok_or_else(not_found)?;
     let mut connection = watch.services.database.connection().await?;
     let plans = &watch.services.environment.plans;
     let event = watch.token.event;
@@ -80,6 +79,10 @@ impl HoldWatch {
     async fn look(&self) -> ApiResult<Option<WatchedHold>> {
         let mut connection = self.services.database.connection().await?;
         Ok(look_at_hold(&mut connection, &self.token, &self.caller).await?)
+    }
+
+    async fn look_while_it_runs(&self) -> ApiResult<Option<WatchedHold>> {
+        Ok(self.look().await?.filter(WatchedHold::is_running))
     }
 
     /// Waits for the database as long as it takes: a countdown that stops with an error would
