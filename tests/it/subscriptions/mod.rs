@@ -6,6 +6,7 @@
 mod availability;
 mod hold;
 mod hold_ends;
+mod sharing;
 
 use crate::support::peer::Peer;
 use serde_json::{Value, json};

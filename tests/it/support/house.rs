@@ -21,7 +21,8 @@ use usher::http::{SocketLimits, StreamLimits};
 use usher::model::Role;
 use usher::model::ids::EventId;
 
-const SECRET: &str = "a secret that only the tests know, 32+";
+/// What the houses sign tokens with.
+pub const SECRET: &str = "a secret that only the tests know, 32+";
 
 /// What connections may use.
 type Limits = (SocketLimits, StreamLimits);
