@@ -162,6 +162,7 @@ impl<Answer: PartialEq + Send + Sync + 'static> Watching<Answer> {
                 let group = watching.group(&template, event);
                 // Its members keep one document between them.
                 template = Arc::clone(&group.template);
+                let is_map = template.key.watched == Watched::SeatMap;
                 let mut last: Option<Arc<Answer>> = None;
                 let reason = loop {
                     let due = match watcher.due().await {
@@ -170,8 +171,9 @@ impl<Answer: PartialEq + Send + Sync + 'static> Watching<Answer> {
                     };
                     let (answer, reached) = watching.message(&group, &due).await;
                     watcher.advance(reached);
-                    // Counts may be as they were though seats have changed.
-                    if last.as_ref().is_none_or(|last| *last != answer) {
+                    // Counts may be as they were though seats have changed. A delta may look
+                    // like the one before, and is news all the same.
+                    if is_map || last.as_ref().is_none_or(|last| *last != answer) {
                         last = Some(Arc::clone(&answer));
                         yield answer;
                     }
