@@ -20,7 +20,7 @@ use crate::graphql::UsherSchema;
 use crate::model::Caller;
 use crate::model::ids::EventId;
 use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection};
-use async_graphql::{Name, Request, Response, Variables};
+use async_graphql::{Name, Request, Response, Value, Variables};
 use async_stream::stream;
 use futures_util::{Stream, StreamExt};
 use std::collections::{HashMap, VecDeque};
@@ -61,7 +61,7 @@ impl<Answer> Clone for Watching<Answer> {
 struct GroupKey {
     query: String,
     operation_name: Option<String>,
-    /// As JSON, without the cursor to resume from.
+    /// As JSON, with null for the cursor to resume from.
     variables: String,
     watched: Watched,
     is_staff: bool,
@@ -281,7 +281,7 @@ struct Template {
     document: ExecutableDocument,
     /// Of its event it says nothing yet.
     key: GroupKey,
-    /// Without the cursor to resume from.
+    /// With null for the cursor to resume from.
     variables: Variables,
     caller: Caller,
 }
@@ -299,7 +299,8 @@ impl Template {
         };
         let mut variables = request.variables.clone();
         if let Some(after) = after.filter(|after| is_used_once(&request.query, after)) {
-            variables.remove(&after);
+            // Left out it would be missed by a document whose variable may not be null.
+            variables.insert(after, Value::Null);
         }
         let key = GroupKey {
             query: request.query.clone(),
