@@ -85,7 +85,7 @@ fn describe() {
     );
     describe_counter!(
         "usher_websocket_closed_total",
-        "WebSockets closed, by close code."
+        "WebSockets closed, by close code; not_reading and silent were cut without one."
     );
     describe_counter!(
         "usher_feed_changes_total",

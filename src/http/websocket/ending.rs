@@ -52,14 +52,16 @@ impl Ending {
         }
     }
 
-    /// The close code for the metrics. A peer may choose its code freely, so that
-    /// those nobody knows share a label.
+    /// The close code for the metrics, or why the server cut the connection without one.
+    /// A peer may choose its code freely, so that those nobody knows share a label.
     pub fn label(&self) -> String {
         match self {
             Self::Close(reason) | Self::Unreadable(reason) => reason.code().to_string(),
             Self::PeerClosed(code @ (1000..=1015 | 4004 | 4005 | 4499 | 4504)) => code.to_string(),
             Self::PeerClosed(_) => "other".to_owned(),
-            Self::Gone | Self::NotReading | Self::Silent => "1006".to_owned(),
+            Self::Gone => "1006".to_owned(),
+            Self::NotReading => "not_reading".to_owned(),
+            Self::Silent => "silent".to_owned(),
         }
     }
 
