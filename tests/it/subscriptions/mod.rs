@@ -4,9 +4,13 @@
 //! its feed back.
 
 mod availability;
+mod crowded;
+mod cursors;
+mod events;
 mod hold;
 mod hold_ends;
 mod sharing;
+mod slow;
 
 use crate::support::peer::Peer;
 use serde_json::{Value, json};
