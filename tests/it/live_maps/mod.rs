@@ -19,6 +19,7 @@ mod buyers;
 mod chaos;
 mod cluster;
 mod crash;
+mod held_back;
 mod journal;
 mod judge;
 mod naive;

@@ -9,6 +9,7 @@ mod cursors;
 mod events;
 mod hold;
 mod hold_ends;
+mod loading;
 mod sharing;
 mod slow;
 

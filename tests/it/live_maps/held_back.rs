@@ -1,0 +1,103 @@
+//! A transaction that does not end holds the feed back: nobody is told anything wrong,
+//! whoever insists on newer things is told that they cannot be had yet, and the log says
+//! whose fault it is. On a PostgreSQL of its own, because all feeds of one wait.
+
+use crate::live_maps::chaos;
+use crate::live_maps::cluster::PrivateCluster;
+use crate::live_maps::overlap::flip;
+use crate::support::actor::Actor;
+use crate::support::{Answer, eventually};
+use diesel::QueryableByName;
+use diesel::sql_types::Integer;
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::time::Instant;
+use usher::model::Role;
+use usher::model::global_id::GlobalId;
+
+#[derive(QueryableByName)]
+struct Process {
+    #[diesel(sql_type = Integer)]
+    pid: i32,
+}
+
+async fn map(caller: &Actor, event: &str, at_least: &Value) -> Answer {
+    let query = "query($id: ID!, $cursor: Cursor) { \
+        event(id: $id) { seatMap(atLeast: $cursor) { seats { version } } } }";
+    let variables = json!({"id": event, "cursor": at_least});
+    caller.ask(query, variables).await
+}
+
+fn versions(answer: &Answer) -> [i64; 2] {
+    let seats = &answer.data()["event"]["seatMap"]["seats"];
+    [0, 1].map(|seat: usize| seats[seat]["version"].as_i64().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_insists_is_told_not_yet_and_the_log_names_who_is_waited_for() {
+    let cluster = PrivateCluster::start(1).await;
+    let event = chaos::open_sale(&cluster).await;
+    let id = GlobalId::Event(event).to_string();
+    let server = cluster.newest();
+    let token = PrivateCluster::token("tess", Role::Staff);
+    let (visitor, staff) = (server.visitor(), server.bearer(&token));
+    let seats = visitor.seats(&id).await;
+    let mut holder = cluster.sql().await;
+    let begin = "SET application_name = 'the slow report'; BEGIN";
+    holder.batch_execute(begin).await.unwrap();
+    flip(&mut holder, event.0, 0).await.unwrap();
+    let process: Process = diesel::sql_query("SELECT pg_backend_pid() AS pid")
+        .get_result(&mut holder)
+        .await
+        .unwrap();
+
+    let blocked = staff.block(&id, &seats[1..2]).await;
+    let cursor = blocked.data()["cursor"].clone();
+    let began = Instant::now();
+    let insisting = async {
+        let answer = map(&visitor, &id, &cursor).await;
+        assert_eq!(answer.error_code(), "CURSOR_NOT_REACHED", "{}", answer.0);
+        assert!(
+            began.elapsed() >= Duration::from_secs(2),
+            "it was waited for"
+        );
+    };
+    let asking = async {
+        // It waits a little for what it has done itself, and then says what it may.
+        assert_eq!(versions(&map(&visitor, &id, &Value::Null).await), [1, 1]);
+        assert!(began.elapsed() >= Duration::from_millis(100));
+    };
+    let naming = async {
+        let line = eventually("the log names the holder", async || {
+            let log = server.log();
+            log.into_iter()
+                .find(|line| line.contains("holds the change feed back"))
+        })
+        .await;
+        assert!(line.contains("WARN"), "{line}");
+        assert!(line.contains(&format!("pid={}", process.pid)), "{line}");
+        assert!(
+            line.contains("application_name=\"the slow report\""),
+            "{line}"
+        );
+        let held_back = server.sample("usher_feed_held_back_seconds").await;
+        assert!(held_back >= 1.0, "{held_back}");
+    };
+    tokio::join!(insisting, asking, naming);
+
+    holder.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(versions(&map(&visitor, &id, &cursor).await), [2, 2]);
+    eventually("nothing is held back any more", async || {
+        let held_back = server.sample("usher_feed_held_back_seconds").await;
+        (held_back < 0.001).then_some(())
+    })
+    .await;
+    let named = server.log();
+    let named = named
+        .iter()
+        .filter(|line| line.contains("holds the change feed back"));
+    assert_eq!(named.count(), 1, "and not again and again");
+    drop(holder);
+    cluster.stop().await;
+}
