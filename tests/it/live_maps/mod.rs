@@ -19,6 +19,7 @@ mod buyers;
 mod chaos;
 mod cluster;
 mod crash;
+mod crowd;
 mod held_back;
 mod journal;
 mod judge;
