@@ -106,9 +106,11 @@ impl HoldWatch {
         tokio::select! {
             touched = map.due_about(&seen.hold.seat_nos) => {
                 if touched.is_err() {
-                    // The map was given up. Without a new one the end is still seen in time.
-                    if let Ok(anew) = self.services.feed.watch_changes(self.token.event).await {
-                        *map = anew;
+                    // The map was given up. While there is no new one the hold is looked at
+                    // now and then.
+                    match self.services.feed.watch_changes(self.token.event).await {
+                        Ok(anew) => *map = anew,
+                        Err(_) => sleep(left.min(LONGEST_PAUSE)).await,
                     }
                 }
             }
