@@ -212,7 +212,7 @@ async fn a_cursor_of_another_database_gets_the_map_and_the_reason() {
     let (stage, other) = (Stage::new().await, Stage::new().await);
     assert_eq!(stage.event.id, other.event.id);
     let mut peer = Peer::ready(&stage.house.url).await;
-    first_messages(&mut peer, &stage.event, &[other.cursor.clone()]).await;
+    first_messages(&mut peer, &stage.event, std::slice::from_ref(&other.cursor)).await;
     let message = peer.next().await;
     let map = &message["payload"]["data"]["seatMap"];
     assert_eq!(map["reason"], "CURSOR_UNKNOWN", "{message}");

@@ -18,13 +18,14 @@ use usher::http::SocketLimits;
 
 /// Far more than anybody needs, so that the buffers on the way are soon full.
 fn verbose() -> String {
-    let again: String = (0..150)
+    let again: Vec<String> = (0..150)
         .map(|number| format!("again{number}: changes {{ seatId status version }} "))
         .collect();
     format!(
         "subscription($event: ID!) {{ seatMap(eventId: $event) {{ __typename \
            ... on SeatMapSnapshot {{ cursor seats {{ id version status }} }} \
-           ... on SeatMapDelta {{ cursor changes {{ seatId status version }} {again} }} }} }}"
+           ... on SeatMapDelta {{ cursor changes {{ seatId status version }} {} }} }} }}",
+        again.concat()
     )
 }
 
@@ -32,7 +33,7 @@ fn verbose() -> String {
 async fn flip(house: &House, event: &Event, seats: std::ops::Range<usize>) {
     let key = event_key(event);
     let mut sql = house.sql().await;
-    let flips: String = seats
+    let flips: Vec<String> = seats
         .map(|seat| {
             format!(
                 "BEGIN; UPDATE seats SET version = version + 1, cause = CASE status \
@@ -42,7 +43,7 @@ async fn flip(house: &House, event: &Event, seats: std::ops::Range<usize>) {
             )
         })
         .collect();
-    sql.batch_execute(&flips).await.unwrap();
+    sql.batch_execute(&flips.concat()).await.unwrap();
     house.running.services.feed.announce();
 }
 
