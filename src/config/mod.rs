@@ -1,8 +1,10 @@
 //! The one configuration: flags and variables, read once by clap, handed down
 //! in small structs. Nothing below reads the environment.
 
+mod redis;
 mod retention;
 
+pub use redis::RedisSettings;
 pub use retention::{RetentionSettings, RetentionTooShort};
 
 use clap::Args;
@@ -30,6 +32,9 @@ pub struct Settings {
     /// How live maps are kept.
     #[command(flatten)]
     pub feed: FeedSettings,
+    /// Which Redis is shared.
+    #[command(flatten)]
+    pub redis: RedisSettings,
 }
 
 /// How the server listens and stops.

@@ -21,6 +21,7 @@ pub mod migrations;
 pub mod old_changes;
 pub mod plans;
 pub mod pool;
+pub mod redis;
 pub mod schema;
 pub mod seats;
 pub mod transaction_id;
