@@ -12,6 +12,7 @@ use crate::auth::keys::{self, StaffTokenError};
 use crate::auth::{Authenticator, SecretTooShort};
 use crate::config::{Concurrency, FeedSettings, RetentionSettings, Settings};
 use crate::db::embedded::EmbeddedError;
+use crate::db::redis::{BadRedisUrl, Redis};
 use crate::db::{Database, events, feed_origin};
 use crate::domain::Environment;
 use crate::domain::plan_cache::PlanCache;
@@ -53,6 +54,9 @@ pub enum ServeError {
     /// The demo could not be loaded.
     #[error("the demo could not be loaded")]
     Demo(#[from] DemoError),
+    /// The Redis that is named cannot be.
+    #[error(transparent)]
+    Redis(#[from] BadRedisUrl),
     /// The feed cannot be read.
     #[error(transparent)]
     Feed(#[from] FeedError),
@@ -146,6 +150,8 @@ async fn start(
     workers: &Handle,
 ) -> Result<Started, ServeError> {
     let server = &settings.server;
+    let redis = settings.redis.clone();
+    let redis = workers::run(workers, async move { Redis::open(&redis).await }).await?;
     let storage = storage::open(&settings.storage, workers).await?;
     let secret = token::secret(&settings.storage, &settings.authentication)?;
     let setup = Setup {
@@ -157,6 +163,7 @@ async fn start(
         concurrency: settings.storage.database.concurrency,
         feed: settings.feed.clone(),
         retention: settings.retention,
+        redis,
     };
     let running = workers::run(workers, Running::start(listener, setup)).await?;
     let staff_token = staff_token(&storage, secret.as_ref())?;
@@ -212,6 +219,8 @@ pub struct Setup {
     pub feed: FeedSettings,
     /// How long changes of seats are kept.
     pub retention: RetentionSettings,
+    /// What maps are shared through with other processes, if they are.
+    pub redis: Option<Redis>,
 }
 
 /// A server that runs in the background until it is stopped.
@@ -246,6 +255,7 @@ impl Running {
             concurrency,
             feed,
             retention,
+            redis,
         } = setup;
         http::metrics::start();
         let address = listener.local_addr()?;
@@ -255,7 +265,7 @@ impl Running {
         };
         say_if_copies_are_not_recognised(&database).await?;
         let services = Services {
-            feed: Feed::open(database.clone(), feed).await?,
+            feed: Feed::open(database.clone(), feed, redis.clone()).await?,
             environment: Environment {
                 plans: PlanCache::default(),
                 concurrency,
@@ -272,6 +282,10 @@ impl Running {
         background.spawn("feed's listener", services.feed.clone().listen());
         background.spawn("feed's announcer", services.feed.clone().tell_others());
         let sweeper = background.spawn("sweeper", sweeper::run(services.clone()));
+        if let Some(redis) = redis {
+            background.spawn("connection to Redis", redis.keep());
+            background.spawn("feed's storing of maps", services.feed.clone().store_maps());
+        }
         let schema = graphql::schema(services.clone());
         let send_timeout = streams.send_timeout;
         background.spawn("pruner", pruner::run(database.clone(), retention));

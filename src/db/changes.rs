@@ -262,6 +262,28 @@ pub async fn newest(
         .await
 }
 
+/// The newest changes of an event that can be seen, at most `limit`, newest first; also
+/// those above the horizon, before which others may still appear.
+///
+/// # Errors
+/// When the database fails.
+pub async fn newest_committed(
+    connection: &mut AsyncPgConnection,
+    event: EventId,
+    limit: usize,
+) -> QueryResult<Vec<Change>> {
+    use seat_changes::{event_id, id, transaction_id};
+    seat_changes::table
+        .filter(event_id.eq(event))
+        // What is above came with a restored dump.
+        .filter(transaction_id.lt(pg_snapshot_xmax(pg_current_snapshot())))
+        .order((transaction_id.desc(), id.desc()))
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+        .select(Change::as_select())
+        .load(connection)
+        .await
+}
+
 /// The seats of an event that have changed after `after`, up to and including `up_to`,
 /// each once; nothing when some of these changes may have been pruned. The positions are
 /// of the feed's present epoch.

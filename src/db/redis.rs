@@ -17,8 +17,8 @@ use crate::model::causes::in_full;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, FromRedisValue, IntoConnectionInfo,
-    RedisError, ServerErrorKind,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, FromRedisValue,
+    IntoConnectionInfo, RedisError, ServerErrorKind,
 };
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
@@ -126,6 +126,8 @@ impl Redis {
     /// Connects again whenever the connection was lost, with growing pauses; never returns.
     /// Without it Redis stays away for good once it was lost.
     pub async fn keep(self) {
+        // It was opened when nothing was counted yet.
+        metrics::gauge!("usher_redis_up").set(if self.is_up() { 1.0 } else { 0.0 });
         let mut links = self.shared.link.subscribe();
         let mut pauses = new_pauses();
         let mut serial = 1;
@@ -285,7 +287,10 @@ mod tests {
     fn a_url_is_read_and_shown_without_its_secrets() {
         for (url, shown) in [
             ("redis://localhost", "localhost:6379"),
-            ("redis://anna:hunter2@example.org:7000/3", "example.org:7000"),
+            (
+                "redis://anna:hunter2@example.org:7000/3",
+                "example.org:7000",
+            ),
             ("rediss://:hunter2@example.org", "example.org:6379"),
             ("unix:///run/redis.sock?pass=hunter2", "/run/redis.sock"),
         ] {

@@ -8,8 +8,8 @@
 mod reading;
 
 pub use reading::{
-    load, load_all, load_available, load_held_by, load_in, load_takeable, lock, lock_held_by,
-    lock_some_in,
+    count, load, load_all, load_available, load_held_by, load_in, load_takeable, lock,
+    lock_held_by, lock_some_in,
 };
 
 use crate::db::schema::seats;

@@ -7,44 +7,18 @@
 use crate::db::changes::{Change, Position};
 use crate::db::seats::SeatState;
 use crate::db::transaction_id::TransactionId;
+use crate::feed::live_maps::Progress;
+use crate::feed::packed_state::PackedState;
 use crate::feed::recent_changes::RecentChanges;
 use crate::feed::ticks::Ticks;
+use crate::feed::warm_maps::WarmMap;
 use crate::model::cursor::{Cursor, CursorKind};
 use crate::model::ids::{EventId, SeatNo};
-use crate::model::status::SeatStatus;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
-
-/// A seat's version and status in 32 bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct PackedState(u32);
-
-impl PackedState {
-    fn new(version: i32, status: SeatStatus) -> Self {
-        let status = match status {
-            SeatStatus::Available => 0,
-            SeatStatus::Held => 1,
-            SeatStatus::Booked => 2,
-            SeatStatus::Blocked => 3,
-        };
-        Self(version.cast_unsigned() << 2 | status)
-    }
-
-    fn version(self) -> i32 {
-        (self.0 >> 2).cast_signed()
-    }
-
-    fn status(self) -> SeatStatus {
-        match self.0 & 3 {
-            0 => SeatStatus::Available,
-            1 => SeatStatus::Held,
-            2 => SeatStatus::Booked,
-            _ => SeatStatus::Blocked,
-        }
-    }
-}
 
 /// A map that the follower keeps up to date.
 #[derive(Debug)]
@@ -60,6 +34,8 @@ pub(super) struct LiveMap {
     last_used: Mutex<Instant>,
     /// The newest transaction that this process has told somebody of, 0 for none.
     announced: AtomicU64,
+    /// When it was last stored as a warm map, and which sequence number it ended at.
+    stored: Mutex<Option<(Instant, u64)>>,
     _beat: AbortOnDropHandle<()>,
 }
 
@@ -82,36 +58,9 @@ pub(super) struct Excerpt {
 }
 
 impl Content {
-    /// A map of these seats, which are those of an event in the plan's order, read when all
-    /// changes up to and including `position` could be seen. `newest` are changes before
-    /// that, newest first, as many as `RecentChanges::capacity` or all that there are from
-    /// `kept` on.
-    pub(super) fn new(
-        seats: &[SeatState],
-        position: Position,
-        newest: &[Change],
-        kept: Position,
-    ) -> Self {
-        let states = seats
-            .iter()
-            .map(|seat| PackedState::new(seat.version, seat.status))
-            .collect::<Vec<_>>();
-        let is_whole = newest.len() < RecentChanges::capacity(states.len());
-        let pruned = newest.partition_point(|change| change.position() > kept);
-        let (newest, is_whole) = match newest.split_at(pruned) {
-            (newest, []) => (newest, is_whole),
-            (newest, _) => (newest, true),
-        };
-        let (since, newest) = match newest.split_last() {
-            // There may be others before the oldest one.
-            Some((oldest, newest)) if !is_whole => (oldest.position(), newest),
-            _ => (kept, newest),
-        };
-        let mut recent = RecentChanges::new(states.len(), since);
-        for change in newest.iter().rev() {
-            recent.push(change.seat_no);
-            recent.mark(change.position());
-        }
+    /// A map of these seats, which are those of an event in the plan's order, when all
+    /// changes up to and including `position` are in it. `recent` are some of these.
+    pub(super) fn new(states: Vec<PackedState>, position: Position, recent: RecentChanges) -> Self {
         Self {
             states,
             recent,
@@ -122,16 +71,9 @@ impl Content {
     /// Takes over changes that come next in the feed.
     pub(super) fn apply(&mut self, changes: &[Change]) {
         for change in changes {
-            let index = usize::try_from(change.seat_no).unwrap_or(usize::MAX);
-            let Some(state) = self.states.get_mut(index) else {
-                tracing::error!(?change, "a seat has changed that its event does not have");
-                continue;
-            };
-            // The map may have been read when this change could be seen already.
-            if change.version > state.version() {
-                *state = PackedState::new(change.version, change.status);
+            if take_over(&mut self.states, change) {
+                self.recent.push(change.seat_no);
             }
-            self.recent.push(change.seat_no);
         }
         if let Some(last) = changes.last() {
             self.position = last.position();
@@ -187,6 +129,7 @@ impl LiveMap {
             ticks,
             last_used: Mutex::new(Instant::now()),
             announced: AtomicU64::new(0),
+            stored: Mutex::new(None),
             _beat: AbortOnDropHandle::new(tokio::spawn(beat)),
         }
     }
@@ -274,9 +217,58 @@ impl LiveMap {
         (newest > 0).then_some(TransactionId(newest))
     }
 
+    /// What may be stored of it, and where that ends. The follower had come to `progress`
+    /// when it was asked for.
+    pub(super) fn warm_map(&self, progress: &Progress) -> (WarmMap, u64) {
+        let content = self.content();
+        let position = if progress.epoch == self.epoch {
+            content.position.max(progress.position)
+        } else {
+            content.position
+        };
+        let map = WarmMap {
+            epoch: self.epoch,
+            event: self.event,
+            position,
+            states: content.states.clone(),
+        };
+        (map, content.recent.end())
+    }
+
+    /// It was stored up to this sequence number.
+    pub(super) fn note_stored(&self, end: u64) {
+        *lock(&self.stored) = Some((Instant::now(), end));
+    }
+
+    /// Whether it was ever stored by this process.
+    pub(super) fn was_stored(&self) -> bool {
+        lock(&self.stored).is_some()
+    }
+
+    /// Whether it has changed since it was stored, or that was long ago.
+    pub(super) fn is_to_store(&self, long: Duration) -> bool {
+        let stored = *lock(&self.stored);
+        stored.is_none_or(|(when, end)| self.end().0 != end || when.elapsed() >= long)
+    }
+
     fn content(&self) -> MutexGuard<'_, Content> {
         lock(&self.content)
     }
+}
+
+/// Makes a change to the states of an event, if it is newer; answers whether there is such
+/// a seat.
+pub(super) fn take_over(states: &mut [PackedState], change: &Change) -> bool {
+    let index = usize::try_from(change.seat_no).unwrap_or(usize::MAX);
+    let Some(state) = states.get_mut(index) else {
+        tracing::error!(?change, "a seat has changed that its event does not have");
+        return false;
+    };
+    // The map may have been read when this change could be seen already.
+    if change.version > state.version() {
+        *state = PackedState::new(change.version, change.status);
+    }
+    true
 }
 
 /// Nothing panics while it holds these locks, and what is in them is whole in any case.
@@ -287,6 +279,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::status::SeatStatus;
     use chrono::DateTime;
 
     fn change(transaction: u64, seat_no: SeatNo, version: i32, status: SeatStatus) -> Change {
@@ -301,35 +294,18 @@ mod tests {
         }
     }
 
-    fn three_seats() -> Vec<SeatState> {
-        (0..3)
-            .map(|seat_no| SeatState {
-                seat_no,
-                version: 5,
-                status: SeatStatus::Blocked,
-            })
-            .collect()
-    }
-
-    #[test]
-    fn a_state_survives_being_packed() {
-        use SeatStatus::{Available, Blocked, Booked, Held};
-        for status in [Available, Held, Booked, Blocked] {
-            for version in [1, 2, 1 << 29] {
-                let packed = PackedState::new(version, status);
-                assert_eq!((packed.version(), packed.status()), (version, status));
-            }
-        }
+    /// Three seats, as they were read at this position, and what is known of before.
+    fn three_seats(at: Position, newest: &[Change]) -> LiveMap {
+        let states = vec![PackedState::new(5, SeatStatus::Blocked); 3];
+        let recent = RecentChanges::from_newest(3, newest, true, TransactionId(0));
+        let content = Content::new(states, at, recent);
+        LiveMap::new(1, (0, EventId(1)), content)
     }
 
     #[tokio::test]
     async fn an_older_version_never_replaces_a_newer_one() {
         let at = Position::before(TransactionId(10));
-        let map = LiveMap::new(
-            1,
-            (0, EventId(1)),
-            Content::new(&three_seats(), at, &[], Position::START),
-        );
+        let map = three_seats(at, &[]);
         // Read with the seats before, and now come through the feed; transactions are read
         // in the order of their numbers, which need not be that in which they had the seat.
         map.apply(&[
@@ -359,11 +335,7 @@ mod tests {
             change(8, 1, 5, SeatStatus::Blocked),
         ];
         let at = Position::before(TransactionId(10));
-        let map = LiveMap::new(
-            1,
-            (0, EventId(1)),
-            Content::new(&three_seats(), at, &newest, Position::START),
-        );
+        let map = three_seats(at, &newest);
         let since = |position| {
             let from = map.sequence_after(position).unwrap();
             let excerpt = map.changed_from(from, &[], at);

@@ -77,7 +77,7 @@ enum PlaceState {
 pub(super) struct Loading<'maps> {
     maps: &'maps LiveMaps,
     event: EventId,
-    epoch: i64,
+    pub(super) epoch: i64,
     serial: u64,
     /// All changes after this are kept for it.
     pub(super) position: Position,
@@ -159,6 +159,27 @@ impl LiveMaps {
             epoch,
             serial,
             position,
+        }
+    }
+
+    // --- Whoever stores maps for others ---
+
+    /// The events whose maps are loaded and wanted.
+    pub(super) fn loaded_if(&self, is_wanted: impl Fn(&LiveMap) -> bool) -> Vec<EventId> {
+        let registry = self.registry();
+        let maps = registry.places.iter();
+        maps.filter_map(|(event, place)| match &place.state {
+            PlaceState::Loaded(map) if is_wanted(map) => Some(*event),
+            _ => None,
+        })
+        .collect()
+    }
+
+    /// Looks at the map of an event, if it is loaded. It counts as unused all the same.
+    pub(super) fn peek<T>(&self, event: EventId, look: impl FnOnce(&LiveMap) -> T) -> Option<T> {
+        match &self.registry().places.get(&event)?.state {
+            PlaceState::Loaded(map) => Some(look(map)),
+            PlaceState::Empty | PlaceState::Loading { .. } => None,
         }
     }
 

@@ -2,11 +2,14 @@
 
 use crate::db::changes::{self, Position};
 use crate::db::seats;
-use crate::feed::live_map::{Content, LiveMap};
+use crate::feed::live_map::{Content, LiveMap, take_over};
 use crate::feed::live_maps::Loading;
-use crate::feed::recent_changes::RecentChanges;
+use crate::feed::packed_state::PackedState;
+use crate::feed::recent_changes::{FEWEST, RecentChanges};
+use crate::feed::warm_maps::{Outcome, WarmMap};
 use crate::feed::{Feed, FeedError};
 use crate::model::ids::EventId;
+use diesel_async::AsyncPgConnection;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -30,6 +33,9 @@ impl Feed {
             let content = self.read_content(event, &loading).await?;
             if let Some(map) = loading.finish(content)? {
                 metrics::counter!("usher_live_map_loads_total").increment(1);
+                if let Some(warm_maps) = &self.shared.warm_maps {
+                    warm_maps.note_loaded();
+                }
                 let seats = map.seats;
                 tracing::debug!(event = event.0, seats, elapsed = ?began.elapsed(), "a map is live");
                 return Ok(map);
@@ -42,13 +48,103 @@ impl Feed {
         event: EventId,
         loading: &Loading<'_>,
     ) -> Result<Content, FeedError> {
+        let Some(warm_maps) = &self.shared.warm_maps else {
+            let mut connection = self.shared.database.connection().await?;
+            return scan(&mut connection, event, loading.position).await;
+        };
+        // Before there is a connection: nobody waits for Redis with one in hand.
+        let found = warm_maps.find(loading.epoch, event).await;
         let mut connection = self.shared.database.connection().await?;
-        let seats = seats::load_all(&mut connection, event).await?;
-        let capacity = RecentChanges::capacity(seats.len());
-        let newest = changes::newest(&mut connection, event, loading.position, capacity).await?;
-        // Asked after the changes were read: none of those that are kept was pruned by then.
-        let kept = changes::state(&mut connection).await?.pruned_before;
-        let kept = Position::before(kept);
-        Ok(Content::new(&seats, loading.position, &newest, kept))
+        let caught_up = match found {
+            Ok(map) => catch_up(&mut connection, map, loading.position).await?,
+            Err(outcome) => Err(outcome),
+        };
+        let outcome = caught_up.as_ref().err().copied();
+        warm_maps.note(event, outcome.unwrap_or(Outcome::Hit));
+        match caught_up {
+            Ok(content) => Ok(content),
+            Err(_) => scan(&mut connection, event, loading.position).await,
+        }
     }
+}
+
+/// The map of an event, read seat by seat. All changes up to and including `position` can
+/// be seen.
+async fn scan(
+    connection: &mut AsyncPgConnection,
+    event: EventId,
+    position: Position,
+) -> Result<Content, FeedError> {
+    let seats = seats::load_all(connection, event).await?;
+    let capacity = RecentChanges::capacity(seats.len());
+    let newest = changes::newest(connection, event, position, capacity).await?;
+    // Asked after the changes were read: none of those that are kept was pruned by then.
+    let pruned_before = changes::state(connection).await?.pruned_before;
+    let is_all = newest.len() < capacity;
+    let recent = RecentChanges::from_newest(seats.len(), &newest, is_all, pruned_before);
+    let states = seats
+        .iter()
+        .map(|seat| PackedState::new(seat.version, seat.status));
+    Ok(Content::new(states.collect(), position, recent))
+}
+
+/// The map of an event, made of a stored one and the changes after it; or why it has to be
+/// read seat by seat.
+///
+/// It shows all that was committed before this, as one that is scanned does, and not only what
+/// the follower has come to: whoever has just changed a seat here sees that. So its states may be
+/// newer than `position`, which it is shown with. What the follower reads next is in it already, and
+/// changes nothing because its versions are not higher. For the same reason a stored map may be ahead,
+/// because another process has stored it that has come further.
+async fn catch_up(
+    connection: &mut AsyncPgConnection,
+    map: WarmMap,
+    position: Position,
+) -> Result<Result<Content, Outcome>, FeedError> {
+    let WarmMap {
+        epoch,
+        event,
+        position: stored,
+        mut states,
+    } = map;
+    let seats = states.len();
+    if seats::count(connection, event).await? != seats {
+        return Ok(Err(Outcome::Invalid));
+    }
+    // What happened lately is read in any case, for watchers that come back. Mostly that
+    // reaches back to the stored map; more than one change for each seat are never read.
+    let mut limit = FEWEST;
+    let newest = loop {
+        let newest = changes::newest_committed(connection, event, limit).await?;
+        let is_reached = match newest.get(limit - 1) {
+            Some(oldest) => oldest.position() <= stored,
+            None => true,
+        };
+        if is_reached {
+            break newest;
+        }
+        if limit == RecentChanges::capacity(seats) {
+            return Ok(Err(Outcome::Stale));
+        }
+        limit = RecentChanges::capacity(seats);
+    };
+    // Only now: see the invariant of `changes`.
+    let state = changes::state(connection).await?;
+    if stored > Position::before(state.next) {
+        // Nobody can have read that here.
+        return Ok(Err(Outcome::Invalid));
+    }
+    if stored.transaction < state.pruned_before || state.epoch != epoch {
+        return Ok(Err(Outcome::Stale));
+    }
+    let after = newest.partition_point(|change| change.position() > stored);
+    for change in newest.iter().take(after).rev() {
+        take_over(&mut states, change);
+    }
+    // The follower will come to those that are after the map's position.
+    let unread = newest.partition_point(|change| change.position() > position);
+    let is_all = newest.len() < limit;
+    let known = newest.get(unread..).unwrap_or_default();
+    let recent = RecentChanges::from_newest(seats, known, is_all, state.pruned_before);
+    Ok(Ok(Content::new(states, position, recent)))
 }

@@ -26,9 +26,11 @@ mod listener;
 mod live_map;
 mod live_maps;
 mod loading;
+mod packed_state;
 mod recent_changes;
 mod seat_map;
 mod ticks;
+mod warm_maps;
 mod watcher;
 
 pub use hold_news::HoldNews;
@@ -37,6 +39,7 @@ pub use watcher::{Due, DueKey, MapWatcher, Reached};
 
 use crate::config::FeedSettings;
 use crate::db::changes;
+use crate::db::redis::Redis;
 use crate::db::transaction_id::TransactionId;
 use crate::db::{Database, DatabaseUnavailable};
 use crate::model::cursor::{Cursor, CursorKind};
@@ -45,6 +48,7 @@ use hold_news::HoldAnnouncements;
 use live_maps::LiveMaps;
 use std::sync::Arc;
 use tokio::sync::{Notify, watch};
+use warm_maps::WarmMaps;
 
 /// The feed, for any number of watchers; a clone is the same one.
 #[derive(Clone)]
@@ -56,6 +60,8 @@ struct Shared {
     database: Database,
     settings: FeedSettings,
     maps: LiveMaps,
+    /// Where maps are shared with other processes, if they are.
+    warm_maps: Option<WarmMaps>,
     holds: HoldAnnouncements,
     /// Changes whenever there may be something to read.
     news: watch::Sender<()>,
@@ -88,11 +94,15 @@ pub enum FeedError {
 }
 
 impl Feed {
-    /// The feed of this database.
+    /// The feed of this database. Its maps are shared with other processes through this Redis.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub async fn open(database: Database, settings: FeedSettings) -> Result<Self, FeedError> {
+    pub async fn open(
+        database: Database,
+        settings: FeedSettings,
+        redis: Option<Redis>,
+    ) -> Result<Self, FeedError> {
         let mut connection = database.connection().await?;
         let state = changes::state(&mut connection).await?;
         let tip = changes::tip(&mut connection, &state).await?;
@@ -100,6 +110,7 @@ impl Feed {
         let shared = Shared {
             database,
             maps: LiveMaps::new(&state, tip, settings.max_seats, settings.idle_time),
+            warm_maps: redis.map(|redis| WarmMaps::new(redis, settings.max_seats)),
             settings,
             holds: HoldAnnouncements::default(),
             news: watch::Sender::new(()),
@@ -119,6 +130,12 @@ impl Feed {
     /// here see what others do when the follower polls.
     pub async fn listen(self) {
         listener::run(self).await;
+    }
+
+    /// Stores maps in Redis for other processes; never returns. Without it they read all
+    /// seats, as they do without Redis.
+    pub async fn store_maps(self) {
+        warm_maps::run(self).await;
     }
 
     /// Tells other processes of changes made here; never returns. Without it

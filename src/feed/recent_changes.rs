@@ -4,13 +4,14 @@
 //! counts all changes that this list has ever had. Marks say which place belongs to which
 //! position of the feed, so that a cursor finds where to go on from.
 
-use crate::db::changes::Position;
+use crate::db::changes::{Change, Position};
+use crate::db::transaction_id::TransactionId;
 use crate::model::ids::SeatNo;
 use std::collections::VecDeque;
 
 /// How many changes are kept of a small event. A crowd that reconnects after a restart
 /// should find its cursors here.
-const FEWEST: usize = 4_096;
+pub(super) const FEWEST: usize = 4_096;
 /// So many of the newest positions are known exactly, and of the older ones about so many:
 /// 24 bytes each.
 const EXACT_MARKS: usize = 256;
@@ -47,6 +48,32 @@ impl RecentChanges {
             marks: VecDeque::from([start]),
             capacity: Self::capacity(seats),
         }
+    }
+
+    /// Those of an event of so many seats. `newest` are its newest changes, newest first:
+    /// all of them, or as many as were asked for. Before `pruned_before` some may be missing.
+    pub(super) fn from_newest(
+        seats: usize,
+        newest: &[Change],
+        is_all: bool,
+        pruned_before: TransactionId,
+    ) -> Self {
+        let kept = Position::before(pruned_before);
+        let pruned = newest.partition_point(|change| change.position() > kept);
+        let (since, known) = match newest.split_at(pruned) {
+            (known, []) if !is_all => match known.split_last() {
+                // There may be others before the oldest one.
+                Some((oldest, known)) => (oldest.position(), known),
+                None => (kept, known),
+            },
+            (known, _) => (kept, known),
+        };
+        let mut recent = Self::new(seats, since);
+        for change in known.iter().rev() {
+            recent.push(change.seat_no);
+            recent.mark(change.position());
+        }
+        recent
     }
 
     /// How many changes are kept of an event of so many seats: one for each, because more
@@ -117,7 +144,6 @@ impl RecentChanges {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::db::transaction_id::TransactionId;
 
     fn position(transaction: u64) -> Position {
         Position {

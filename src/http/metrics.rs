@@ -109,8 +109,17 @@ fn describe() {
     );
     describe_counter!(
         "usher_live_map_loads_total",
-        "Maps read from the database because somebody asked for them."
+        "Maps loaded because somebody asked for them."
     );
+    describe_gauge!(
+        "usher_redis_up",
+        "1 while Redis is used, 0 while it is left alone; not there without REDIS_URL."
+    );
+    describe_counter!(
+        "usher_warm_maps_total",
+        "Maps looked for in Redis, by outcome: hit, miss, stale, invalid or failed."
+    );
+    describe_counter!("usher_warm_maps_stored_total", "Maps stored in Redis.");
     describe_counter!(
         "usher_watcher_executions_total",
         "Messages to watchers that were executed; each is sent to all who are due the same."
@@ -142,11 +151,15 @@ fn describe() {
     for feed in [
         "usher_feed_changes_total",
         "usher_live_map_loads_total",
+        "usher_warm_maps_stored_total",
         "usher_watcher_executions_total",
         "usher_watcher_skipped_ticks_total",
         "usher_watchers_fell_behind_total",
     ] {
         counter!(feed).absolute(0);
+    }
+    for outcome in ["hit", "miss", "stale", "invalid", "failed"] {
+        counter!("usher_warm_maps_total", "outcome" => outcome).absolute(0);
     }
     gauge!("usher_draining").set(0.0);
     counter!("usher_feed_changes_pruned_total").absolute(0);

@@ -36,4 +36,5 @@ mod schema;
 mod seat_rules;
 mod server_sent_events;
 mod subscriptions;
+mod warm_maps;
 mod websocket_protocol;

@@ -4,7 +4,7 @@ use super::{FromState, SeatState, is_accepted};
 use crate::db::schema::seats;
 use crate::model::ids::{EventId, HoldId, SeatNo};
 use crate::model::status::SeatStatus;
-use diesel::dsl::AsSelect;
+use diesel::dsl::{AsSelect, max};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -24,6 +24,21 @@ pub async fn load_all(
         .select(SeatState::as_select())
         .load(connection)
         .await
+}
+
+/// How many seats an event has: one more than the last one's number, which takes one look at
+/// the key's index and not one for each seat.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count(connection: &mut AsyncPgConnection, event: EventId) -> QueryResult<usize> {
+    let last: Option<SeatNo> = seats::table
+        .filter(seats::event_id.eq(event))
+        .select(max(seats::seat_no))
+        .get_result(connection)
+        .await?;
+    let count = last.map_or(0, |last| i64::from(last) + 1);
+    Ok(usize::try_from(count).unwrap_or_default())
 }
 
 /// Those of `seat_nos` that exist, in the plan's order.

@@ -21,6 +21,7 @@ impl House {
             concurrency: concurrency(),
             feed: feed_settings(),
             retention: retention(),
+            redis: None,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let loader = Running::start(listener, setup).await.unwrap();

@@ -136,6 +136,7 @@ impl House {
             concurrency: concurrency(),
             feed: feed_settings(),
             retention: retention(),
+            redis: None,
         };
         let running = Running::start(listener, setup).await.unwrap();
         let url = format!("http://{}", running.address);

@@ -16,6 +16,7 @@ pub mod node;
 pub mod peer;
 pub mod program;
 pub mod proxy;
+pub mod redis;
 pub mod rules;
 pub mod slow_hold;
 pub mod watcher;
