@@ -1,12 +1,14 @@
 //! The first map that a fresh process answers with: from its start, and from when it
-//! says that it is ready.
+//! says that it is ready; with and without a Redis that has it.
 
 use crate::Outcome;
 use crate::client::Client;
 use crate::event::{field, on_sale};
+use crate::redis::Redis;
 use crate::report::{Times, new_histogram};
 use crate::server::Server;
-use serde_json::json;
+use hdrhistogram::Histogram;
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use usher::model::global_id::GlobalId;
 use usher::model::ids::EventId;
@@ -17,62 +19,166 @@ pub struct Cold {
     /// Seats of the event.
     #[arg(long, default_value_t = 60_000)]
     seats: usize,
-    /// Processes that are started, one after the other.
+    /// Processes that are started, one after the other, of each kind.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// How often each seat has changed before.
+    #[arg(long, default_value_t = 0)]
+    steps: usize,
+    /// Also with a Redis that has the map. It is started for this.
+    #[arg(long)]
+    redis: bool,
+    /// How many seats have changed since the map was stored there.
+    #[arg(long, default_value_t = 100)]
+    behind: usize,
+}
+
+/// What one kind of process took.
+struct Kind {
+    name: &'static str,
+    flags: Vec<String>,
+    from_start: Histogram<u64>,
+    from_ready: Histogram<u64>,
+    again: Histogram<u64>,
 }
 
 pub async fn run(cold: Cold) -> Outcome<()> {
     let server = Server::start(&[]).await?;
     let event = on_sale(&server, &field(cold.seats)).await?;
-    let mut from_start = new_histogram();
-    let mut from_ready = new_histogram();
-    let mut warm = new_histogram();
+    for _ in 0..cold.steps {
+        change(&server, event, cold.seats).await?;
+    }
+    let mut kinds = vec![Kind::new("without Redis", Vec::new())];
+    let redis = if cold.redis {
+        let redis = Redis::start().await?;
+        let flags = vec!["--redis-url".to_owned(), redis.url.clone()];
+        store(&server, event, &redis, &flags).await?;
+        change(&server, event, cold.behind).await?;
+        kinds.push(Kind::new("with Redis", flags));
+        Some(redis)
+    } else {
+        None
+    };
+    let stored = match &redis {
+        Some(redis) => redis.values().await?,
+        None => Vec::new(),
+    };
     let mut bytes = 0;
-    // What fresh processes are started with: warm maps would be named here.
-    let flags = [];
     for _ in 0..cold.rounds {
-        let started = Instant::now();
-        let fresh = server.beside_with(&flags).await?;
-        let ready = Instant::now();
-        let mut client = Client::connect(&fresh.address, "").await?;
-        bytes = map(&mut client, event, cold.seats).await?;
-        from_start.record(microseconds(started.elapsed())?)?;
-        from_ready.record(microseconds(ready.elapsed())?)?;
-        let again = Instant::now();
-        map(&mut client, event, cold.seats).await?;
-        warm.record(microseconds(again.elapsed())?)?;
-        fresh.stop().await?;
+        let truth = Truth::of(&server, event, cold.seats).await?;
+        for kind in &mut kinds {
+            if let Some(redis) = &redis {
+                // The one before may have stored a newer one.
+                redis.put(&stored).await?;
+            }
+            bytes = kind.run_once(&server, event, &truth).await?;
+        }
     }
     println!(
-        "{} fresh processes, {} seats, {bytes} bytes\n\n\
-         | the map is answered | p50 ms | worst ms |\n| --- | ---: | ---: |",
-        cold.rounds, cold.seats
+        "{} fresh processes of each kind, {} seats, {} changes of each before, {bytes} bytes\n\n\
+         | the map is answered | | p50 ms | worst ms |\n| --- | --- | ---: | ---: |",
+        cold.rounds, cold.seats, cold.steps
     );
-    for (what, times) in [
-        ("after the process was started", from_start),
-        ("after it was ready", from_ready),
-        ("when it is asked again", warm),
-    ] {
-        let times = Times::new(Duration::ZERO, [times]);
-        println!("| {what} | {:.0} | {:.0} |", times.at(0.5), times.at(1.0));
+    for kind in kinds {
+        for (what, times) in [
+            ("after the process was started", kind.from_start),
+            ("after it was ready", kind.from_ready),
+            ("when it is asked again", kind.again),
+        ] {
+            let times = Times::new(Duration::ZERO, [times]);
+            let (middle, worst) = (times.at(0.5), times.at(1.0));
+            println!("| {what} | {} | {middle:.1} | {worst:.1} |", kind.name);
+        }
     }
     server.stop().await
 }
 
-/// Asks for the map; answers how many bytes came.
-async fn map(client: &mut Client, event: EventId, seats: usize) -> Outcome<usize> {
-    // The compact form, once there is one.
-    let query = "query($id: ID!) { event(id: $id) { seatMap { cursor seats { \
-        id version status } } } }";
+impl Kind {
+    fn new(name: &'static str, flags: Vec<String>) -> Self {
+        Self {
+            name,
+            flags,
+            from_start: new_histogram(),
+            from_ready: new_histogram(),
+            again: new_histogram(),
+        }
+    }
+
+    /// Starts a process and asks it for the map, which must be right.
+    async fn run_once(&mut self, server: &Server, event: EventId, truth: &Truth) -> Outcome<usize> {
+        let flags: Vec<&str> = self.flags.iter().map(String::as_str).collect();
+        let started = Instant::now();
+        let fresh = server.beside_with(&flags).await?;
+        let ready = Instant::now();
+        let mut client = Client::connect(&fresh.address, "").await?;
+        let first = map(&mut client, event).await?;
+        self.from_start.record(microseconds(started.elapsed())?)?;
+        self.from_ready.record(microseconds(ready.elapsed())?)?;
+        let again = Instant::now();
+        map(&mut client, event).await?;
+        self.again.record(microseconds(again.elapsed())?)?;
+        truth.check(&first)?;
+        fresh.stop().await?;
+        Ok(first.len())
+    }
+}
+
+/// The map as the database has it.
+struct Truth(String);
+
+impl Truth {
+    async fn of(server: &Server, event: EventId, seats: usize) -> Outcome<Self> {
+        // Read anew: a process that has just been started has read it seat by seat.
+        let fresh = server.beside().await?;
+        let mut client = Client::connect(&fresh.address, "").await?;
+        let map = map(&mut client, event).await?;
+        fresh.stop().await?;
+        if map.len() < seats {
+            return Err(format!("a map of {seats} seats in {} bytes", map.len()).into());
+        }
+        Ok(Self(map))
+    }
+
+    fn check(&self, map: &str) -> Outcome<()> {
+        if self.0 == map {
+            return Ok(());
+        }
+        Err("the map is not what the database has".into())
+    }
+}
+
+/// Has a process store the map.
+async fn store(server: &Server, event: EventId, redis: &Redis, flags: &[String]) -> Outcome<()> {
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let first = server.beside_with(&flags).await?;
+    let mut client = Client::connect(&first.address, "").await?;
+    map(&mut client, event).await?;
+    while redis.values().await?.is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    first.stop().await
+}
+
+/// Changes the first so many seats, past usher.
+async fn change(server: &Server, event: EventId, seats: usize) -> Outcome<()> {
+    let change = "UPDATE seats SET version = version + 1, \
+        status = CASE status WHEN 'BLOCKED' THEN 'AVAILABLE' ELSE 'BLOCKED' END, \
+        cause = CASE status WHEN 'BLOCKED' THEN 'UNBLOCKED' ELSE 'BLOCKED' END \
+        WHERE event_id = $1 AND seat_no < $2";
+    let seats = i32::try_from(seats)?;
+    let sql = server.sql().await?;
+    sql.execute(change, &[&event.0, &seats]).await?;
+    Ok(())
+}
+
+/// Asks for the map; answers it in its compact form.
+async fn map(client: &mut Client, event: EventId) -> Outcome<String> {
+    let query = "query($id: ID!) { event(id: $id) { seatMap { compact } } }";
     let id = GlobalId::Event(event).to_string();
     let body = json!({"query": query, "variables": {"id": id}}).to_string();
-    let answer = client.post(&body).await?;
-    let count = memchr::memmem::find_iter(answer, b"\"status\"").count();
-    if count == seats {
-        return Ok(answer.len());
-    }
-    Err(format!("the map has {count} of {seats} seats").into())
+    let answer: Value = serde_json::from_slice(client.post(&body).await?)?;
+    let map = answer["data"]["event"]["seatMap"]["compact"].as_str();
+    Ok(map.ok_or_else(|| answer.to_string())?.to_owned())
 }
 
 fn microseconds(time: Duration) -> Outcome<u64> {

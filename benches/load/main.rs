@@ -8,7 +8,7 @@
 //! cargo bench --bench load -- lapse
 //! cargo bench --bench load -- watch --watchers 1000 --changes 100 --seconds 20
 //! cargo bench --bench load -- lag --changes 5000 --seconds 10
-//! cargo bench --bench load -- cold
+//! cargo bench --bench load -- cold --redis
 //! ```
 //!
 //! Each run starts an usher of its own on a fresh data folder, with PostgreSQL
@@ -26,6 +26,7 @@ mod lag;
 mod lapse;
 mod map;
 mod process;
+mod redis;
 mod report;
 #[path = "../../tests/it/support/rules.rs"]
 mod rules;
@@ -73,7 +74,7 @@ enum Load {
     Watch(Watched),
     /// How far the map lags behind many changes that are written past usher.
     Lag(Lagging),
-    /// The first map that a fresh process answers with.
+    /// The first map that a fresh process answers with, with and without Redis.
     Cold(Cold),
 }
 
