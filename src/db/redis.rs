@@ -91,7 +91,8 @@ pub enum RedisFailed {
 enum Lost {
     #[error("no answer within {0:?}")]
     Silent(Duration),
-    #[error(transparent)]
+    // It says what its source says.
+    #[error("{0}")]
     Failed(RedisError),
 }
 
