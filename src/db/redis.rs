@@ -31,7 +31,7 @@ use tokio::time::{Instant, timeout};
 const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// A connection that was good for so long is no part of the outage before it.
-const STEADY: Duration = Duration::from_secs(60);
+const STEADY: Duration = Duration::from_mins(1);
 /// How long it may take until it is connected to, if operations are to be quicker.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 

@@ -47,6 +47,8 @@ pub fn start() {
             tracing::warn!("metrics are recorded elsewhere in this process");
         }
         describe();
+        describe_feed();
+        begin_at_zero();
         handle
     });
 }
@@ -74,10 +76,6 @@ fn describe() {
         "usher_draining",
         "1 from the moment the server is to stop, when /readyz says so."
     );
-    describe_counter!(
-        "usher_feed_changes_pruned_total",
-        "Old changes of seats that were deleted."
-    );
     describe_gauge!("usher_websocket_connections", "Open WebSocket connections.");
     describe_gauge!(
         "usher_websocket_operations",
@@ -86,6 +84,23 @@ fn describe() {
     describe_counter!(
         "usher_websocket_closed_total",
         "WebSockets closed, by close code; not_reading and silent were cut without one."
+    );
+    describe_gauge!("usher_event_streams", "Open streams of Server-Sent Events.");
+    describe_counter!(
+        "usher_event_streams_closed_total",
+        "Streams of Server-Sent Events that ended, by reason."
+    );
+    describe_gauge!("usher_database_connections", "Connections of the pool.");
+    describe_gauge!(
+        "usher_database_idle_connections",
+        "Connections of the pool not in use."
+    );
+}
+
+fn describe_feed() {
+    describe_counter!(
+        "usher_feed_changes_pruned_total",
+        "Old changes of seats that were deleted."
     );
     describe_counter!(
         "usher_feed_changes_total",
@@ -132,17 +147,10 @@ fn describe() {
         "usher_watchers_fell_behind_total",
         "Watchers so slow that they got a whole map instead of what they had missed."
     );
-    describe_gauge!("usher_event_streams", "Open streams of Server-Sent Events.");
-    describe_counter!(
-        "usher_event_streams_closed_total",
-        "Streams of Server-Sent Events that ended, by reason."
-    );
-    describe_gauge!("usher_database_connections", "Connections of the pool.");
-    describe_gauge!(
-        "usher_database_idle_connections",
-        "Connections of the pool not in use."
-    );
-    // Shown as 0 from the start, so that a rate can be taken of the first one.
+}
+
+/// Shown as 0 from the start, so that a rate can be taken of the first one.
+fn begin_at_zero() {
     for outcome in ["held", "conflict", "refused"] {
         counter!("usher_holds_total", "outcome" => outcome).absolute(0);
     }

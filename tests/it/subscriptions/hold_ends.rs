@@ -3,7 +3,7 @@
 
 use super::Subscribed;
 use super::hold::watch;
-use crate::booking::{BusySweeper, states, token_of};
+use crate::booking::{AbsentSweeper, states, token_of};
 use crate::support::actor::Actor;
 use crate::support::{Answer, Event, House, checks};
 use serde_json::json;
@@ -93,7 +93,7 @@ async fn lapsed_and_published() {
 #[tokio::test(flavor = "multi_thread")]
 async fn lapsed_and_not_published() {
     let house = House::open().await;
-    let sweeper = BusySweeper::of(&house).await;
+    let sweeper = AbsentSweeper::of(&house);
     let draft = house.draft(1, 2, json!({"holdSeconds": 1})).await;
     let event = house.open_sale(draft).await;
     let visitor = house.visitor();
@@ -103,10 +103,10 @@ async fn lapsed_and_not_published() {
     let last = watcher.next().await;
     assert_eq!(last["end"], "LAPSED");
     watcher.expect_end().await;
-    let published = "seat_changes WHERE event_id = 2 AND cause = 'LAPSED'";
+    let published = "seat_changes WHERE event_id = 1 AND cause = 'LAPSED'";
     let mut sql = house.sql().await;
     assert_eq!(checks::count(&mut sql, published).await, 0);
-    let is_over = "holds WHERE event_id = 2 AND status = 'ACTIVE' AND expires_at <= now()";
+    let is_over = "holds WHERE event_id = 1 AND status = 'ACTIVE' AND expires_at <= now()";
     assert_eq!(
         checks::count(&mut sql, is_over).await,
         1,

@@ -75,12 +75,12 @@ impl Redis {
     }
 
     pub async fn set(&self, key: &str, value: &[u8]) {
-        self.ask(redis::cmd("SET").arg(key).arg(value)).await
+        self.ask::<()>(redis::cmd("SET").arg(key).arg(value)).await;
     }
 
     /// Empties it.
     pub async fn flush(&self) {
-        self.ask(&redis::cmd("FLUSHALL")).await
+        self.ask::<()>(&redis::cmd("FLUSHALL")).await;
     }
 
     async fn connect(&self) -> redis::RedisResult<MultiplexedConnection> {
