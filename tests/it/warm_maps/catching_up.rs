@@ -99,10 +99,7 @@ async fn a_map_of_a_process_that_is_ahead_is_right() {
     scene.house.block("seat_no < 5").await;
     let (_, mut ahead) = scene.stored().await;
     ahead.states[..5].fill((2, super::stored::BLOCKED));
-    ahead.transaction += 1_000_000;
-    // Numbers that were never given are refused: take those that were.
-    let next = next_transaction(&scene).await;
-    ahead.transaction = ahead.transaction.min(next - 1);
+    ahead.transaction = next_transaction(&scene).await - 1;
     ahead.change = i64::MAX;
     scene.redis.set(&key, &ahead.to_bytes()).await;
     let shown = scene.shown(&behind).await;
@@ -142,7 +139,7 @@ async fn a_map_of_before_the_horizon_is_not_used() {
            horizon_of = NULL";
     let mut sql = scene.house.sql().await;
     sql.batch_execute(prune).await.unwrap();
-    // Of this feed, which the pruner writes and nobody else knows how to reckon.
+    // Of this feed, as the pruner says it.
     let epoch = stored.epoch;
     sql.batch_execute(&format!("UPDATE feed SET horizon_of = {epoch}"))
         .await

@@ -92,7 +92,7 @@ impl Scene {
             .collect()
     }
 
-    /// Waits until this server shows every seat as it is; answers how often it was asked.
+    /// Waits until this server shows every seat as it is.
     async fn shows_the_truth(&self, server: &Server) {
         let truth = self.truth().await;
         eventually("the map is right", async || {
