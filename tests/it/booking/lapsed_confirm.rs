@@ -75,12 +75,14 @@ impl Stage {
         answer
     }
 
-    async fn end(self) {
+    /// Answers the house: with the last one ends the database that it is on.
+    async fn end(self) -> House {
         if let Some(sweeper) = self.sweeper {
             sweeper.let_go(&self.house).await;
         }
         published(&self.house).await;
         assert_sound(&self.house).await;
+        self.house
     }
 }
 
@@ -102,7 +104,7 @@ async fn a_lapsed_hold_whose_seats_nobody_took_is_booked() {
             event_key(&stage.event)
         );
         // The sweeper does not undo it.
-        stage.end().await;
+        let _house = stage.end().await;
         let expected = if asked == Asked::Before { 0 } else { 3 };
         assert_eq!(checks::count(&mut sql, &lapsed).await, expected);
     }
