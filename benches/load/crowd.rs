@@ -107,6 +107,8 @@ struct Watcher {
     is_ready: bool,
     /// What is there of a frame of which more is to come.
     part: Vec<u8>,
+    /// What is there of a message that comes in pieces.
+    pieces: Vec<u8>,
     /// The newest one, as it came.
     cursor: String,
     sample: Option<Sample>,
@@ -160,6 +162,7 @@ impl Watching {
             is_upgraded: false,
             is_ready: false,
             part: Vec::new(),
+            pieces: Vec::new(),
             cursor: String::new(),
             sample: is_sampled.then(Sample::default),
         });
@@ -281,6 +284,13 @@ fn take(bytes: &[u8], watcher: &mut Watcher, subscribe: &[u8], now: Instant) -> 
         taken.length += length;
         match frame {
             Frame::Text(text) => watcher.hear(text, now, &mut taken)?,
+            Frame::Piece { text, is_last } => {
+                watcher.pieces.extend(text);
+                if is_last {
+                    let whole = std::mem::take(&mut watcher.pieces);
+                    watcher.hear(&whole, now, &mut taken)?;
+                }
+            }
             Frame::Ping(payload) => watcher.stream.write_all(&frames::pong(payload))?,
             Frame::Close(reason) => {
                 let reason = String::from_utf8_lossy(reason.get(2..).unwrap_or_default());

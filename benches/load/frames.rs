@@ -26,6 +26,11 @@ pub fn end_of_handshake(bytes: &[u8]) -> Outcome<Option<usize>> {
 /// A frame from the server.
 pub enum Frame<'bytes> {
     Text(&'bytes [u8]),
+    /// A part of a text.
+    Piece {
+        text: &'bytes [u8],
+        is_last: bool,
+    },
     Ping(&'bytes [u8]),
     Close(&'bytes [u8]),
     Other,
@@ -36,13 +41,14 @@ const MASKED: u8 = 0x80;
 /// What stands for a length that follows.
 const IN_TWO_BYTES: u8 = 0x7e;
 const IN_EIGHT_BYTES: u8 = 0x7f;
+const CONTINUATION: u8 = 0;
 const TEXT: u8 = 1;
 const CLOSE: u8 = 8;
 const PING: u8 = 9;
 const PONG: u8 = 10;
 
 /// The first frame of these bytes and its length, when all of it is there. The server
-/// masks nothing and cuts nothing into pieces.
+/// masks nothing.
 pub fn first(bytes: &[u8]) -> Outcome<Option<(Frame<'_>, usize)>> {
     let (Some(kind), Some(length)) = (bytes.first(), bytes.get(1)) else {
         return Ok(None);
@@ -62,8 +68,11 @@ pub fn first(bytes: &[u8]) -> Outcome<Option<(Frame<'_>, usize)>> {
         return Ok(None);
     };
     let frame = match (kind & WHOLE, kind & 0x0f) {
-        (0, _) => return Err("the server sends a message in pieces".into()),
-        (_, TEXT) => Frame::Text(payload),
+        (WHOLE, TEXT) => Frame::Text(payload),
+        (whole, TEXT | CONTINUATION) => Frame::Piece {
+            text: payload,
+            is_last: whole == WHOLE,
+        },
         (_, PING) => Frame::Ping(payload),
         (_, CLOSE) => Frame::Close(payload),
         _ => Frame::Other,

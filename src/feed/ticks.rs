@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 /// Two ticks are at least this far apart.
 const SHORTEST: Duration = Duration::from_millis(5);
 /// However slow the watchers are, the others wait no longer than this.
-const LONGEST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_millis(40);
 
 /// How far the watchers of a map have been told to look.
 #[derive(Clone, Copy, Debug, Default)]
@@ -178,15 +178,16 @@ mod tests {
         for _ in 0..8 {
             ticks.take(second.number);
         }
-        sleep(Duration::from_millis(50)).await;
+        let halfway = LONGEST / 2;
+        sleep(halfway).await;
         assert!(!watcher.has_changed().unwrap(), "two of ten are still busy");
         ticks.take(second.number);
         next(&mut watcher).await;
-        assert_eq!(began.elapsed(), Duration::from_millis(50));
+        assert_eq!(began.elapsed(), halfway);
 
         // Nobody takes the third one.
         ticks.note_change();
         next(&mut watcher).await;
-        assert_eq!(began.elapsed(), Duration::from_millis(50) + LONGEST);
+        assert_eq!(began.elapsed(), halfway + LONGEST);
     }
 }

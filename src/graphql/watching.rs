@@ -28,7 +28,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::OnceCell;
 
 /// Messages that a group keeps for those of its members who come later.
-const KEPT: usize = 4;
+const KEPT: usize = 16;
 
 /// The subscriptions of one process. What they are answered with is what its transport makes
 /// of a response, once for all who are answered the same.

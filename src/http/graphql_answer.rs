@@ -5,6 +5,7 @@
 //! never know how the answer is sent.
 
 use async_graphql::{Response, ServerError, Value};
+use axum::body::Bytes;
 use axum::http::HeaderMap;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -66,7 +67,7 @@ pub struct WrittenAnswer {
     /// What the text says.
     pub answer: Answer,
     /// It as JSON.
-    pub text: String,
+    pub text: Bytes,
 }
 
 impl WrittenAnswer {
@@ -81,11 +82,14 @@ impl WrittenAnswer {
     }
 
     fn of(answer: Answer) -> Self {
-        let text = serde_json::to_string(&answer).unwrap_or_else(|error| {
+        let text = serde_json::to_vec(&answer).unwrap_or_else(|error| {
             tracing::error!(%error, "an answer could not be written as JSON");
-            "null".to_owned()
+            b"null".to_vec()
         });
-        Self { answer, text }
+        Self {
+            answer,
+            text: text.into(),
+        }
     }
 }
 

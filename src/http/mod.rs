@@ -3,6 +3,7 @@
 
 mod assets;
 mod draining;
+mod enveloped;
 mod event_stream;
 mod graphql_answer;
 mod graphql_endpoint;

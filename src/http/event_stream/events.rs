@@ -4,19 +4,20 @@
 //! operation does. Events have no `id`: `Last-Event-ID` is not part of the protocol, and a
 //! client that comes back says in its variables where it was.
 
+use crate::http::enveloped::Enveloped;
 use crate::http::graphql_answer::WrittenAnswer;
 use axum::body::Bytes;
 
 /// A comment, which every client passes over: the stream is still there.
-pub const KEEP_ALIVE: Bytes = Bytes::from_static(b":\n\n");
+pub const KEEP_ALIVE: Enveloped = Enveloped::bare(Bytes::from_static(b":\n\n"));
 
 /// The end: nothing more of the operation follows. The empty data is for a browser's
 /// `EventSource`, which passes over events without any.
-pub const COMPLETE: Bytes = Bytes::from_static(b"event: complete\ndata: \n\n");
+pub const COMPLETE: Enveloped = Enveloped::bare(Bytes::from_static(b"event: complete\ndata: \n\n"));
 
 /// One answer of the operation. JSON has its line breaks escaped, so it is one line.
-pub fn next(answer: &WrittenAnswer) -> Bytes {
-    format!("event: next\ndata: {}\n\n", answer.text).into()
+pub fn next(answer: &WrittenAnswer) -> Enveloped {
+    Enveloped::new("event: next\ndata: ".to_owned(), &answer.text, "\n\n")
 }
 
 #[cfg(test)]
@@ -27,9 +28,10 @@ mod tests {
     #[test]
     fn an_answer_is_one_line_of_data() {
         let answer = WrittenAnswer::new(Response::new(Value::from("one\r\ntwo")));
-        assert_eq!(
-            next(&answer),
-            "event: next\ndata: {\"data\":\"one\\r\\ntwo\"}\n\n"
+        assert!(
+            next(&answer)
+                .pieces(usize::MAX)
+                .eq(["event: next\ndata: {\"data\":\"one\\r\\ntwo\"}\n\n"])
         );
     }
 }

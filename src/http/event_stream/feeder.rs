@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Name, ServerError};
-use axum::body::Bytes;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt, Stream, StreamExt};
 use tokio::sync::mpsc;
@@ -18,6 +17,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{StreamLimits, events};
+use crate::http::enveloped::Enveloped;
 use crate::http::graphql_answer::WrittenAnswer;
 use crate::http::graphql_endpoint::GraphqlState;
 use crate::http::graphql_errors::{ErrorCode, coded};
@@ -68,7 +68,7 @@ pub struct Feeder {
     kind: Option<OperationType>,
     name: Option<Name>,
     began: Instant,
-    queue: mpsc::Sender<Bytes>,
+    queue: mpsc::Sender<Enveloped>,
     client: Client,
     keep_alive: Duration,
     /// The code of the first error that the client was told.
@@ -97,7 +97,7 @@ impl Feeder {
     /// Feeds `queue` with what the operation answers, or with why there is none.
     pub fn new(
         operation: Result<Operation, ServerError>,
-        queue: mpsc::Sender<Bytes>,
+        queue: mpsc::Sender<Enveloped>,
         client: Client,
         limits: &StreamLimits,
     ) -> Self {
@@ -211,7 +211,7 @@ impl Feeder {
     }
 
     // Waits for space first and writes the event then: what waits is one answer.
-    async fn send(&self, write: impl FnOnce() -> Bytes) -> Result<(), Broken> {
+    async fn send(&self, write: impl FnOnce() -> Enveloped) -> Result<(), Broken> {
         let space = self.queue.reserve().await;
         space.map_err(|_| Broken::QueueClosed)?.send(write());
         Ok(())
@@ -246,9 +246,10 @@ fn answers(
 mod tests {
     use super::*;
     use async_graphql::{Response, Value};
+    use axum::body::Bytes;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    fn feeder(queue: mpsc::Sender<Bytes>) -> Feeder {
+    fn feeder(queue: mpsc::Sender<Enveloped>) -> Feeder {
         let nothing = Err(ServerError::new("not looked at", None));
         Feeder::new(nothing, queue, Client::default(), &StreamLimits::default())
     }
@@ -257,10 +258,14 @@ mod tests {
         Arc::new(WrittenAnswer::new(Response::new(Value::from(1))))
     }
 
-    async fn texts(mut events: mpsc::Receiver<Bytes>) -> Vec<String> {
+    fn text(bytes: Bytes) -> String {
+        String::from_utf8(bytes.into()).unwrap()
+    }
+
+    async fn texts(mut events: mpsc::Receiver<Enveloped>) -> Vec<String> {
         let mut texts = Vec::new();
         while let Some(event) = events.recv().await {
-            texts.push(String::from_utf8(event.to_vec()).unwrap());
+            texts.extend(event.pieces(usize::MAX).map(text));
         }
         texts
     }

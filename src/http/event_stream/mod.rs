@@ -19,7 +19,7 @@ mod feeder;
 use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
@@ -28,6 +28,7 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 use tracing::Instrument;
 
+use super::enveloped::Enveloped;
 use super::graphql_endpoint::GraphqlState;
 use super::graphql_errors::ErrorCode;
 use super::graphql_http_answer::Refusal;
@@ -38,6 +39,9 @@ use feeder::Feeder;
 
 /// What nginx, and proxies that take after it, look at before they buffer an answer.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// The longest part of an event that is handed to hyper at once, in bytes.
+const LONGEST_CHUNK: usize = 16 * 1024;
 
 /// What one event stream may use, and how long its client may keep the server waiting.
 #[derive(Clone, Debug)]
@@ -73,7 +77,7 @@ pub async fn respond(State(state): State<GraphqlState>, request: Request) -> Res
     }
 }
 
-async fn open(state: GraphqlState, request: Request) -> Result<mpsc::Receiver<Bytes>, Refusal> {
+async fn open(state: GraphqlState, request: Request) -> Result<mpsc::Receiver<Enveloped>, Refusal> {
     if !accepts_event_stream(request.headers()) {
         return Err(Refusal::new(
             StatusCode::NOT_ACCEPTABLE,
@@ -99,9 +103,10 @@ async fn open(state: GraphqlState, request: Request) -> Result<mpsc::Receiver<By
     Ok(events)
 }
 
-fn event_stream(mut events: mpsc::Receiver<Bytes>) -> Response {
+fn event_stream(mut events: mpsc::Receiver<Enveloped>) -> Response {
     let events = stream::poll_fn(move |context| events.poll_recv(context));
-    let mut response = Response::new(Body::from_stream(events.map(Ok::<_, Infallible>)));
+    let chunks = events.flat_map(|event| stream::iter(event.pieces(LONGEST_CHUNK)));
+    let mut response = Response::new(Body::from_stream(chunks.map(Ok::<_, Infallible>)));
     let headers = response.headers_mut();
     headers.insert(
         CONTENT_TYPE,

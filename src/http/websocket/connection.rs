@@ -4,7 +4,7 @@
 //! connection ends. It must never hold a message that the queue has no room for, and
 //! never wait for the peer beyond a limit.
 //!
-//! One task, two halves side by side: `Reader` and `write_frames`. The first to end
+//! One task, two halves side by side: `Reader` and `write_messages`. The first to end
 //! says why, and that decides the farewell. The peer is asked for a sign of life with
 //! WebSocket's own ping frames: browsers and libraries answer them without the page's
 //! help, also in a tab that sleeps, and no client sees a message it did not expect.
@@ -12,18 +12,17 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use axum::Error;
 use axum::body::Bytes;
-use axum::extract::ws::{Message, WebSocket};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Map, Value};
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::SocketLimits;
 use super::ending::{Ending, Sink, Stream};
-use super::operations::{Frame, Operations};
+use super::operations::{Operations, Outgoing};
 use super::protocol::{self, ClientMessage, CloseReason, InvalidMessage};
+use super::{SocketLimits, WebSocket, frames};
 use crate::http::graphql_endpoint::GraphqlState;
 use crate::http::graphql_errors::{ErrorCode, coded};
 use crate::http::graphql_request::{Operation, Parameters};
@@ -36,9 +35,15 @@ const DRAIN_TIME: Duration = Duration::from_secs(5);
 const FAREWELL_TIME: Duration = Duration::from_secs(2);
 
 /// Serves one socket until it is closed.
-pub async fn serve(socket: WebSocket, state: GraphqlState, authorization: Option<String>) {
+///
+/// `speaks_graphql` is whether the handshake has agreed on the subprotocol.
+pub async fn serve(
+    socket: WebSocket,
+    speaks_graphql: bool,
+    state: GraphqlState,
+    authorization: Option<String>,
+) {
     let _counted = OpenConnection::count();
-    let speaks_graphql = socket.protocol().is_some();
     let (mut sink, mut stream) = socket.split();
     let ending = if speaks_graphql {
         converse(&mut sink, &mut stream, state, authorization).await
@@ -60,9 +65,9 @@ async fn converse(
 ) -> Ending {
     let limits = state.sockets.clone();
     let places = limits.outgoing_queue.clamp(1, Semaphore::MAX_PERMITS);
-    let (queue, frames) = mpsc::channel(places);
+    let (queue, messages) = mpsc::channel(places);
     let ping_sent = Notify::new();
-    let mut writer = pin!(write_frames(sink, frames, &ping_sent, &limits));
+    let mut writer = pin!(write_messages(sink, messages, &ping_sent, &limits));
     let reader = Reader {
         operations: Operations::new(state.clone(), queue.clone()),
         state,
@@ -84,9 +89,9 @@ async fn converse(
 }
 
 /// Sends what the queue holds, and the pings, until the peer makes no room any more.
-async fn write_frames(
+async fn write_messages(
     sink: &mut Sink,
-    mut frames: mpsc::Receiver<Frame>,
+    mut messages: mpsc::Receiver<Outgoing>,
     ping_sent: &Notify,
     limits: &SocketLimits,
 ) -> Ending {
@@ -97,29 +102,32 @@ async fn write_frames(
     let mut pings = interval_at(Instant::now() + period, period);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let (message, is_ping) = tokio::select! {
-            frame = frames.recv() => match frame {
-                Some(frame) => (frame.into_wanted().map(Message::Text), false),
+        tokio::select! {
+            message = messages.recv() => {
                 // The reader has ended, and knows why.
-                None => return Ending::Gone,
-            },
-            _ = pings.tick() => (Some(Message::Ping(Bytes::new())), true),
-        };
-        if let Some(message) = message
-            && let Err(ending) = in_time(limits, sink.feed(message)).await
-        {
-            return ending;
-        }
-        // One flush for a burst; a message that nobody wanted may have ended it.
-        if (is_ping || frames.is_empty())
-            && let Err(ending) = in_time(limits, sink.flush()).await
-        {
-            return ending;
-        }
-        if is_ping {
-            ping_sent.notify_one();
+                let Some(message) = message else { return Ending::Gone };
+                // One flush for a burst; a message that nobody wanted may have ended it.
+                let is_last = messages.is_empty();
+                if let Err(ending) = in_time(limits, write(sink, message, is_last)).await {
+                    return ending;
+                }
+            }
+            _ = pings.tick() => {
+                let ping = Message::Ping(Bytes::new());
+                if let Err(ending) = in_time(limits, sink.send(ping)).await {
+                    return ending;
+                }
+                ping_sent.notify_one();
+            }
         }
     }
+}
+
+async fn write(sink: &mut Sink, message: Outgoing, is_last: bool) -> Result<(), Error> {
+    for frame in message.into_wanted().into_iter().flat_map(frames::of_text) {
+        sink.feed(frame).await?;
+    }
+    if is_last { sink.flush().await } else { Ok(()) }
 }
 
 async fn in_time(
@@ -138,7 +146,7 @@ struct Reader {
     state: GraphqlState,
     /// The `Authorization` header of the handshake.
     authorization: Option<String>,
-    queue: mpsc::Sender<Frame>,
+    queue: mpsc::Sender<Outgoing>,
     operations: Operations,
     /// Known since `connection_init` was acknowledged.
     caller: Option<Caller>,
@@ -216,11 +224,12 @@ impl Reader {
             Message::Text(text) => self.handle(&text).await,
             Message::Binary(_) => Err(Ending::Close(InvalidMessage::Binary.into())),
             // The library answers pings; a pong was only a sign of life.
-            Message::Ping(_) | Message::Pong(_) => Ok(()),
+            // Frames are only written.
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Ok(()),
             Message::Close(frame) => {
                 let no_code = 1005;
                 Err(Ending::PeerClosed(
-                    frame.map_or(no_code, |frame| frame.code),
+                    frame.map_or(no_code, |frame| frame.code.into()),
                 ))
             }
         }
@@ -237,11 +246,11 @@ impl Reader {
                 let credential = credential(&payload, self.authorization.as_deref());
                 let caller = self.state.authenticator.authenticate(credential);
                 self.caller = Some(caller.map_err(|_| Ending::Close(CloseReason::Forbidden))?);
-                self.say(Frame::of_connection(protocol::connection_ack()))
+                self.say(Outgoing::of_connection(protocol::connection_ack()))
                     .await
             }
             ClientMessage::Ping(payload) => {
-                self.say(Frame::of_connection(protocol::pong(payload.as_ref())))
+                self.say(Outgoing::of_connection(protocol::pong(payload.as_ref())))
                     .await
             }
             ClientMessage::Pong => Ok(()),
@@ -271,17 +280,17 @@ impl Reader {
                 },
             }
         };
-        self.say(Frame::of_connection(protocol::error(&id, &[error])))
+        self.say(Outgoing::of_connection(protocol::error(&id, &[error])))
             .await
     }
 
     // Waiting for space here stops reading: who floods the server with requests, and
     // does not read the answers, is not listened to until it does. Only a server that
     // stops does not wait: it has a goodbye to say.
-    async fn say(&self, frame: Frame) -> Result<(), Ending> {
+    async fn say(&self, message: Outgoing) -> Result<(), Ending> {
         tokio::select! {
             biased;
-            sent = self.queue.send(frame) => sent.map_err(|_| Ending::Gone),
+            sent = self.queue.send(message) => sent.map_err(|_| Ending::Gone),
             () = self.state.shutdown.cancelled(), if !self.is_stopping => Ok(()),
         }
     }

@@ -3,11 +3,12 @@
 //! It owns the close handshake and the reading of read errors. It must never decide
 //! that a connection ends; it is told.
 
-use axum::Error;
-use axum::extract::ws::{Message, WebSocket};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
+use super::WebSocket;
 use super::protocol::CloseReason;
 
 /// The half of a socket that writes.
@@ -36,19 +37,13 @@ pub enum Ending {
 impl Ending {
     /// What an error of reading means for the connection.
     pub fn of_read_error(error: &Error) -> Self {
-        // axum hides the type of the cause, so that its text must do. The tests of the
-        // close codes notice when the words change.
-        let text = error.to_string();
-        if text.starts_with("Space limit exceeded") {
-            Self::Unreadable(CloseReason::MessageTooLarge)
-        } else if text.starts_with("UTF-8 encoding error") {
-            Self::Unreadable(CloseReason::NotUtf8)
-        } else if text.starts_with("WebSocket protocol error")
-            && !text.contains("reset without closing handshake")
-        {
-            Self::Unreadable(CloseReason::ProtocolViolation)
-        } else {
-            Self::Gone
+        match error {
+            Error::Capacity(_) => Self::Unreadable(CloseReason::MessageTooLarge),
+            Error::Utf8(_) => Self::Unreadable(CloseReason::NotUtf8),
+            // Not a word of farewell, which is no fault of the words before.
+            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Self::Gone,
+            Error::Protocol(_) => Self::Unreadable(CloseReason::ProtocolViolation),
+            _ => Self::Gone,
         }
     }
 
@@ -100,6 +95,7 @@ async fn read_to_end(stream: &mut Stream) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io;
 
     #[test]
     fn codes_that_peers_invent_share_a_label() {
@@ -110,17 +106,17 @@ mod tests {
 
     #[test]
     fn a_peer_that_vanished_is_no_violation() {
-        let ending = |text: &'static str| Ending::of_read_error(&Error::new(text));
+        let ending = |error: Error| Ending::of_read_error(&error);
         assert_eq!(
-            ending("WebSocket protocol error: Connection reset without closing handshake"),
+            ending(ProtocolError::ResetWithoutClosingHandshake.into()),
             Ending::Gone
         );
         assert_eq!(
-            ending("IO error: Connection reset by peer (os error 104)"),
+            ending(io::Error::from(io::ErrorKind::ConnectionReset).into()),
             Ending::Gone
         );
         assert_eq!(
-            ending("WebSocket protocol error: Reserved bits are non-zero"),
+            ending(ProtocolError::NonZeroReservedBits.into()),
             Ending::Unreadable(CloseReason::ProtocolViolation)
         );
     }

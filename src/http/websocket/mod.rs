@@ -1,8 +1,8 @@
 //! GraphQL over WebSocket: the subprotocol `graphql-transport-ws`.
 //!
 //! Reading order: `protocol` is the words of the protocol, `connection` the life of one
-//! socket, `operations` what runs on it, `ending` its farewell. This file owns the
-//! handshake and the limits. Nothing here may wait for a peer without a limit, or queue
+//! socket, `operations` what runs on it, `frames` how its messages are cut, `ending` its
+//! farewell. This file owns the handshake and the limits. Nothing here may wait for a peer without a limit, or queue
 //! without one.
 //!
 //! ```text
@@ -15,26 +15,41 @@
 
 mod connection;
 mod ending;
+mod frames;
 mod operations;
 mod protocol;
 
 use std::time::Duration;
 
-use axum::extract::{FromRequestParts, Request, WebSocketUpgrade};
-use axum::http::header::UPGRADE;
-use axum::http::{Method, StatusCode};
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tracing::{Instrument, Span};
 
 use super::graphql_endpoint::GraphqlState;
 use super::graphql_errors::ErrorCode;
 use super::graphql_http_answer::refuse;
 use super::graphql_http_request::authorization;
+use protocol::SUBPROTOCOL;
 
 /// What the buffers of one socket begin with. The library's own 128 KiB for each
 /// direction would cost a gigabyte for four thousand idle watchers.
 const READ_BUFFER: usize = 4 * 1024;
-const WRITE_BUFFER: usize = 16 * 1024;
+const WRITE_BUFFER: usize = 8 * 1024;
+
+/// The version of the protocol that is spoken.
+const VERSION: HeaderValue = HeaderValue::from_static("13");
+
+type WebSocket = WebSocketStream<TokioIo<Upgraded>>;
 
 /// What one WebSocket connection may use, and how long it may keep the server waiting.
 #[derive(Clone, Debug)]
@@ -73,18 +88,20 @@ impl Default for SocketLimits {
 
 /// Whether the request asks for a WebSocket.
 pub fn is_handshake(request: &Request) -> bool {
-    request.method() == Method::GET
-        && request
-            .headers()
-            .get_all(UPGRADE)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .any(|protocol| protocol.trim().eq_ignore_ascii_case("websocket"))
+    request.method() == Method::GET && names(request.headers(), UPGRADE, "websocket")
+}
+
+/// Whether one of the comma-separated protocols of a header is this one.
+fn names(headers: &HeaderMap, header: HeaderName, protocol: &str) -> bool {
+    let values = headers.get_all(header).iter();
+    values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|named| named.trim().eq_ignore_ascii_case(protocol))
 }
 
 /// Answers a handshake and serves the socket until it closes.
-pub async fn upgrade(state: GraphqlState, request: Request) -> Response {
+pub async fn upgrade(state: GraphqlState, mut request: Request) -> Response {
     if state.shutdown.is_cancelled() {
         return refuse(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -92,34 +109,62 @@ pub async fn upgrade(state: GraphqlState, request: Request) -> Response {
             "the server is shutting down",
         );
     }
-    let (mut parts, _) = request.into_parts();
-    let authorization = authorization(&parts.headers).map(str::to_owned);
-    let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-        Ok(upgrade) => upgrade,
-        Err(rejection) => {
-            return refuse(
-                rejection.status(),
-                ErrorCode::BadRequest,
-                rejection.body_text(),
-            );
-        }
+    let mut response = match create_response_with_body(&request, Body::empty) {
+        Ok(response) => response,
+        Err(error) => return refuse_handshake(&error),
     };
+    let speaks_graphql = names(request.headers(), SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
+    if speaks_graphql {
+        let subprotocol = HeaderValue::from_static(SUBPROTOCOL);
+        response
+            .headers_mut()
+            .insert(SEC_WEBSOCKET_PROTOCOL, subprotocol);
+    }
+    let authorization = authorization(request.headers()).map(str::to_owned);
+    let upgrade = hyper::upgrade::on(&mut request);
     // Taken now, not when the socket is there, so that a server that begins to stop in
     // between still waits for it.
     let tracked = state.tracker.token();
-    let span = Span::current();
-    upgrade
-        .protocols([protocol::SUBPROTOCOL])
+    let serving = async move {
+        if let Some(socket) = open(upgrade, state.sockets.max_message_bytes).await {
+            connection::serve(socket, speaks_graphql, state, authorization).await;
+        }
+        drop(tracked);
+    };
+    // The socket's log lines carry the id of the request that opened it.
+    tokio::spawn(serving.instrument(Span::current()));
+    response
+}
+
+async fn open(upgrade: OnUpgrade, max_message_bytes: usize) -> Option<WebSocket> {
+    let connection = match upgrade.await {
+        Ok(connection) => TokioIo::new(connection),
+        Err(error) => {
+            tracing::debug!(%error, "a client left before its WebSocket was open");
+            return None;
+        }
+    };
+    let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(WRITE_BUFFER)
-        .max_message_size(state.sockets.max_message_bytes)
-        .max_frame_size(state.sockets.max_message_bytes)
-        .on_upgrade(move |socket| {
-            // The socket's log lines carry the id of the request that opened it.
-            async move {
-                connection::serve(socket, state, authorization).await;
-                drop(tracked);
-            }
-            .instrument(span)
-        })
+        .max_message_size(Some(max_message_bytes))
+        .max_frame_size(Some(max_message_bytes));
+    Some(WebSocketStream::from_raw_socket(connection, Role::Server, Some(config)).await)
+}
+
+fn refuse_handshake(error: &Error) -> Response {
+    let (status, version) = match error {
+        // RFC 6455, section 4.4: whoever speaks another version learns of this one.
+        Error::Protocol(ProtocolError::MissingSecWebSocketVersionHeader) => {
+            (StatusCode::UPGRADE_REQUIRED, Some(VERSION))
+        }
+        _ => (StatusCode::BAD_REQUEST, None),
+    };
+    let mut response = refuse(status, ErrorCode::BadRequest, error.to_string());
+    if let Some(version) = version {
+        response
+            .headers_mut()
+            .insert(SEC_WEBSOCKET_VERSION, version);
+    }
+    response
 }

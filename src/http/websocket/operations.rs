@@ -4,8 +4,8 @@
 //! read from the socket or write to it: results go into the connection's queue, and an
 //! operation waits there for space before it asks its stream for more.
 //!
-//! An id is free and a slot empty again *before* the operation's last frame enters the
-//! queue. A client that has read the frame can use both at once.
+//! An id is free and a slot empty again *before* the operation's last message enters the
+//! queue. A client that has read the message can use both at once.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -15,7 +15,6 @@ use std::time::Instant;
 
 use async_graphql::Name;
 use async_graphql::parser::types::OperationType;
-use axum::extract::ws::Utf8Bytes;
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -23,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use super::protocol;
+use crate::http::enveloped::Enveloped;
 use crate::http::graphql_answer::Answer;
 use crate::http::graphql_endpoint::GraphqlState;
 use crate::http::graphql_errors::{ErrorCode, coded};
@@ -30,15 +30,15 @@ use crate::http::graphql_request::{Operation, run_to_the_end};
 use crate::http::observe::{milliseconds, shortened};
 
 /// A message that waits to be sent, as the text it will be on the wire.
-pub struct Frame {
-    text: Utf8Bytes,
+pub struct Outgoing {
+    text: Enveloped,
     /// Cancelled when the peer no longer wants the operation that this belongs to.
     unwanted: Option<CancellationToken>,
 }
 
-impl Frame {
+impl Outgoing {
     /// A message of the connection itself.
-    pub fn of_connection(text: Utf8Bytes) -> Self {
+    pub fn of_connection(text: Enveloped) -> Self {
         Self {
             text,
             unwanted: None,
@@ -47,7 +47,7 @@ impl Frame {
 
     /// The text to send, unless the peer has said meanwhile that it does not want it.
     /// It may have used the id again, and must not get old results under it.
-    pub fn into_wanted(self) -> Option<Utf8Bytes> {
+    pub fn into_wanted(self) -> Option<Enveloped> {
         let is_unwanted = self
             .unwanted
             .is_some_and(|unwanted| unwanted.is_cancelled());
@@ -64,7 +64,7 @@ pub struct TooManyOperations;
 /// for mutations, which run to their end.
 pub struct Operations {
     state: GraphqlState,
-    queue: mpsc::Sender<Frame>,
+    queue: mpsc::Sender<Outgoing>,
     slots: Arc<Semaphore>,
     running: Arc<RunningOperations>,
     tasks: TaskTracker,
@@ -74,7 +74,7 @@ pub struct Operations {
 
 impl Operations {
     /// None yet; their results will go into `queue`.
-    pub fn new(state: GraphqlState, queue: mpsc::Sender<Frame>) -> Self {
+    pub fn new(state: GraphqlState, queue: mpsc::Sender<Outgoing>) -> Self {
         let slots = state.sockets.max_operations.min(Semaphore::MAX_PERMITS);
         Self {
             slots: Arc::new(Semaphore::new(slots)),
@@ -119,7 +119,7 @@ impl Operations {
         };
         let state = self.state.clone();
         let work = async move {
-            // Two tokens, because frames look at the first: the end of the connection's
+            // Two tokens, because messages look at the first: the end of the connection's
             // reader must not spoil the last words that are still in the queue.
             // Boxed: an operation's future is large, and most of them end early.
             let run = cancelled.run_until_cancelled(Box::pin(task.run(&state, operation)));
@@ -209,8 +209,8 @@ struct OperationTask {
     began: Instant,
     cancelled: CancellationToken,
     running: Arc<RunningOperations>,
-    queue: mpsc::Sender<Frame>,
-    /// Empty while the work of a query or mutation holds it, and after the last frame.
+    queue: mpsc::Sender<Outgoing>,
+    /// Empty while the work of a query or mutation holds it, and after the last message.
     slot: Option<Slot>,
     /// The code of the first error that the peer was told.
     first_error: Option<String>,
@@ -290,8 +290,7 @@ impl OperationTask {
             if !answer.was_executed() {
                 return self.finish(|id| protocol::error(id, answer.errors())).await;
             }
-            self.send(|id| protocol::next_written(id, &written.text))
-                .await?;
+            self.send(|id| protocol::next_written(id, &written)).await?;
         }
         // When the server stops, its streams may end before the socket does. A
         // `complete` would tell the peer that there is nothing to come back for.
@@ -325,25 +324,25 @@ impl OperationTask {
 
     // Waits for space first and writes the JSON then: what waits is one value, and
     // the peer's `complete` can still spare the work.
-    async fn send(&self, write: impl FnOnce(&str) -> Utf8Bytes) -> Result<(), ConnectionGone> {
+    async fn send(&self, write: impl FnOnce(&str) -> Enveloped) -> Result<(), ConnectionGone> {
         let space = self.queue.reserve().await.map_err(|_| ConnectionGone)?;
-        space.send(self.frame(write(&self.id)));
+        space.send(self.outgoing(write(&self.id)));
         Ok(())
     }
 
     async fn finish(
         &mut self,
-        write: impl FnOnce(&str) -> Utf8Bytes,
+        write: impl FnOnce(&str) -> Enveloped,
     ) -> Result<(), ConnectionGone> {
         let space = self.queue.reserve().await.map_err(|_| ConnectionGone)?;
         self.running.forget(&self.id, self.serial);
         self.slot = None;
-        space.send(self.frame(write(&self.id)));
+        space.send(self.outgoing(write(&self.id)));
         Ok(())
     }
 
-    fn frame(&self, text: Utf8Bytes) -> Frame {
-        Frame {
+    fn outgoing(&self, text: Enveloped) -> Outgoing {
+        Outgoing {
             text,
             unwanted: Some(self.cancelled.clone()),
         }

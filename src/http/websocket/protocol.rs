@@ -4,11 +4,13 @@
 //! operation does.
 
 use async_graphql::ServerError;
-use axum::extract::ws::{CloseFrame, Utf8Bytes};
+use axum::body::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
-use crate::http::graphql_answer::Answer;
+use crate::http::enveloped::Enveloped;
+use crate::http::graphql_answer::{Answer, WrittenAnswer};
 use crate::http::graphql_request::{ParameterError, Parameters, kind_of};
 
 /// The name of the protocol in the handshake.
@@ -147,34 +149,35 @@ fn take_payload(
 }
 
 /// `connection_ack`: operations may be started.
-pub fn connection_ack() -> Utf8Bytes {
-    Utf8Bytes::from_static(r#"{"type":"connection_ack"}"#)
+pub fn connection_ack() -> Enveloped {
+    Enveloped::bare(Bytes::from_static(br#"{"type":"connection_ack"}"#))
 }
 
 /// `pong`, with the payload of the ping.
-pub fn pong(payload: Option<&Value>) -> Utf8Bytes {
+pub fn pong(payload: Option<&Value>) -> Enveloped {
     write(None, "pong", payload)
 }
 
 /// `next`: one result of an operation.
-pub fn next(id: &str, answer: &Answer) -> Utf8Bytes {
+pub fn next(id: &str, answer: &Answer) -> Enveloped {
     write(Some(id), "next", Some(answer))
 }
 
 /// `next`: one result of an operation, which is JSON already.
-pub fn next_written(id: &str, answer: &str) -> Utf8Bytes {
+pub fn next_written(id: &str, answer: &WrittenAnswer) -> Enveloped {
     // A string is always written.
     let id = serde_json::to_string(id).unwrap_or_default();
-    format!(r#"{{"id":{id},"type":"next","payload":{answer}}}"#).into()
+    let before = format!(r#"{{"id":{id},"type":"next","payload":"#);
+    Enveloped::new(before, &answer.text, "}")
 }
 
 /// `error`: the operation was refused, and nothing more of it follows.
-pub fn error(id: &str, errors: &[ServerError]) -> Utf8Bytes {
+pub fn error(id: &str, errors: &[ServerError]) -> Enveloped {
     write(Some(id), "error", Some(errors))
 }
 
 /// `complete`: nothing more of the operation follows.
-pub fn complete(id: &str) -> Utf8Bytes {
+pub fn complete(id: &str) -> Enveloped {
     write(Some(id), "complete", None::<&Value>)
 }
 
@@ -187,14 +190,14 @@ struct ServerMessage<'message, Payload: Serialize> {
     payload: Option<Payload>,
 }
 
-fn write(id: Option<&str>, r#type: &'static str, payload: Option<impl Serialize>) -> Utf8Bytes {
+fn write(id: Option<&str>, r#type: &'static str, payload: Option<impl Serialize>) -> Enveloped {
     let message = ServerMessage {
         id,
         r#type,
         payload,
     };
-    match serde_json::to_string(&message) {
-        Ok(text) => text.into(),
+    match serde_json::to_vec(&message) {
+        Ok(text) => Enveloped::bare(text.into()),
         // Only a payload can fail to be written, and the peer must still learn that
         // nothing more comes.
         Err(error) => {
@@ -274,7 +277,7 @@ impl CloseReason {
             Self::TooManyInitialisations => "Too many initialisation requests".into(),
         };
         CloseFrame {
-            code: self.code(),
+            code: self.code().into(),
             reason,
         }
     }
@@ -295,6 +298,11 @@ fn cut_to(text: &str, bytes: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use async_graphql::Response;
+
+    fn text(enveloped: Enveloped) -> Bytes {
+        enveloped.pieces(usize::MAX).next().unwrap()
+    }
 
     fn refusal(text: &str) -> String {
         ClientMessage::parse(text).unwrap_err().to_string()
@@ -348,20 +356,21 @@ mod tests {
     }
 
     #[test]
-    fn frames_are_written() {
-        assert_eq!(complete("a\"b"), r#"{"id":"a\"b","type":"complete"}"#);
-        assert_eq!(pong(None), r#"{"type":"pong"}"#);
+    fn messages_are_written() {
+        assert_eq!(text(complete("a\"b")), r#"{"id":"a\"b","type":"complete"}"#);
+        assert_eq!(text(pong(None)), r#"{"type":"pong"}"#);
+        let answer = WrittenAnswer::new(Response::new(async_graphql::Value::from(1)));
         assert_eq!(
-            next_written("a\"b", r#"{"data":1}"#),
+            text(next_written("a\"b", &answer)),
             r#"{"id":"a\"b","type":"next","payload":{"data":1}}"#
         );
         let payload = serde_json::json!({"at": 1});
         assert_eq!(
-            pong(Some(&payload)),
+            text(pong(Some(&payload))),
             r#"{"type":"pong","payload":{"at":1}}"#
         );
         assert_eq!(
-            error("1", &[ServerError::new("no", None)]),
+            text(error("1", &[ServerError::new("no", None)])),
             r#"{"id":"1","type":"error","payload":[{"message":"no"}]}"#
         );
     }
