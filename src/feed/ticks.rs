@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 /// Two ticks are at least this far apart.
 const SHORTEST: Duration = Duration::from_millis(5);
 /// However slow the watchers are, the others wait no longer than this.
-const LONGEST: Duration = Duration::from_millis(40);
+const LONGEST: Duration = Duration::from_millis(25);
 
 /// How far the watchers of a map have been told to look.
 #[derive(Clone, Copy, Debug, Default)]

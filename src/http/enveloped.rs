@@ -16,11 +16,11 @@ pub struct Enveloped {
 
 impl Enveloped {
     /// A text between these words.
-    pub fn new(before: String, text: &Bytes, after: &'static str) -> Self {
+    pub fn new(before: &Bytes, text: &Bytes, after: &'static [u8]) -> Self {
         Self {
-            before: before.into(),
+            before: before.clone(),
             text: text.clone(),
-            after: Bytes::from_static(after.as_bytes()),
+            after: Bytes::from_static(after),
         }
     }
 
@@ -59,7 +59,7 @@ mod tests {
 
     fn pieces(longest: usize) -> Vec<Bytes> {
         let text = Bytes::from_static(b"0123456789");
-        let enveloped = Enveloped::new("<".to_owned(), &text, ">");
+        let enveloped = Enveloped::new(&Bytes::from_static(b"<"), &text, b">");
         enveloped.pieces(longest).collect()
     }
 

@@ -15,9 +15,11 @@ pub const KEEP_ALIVE: Enveloped = Enveloped::bare(Bytes::from_static(b":\n\n"));
 /// `EventSource`, which passes over events without any.
 pub const COMPLETE: Enveloped = Enveloped::bare(Bytes::from_static(b"event: complete\ndata: \n\n"));
 
+const NEXT: Bytes = Bytes::from_static(b"event: next\ndata: ");
+
 /// One answer of the operation. JSON has its line breaks escaped, so it is one line.
 pub fn next(answer: &WrittenAnswer) -> Enveloped {
-    Enveloped::new("event: next\ndata: ".to_owned(), &answer.text, "\n\n")
+    Enveloped::new(&NEXT, &answer.text, b"\n\n")
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@
 //! connection ends. It must never hold a message that the queue has no room for, and
 //! never wait for the peer beyond a limit.
 //!
-//! One task, two halves side by side: `Reader` and `write_messages`. The first to end
-//! says why, and that decides the farewell. The peer is asked for a sign of life with
+//! One task, two halves side by side: `Reader` and `write_messages`. Each is polled when it
+//! was woken itself, because most wakes are for the writer alone. The first to end says
+//! why, and that decides the farewell. The peer is asked for a sign of life with
 //! WebSocket's own ping frames: browsers and libraries answer them without the page's
 //! help, also in a tab that sleeps, and no client sees a message it did not expect.
 
@@ -13,6 +14,8 @@ use std::pin::pin;
 use std::time::Duration;
 
 use axum::body::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Map, Value};
 use tokio::sync::{Notify, Semaphore, mpsc};
@@ -67,7 +70,6 @@ async fn converse(
     let places = limits.outgoing_queue.clamp(1, Semaphore::MAX_PERMITS);
     let (queue, messages) = mpsc::channel(places);
     let ping_sent = Notify::new();
-    let mut writer = pin!(write_messages(sink, messages, &ping_sent, &limits));
     let reader = Reader {
         operations: Operations::new(state.clone(), queue.clone()),
         state,
@@ -76,14 +78,16 @@ async fn converse(
         caller: None,
         is_stopping: false,
     };
-    let ending = tokio::select! {
-        ending = reader.run(stream, &ping_sent) => ending,
-        ending = &mut writer => return ending,
-    };
+    let mut halves = FuturesUnordered::<BoxFuture<'_, Ending>>::new();
+    halves.push(Box::pin(reader.run(stream, &ping_sent)));
+    halves.push(Box::pin(write_messages(
+        sink, messages, &ping_sent, &limits,
+    )));
+    let ending = halves.next().await.unwrap_or(Ending::Gone);
     if matches!(ending, Ending::Close(CloseReason::ShuttingDown)) {
         // The reader is gone and its operations are done, so that the queue ends when
         // their last words are sent.
-        let _ = timeout(FAREWELL_TIME, writer).await;
+        let _ = timeout(FAREWELL_TIME, halves.next()).await;
     }
     ending
 }

@@ -33,7 +33,7 @@ use crate::http::observe::{milliseconds, shortened};
 pub struct Outgoing {
     text: Enveloped,
     /// Cancelled when the peer no longer wants the operation that this belongs to.
-    unwanted: Option<CancellationToken>,
+    unwanted: Option<Arc<CancellationToken>>,
 }
 
 impl Outgoing {
@@ -95,13 +95,13 @@ impl Operations {
     /// Starts an operation under an id that is not running.
     pub fn start(&mut self, id: &str, operation: Operation) -> Result<(), TooManyOperations> {
         let slot = Slot::take(&self.slots).ok_or(TooManyOperations)?;
-        let cancelled = CancellationToken::new();
+        let cancelled = Arc::new(CancellationToken::new());
         let connection_closed = self.connection_open.token().clone();
         self.started += 1;
         let entry = RunningOperation {
             serial: self.started,
             kind: operation.kind,
-            cancelled: cancelled.clone(),
+            cancelled: Arc::clone(&cancelled),
         };
         self.running.lock().insert(id.to_owned(), entry);
 
@@ -111,7 +111,7 @@ impl Operations {
             kind: operation.kind,
             name: operation.name.clone(),
             began: Instant::now(),
-            cancelled: cancelled.clone(),
+            cancelled: Arc::clone(&cancelled),
             running: Arc::clone(&self.running),
             queue: self.queue.clone(),
             slot: Some(slot),
@@ -181,7 +181,7 @@ struct RunningOperation {
     /// Tells an operation from a later one of the same id.
     serial: u64,
     kind: OperationType,
-    cancelled: CancellationToken,
+    cancelled: Arc<CancellationToken>,
 }
 
 impl RunningOperations {
@@ -207,7 +207,7 @@ struct OperationTask {
     kind: OperationType,
     name: Option<Name>,
     began: Instant,
-    cancelled: CancellationToken,
+    cancelled: Arc<CancellationToken>,
     running: Arc<RunningOperations>,
     queue: mpsc::Sender<Outgoing>,
     /// Empty while the work of a query or mutation holds it, and after the last message.
@@ -283,6 +283,7 @@ impl OperationTask {
         state: &GraphqlState,
         operation: Operation,
     ) -> Result<(), ConnectionGone> {
+        let next = protocol::Next::of(&self.id);
         let mut answers = pin!(state.subscribe(operation));
         while let Some(written) = answers.next().await {
             let answer = &written.answer;
@@ -290,7 +291,7 @@ impl OperationTask {
             if !answer.was_executed() {
                 return self.finish(|id| protocol::error(id, answer.errors())).await;
             }
-            self.send(|id| protocol::next_written(id, &written)).await?;
+            self.send(|_| next.with(&written)).await?;
         }
         // When the server stops, its streams may end before the socket does. A
         // `complete` would tell the peer that there is nothing to come back for.
@@ -344,7 +345,7 @@ impl OperationTask {
     fn outgoing(&self, text: Enveloped) -> Outgoing {
         Outgoing {
             text,
-            unwanted: Some(self.cancelled.clone()),
+            unwanted: Some(Arc::clone(&self.cancelled)),
         }
     }
 }

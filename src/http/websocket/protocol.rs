@@ -163,12 +163,25 @@ pub fn next(id: &str, answer: &Answer) -> Enveloped {
     write(Some(id), "next", Some(answer))
 }
 
-/// `next`: one result of an operation, which is JSON already.
-pub fn next_written(id: &str, answer: &WrittenAnswer) -> Enveloped {
-    // A string is always written.
-    let id = serde_json::to_string(id).unwrap_or_default();
-    let before = format!(r#"{{"id":{id},"type":"next","payload":"#);
-    Enveloped::new(before, &answer.text, "}")
+/// `next`, again and again: the results of one operation, which are JSON already.
+pub struct Next {
+    before: Bytes,
+}
+
+impl Next {
+    /// Those of the operation of this id.
+    pub fn of(id: &str) -> Self {
+        // A string is always written.
+        let id = serde_json::to_string(id).unwrap_or_default();
+        Self {
+            before: format!(r#"{{"id":{id},"type":"next","payload":"#).into(),
+        }
+    }
+
+    /// One of them.
+    pub fn with(&self, answer: &WrittenAnswer) -> Enveloped {
+        Enveloped::new(&self.before, &answer.text, b"}")
+    }
 }
 
 /// `error`: the operation was refused, and nothing more of it follows.
@@ -361,7 +374,7 @@ mod tests {
         assert_eq!(text(pong(None)), r#"{"type":"pong"}"#);
         let answer = WrittenAnswer::new(Response::new(async_graphql::Value::from(1)));
         assert_eq!(
-            text(next_written("a\"b", &answer)),
+            text(Next::of("a\"b").with(&answer)),
             r#"{"id":"a\"b","type":"next","payload":{"data":1}}"#
         );
         let payload = serde_json::json!({"at": 1});
