@@ -49,6 +49,30 @@ impl Position {
     }
 }
 
+/// Whether a change lies after a position.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn lies_after(position: Position) -> _ {
+    let transaction: TransactionId = position.transaction;
+    let number: i64 = position.id;
+    seat_changes::transaction_id.ge(transaction).and(
+        seat_changes::transaction_id
+            .gt(transaction)
+            .or(seat_changes::id.gt(number)),
+    )
+}
+
+/// Whether a change lies before a position or at it.
+#[diesel::dsl::auto_type(no_type_alias)]
+pub(super) fn lies_up_to(position: Position) -> _ {
+    let transaction: TransactionId = position.transaction;
+    let number: i64 = position.id;
+    seat_changes::transaction_id.le(transaction).and(
+        seat_changes::transaction_id
+            .lt(transaction)
+            .or(seat_changes::id.le(number)),
+    )
+}
+
 /// One step of one seat's version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = seat_changes, check_for_backend(diesel::pg::Pg))]
@@ -161,8 +185,7 @@ pub async fn page(
 ) -> QueryResult<Vec<Change>> {
     use seat_changes::{id, transaction_id};
     seat_changes::table
-        .filter(transaction_id.ge(after.transaction))
-        .filter(transaction_id.gt(after.transaction).or(id.gt(after.id)))
+        .filter(lies_after(after))
         .filter(transaction_id.lt(horizon))
         .order((transaction_id, id))
         .limit(i64::try_from(limit).unwrap_or(i64::MAX))
@@ -253,8 +276,7 @@ pub async fn newest(
     use seat_changes::{event_id, id, transaction_id};
     seat_changes::table
         .filter(event_id.eq(event))
-        .filter(transaction_id.le(up_to.transaction))
-        .filter(transaction_id.lt(up_to.transaction).or(id.le(up_to.id)))
+        .filter(lies_up_to(up_to))
         .order((transaction_id.desc(), id.desc()))
         .limit(i64::try_from(limit).unwrap_or(i64::MAX))
         .select(Change::as_select())
@@ -296,13 +318,11 @@ pub async fn seats_changed_after(
     after: Position,
     up_to: Position,
 ) -> QueryResult<Option<Vec<SeatNo>>> {
-    use seat_changes::{event_id, id, seat_no, transaction_id};
+    use seat_changes::{event_id, seat_no};
     let seats = seat_changes::table
         .filter(event_id.eq(event))
-        .filter(transaction_id.ge(after.transaction))
-        .filter(transaction_id.gt(after.transaction).or(id.gt(after.id)))
-        .filter(transaction_id.le(up_to.transaction))
-        .filter(transaction_id.lt(up_to.transaction).or(id.le(up_to.id)))
+        .filter(lies_after(after))
+        .filter(lies_up_to(up_to))
         .select(seat_no)
         .distinct()
         .load(connection)

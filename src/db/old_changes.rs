@@ -8,7 +8,7 @@
 //! index on `changed_at`: it would cost every change of a seat, and only the pruner would
 //! ever read it.
 
-use crate::db::changes::{self, FeedState};
+use crate::db::changes::{self, FeedState, Position, lies_up_to};
 use crate::db::schema::{feed, seat_changes};
 use crate::db::transaction_id::TransactionId;
 use chrono::{DateTime, Utc};
@@ -59,8 +59,8 @@ pub async fn prune(
     // Of transactions that have ended: before one that is old nothing will appear.
     let range = (first, state.horizon);
     if let Some(last) = last_to_prune(connection, range, limits, batch).await? {
-        let (transaction, _) = last;
-        move_horizon(connection, &state, TransactionId(transaction.0 + 1)).await?;
+        let after = Position::after(last.transaction);
+        move_horizon(connection, &state, after.transaction).await?;
         return delete(connection, range, last, limits).await;
     }
     // What came with a dump from where the numbers were higher. No cursor of here is from
@@ -88,7 +88,7 @@ async fn last_to_prune(
     (first, end): (TransactionId, TransactionId),
     limits: &Limits,
     batch: i64,
-) -> QueryResult<Option<(TransactionId, i64)>> {
+) -> QueryResult<Option<Position>> {
     let oldest: Vec<(TransactionId, i64, bool)> = seat_changes::table
         .filter(transaction_id.ge(first))
         .filter(transaction_id.lt(end))
@@ -98,23 +98,22 @@ async fn last_to_prune(
         .load(connection)
         .await?;
     let to_prune = oldest.iter().take_while(|(_, _, is_past)| *is_past);
-    Ok(to_prune
-        .last()
-        .map(|(transaction, number, _)| (*transaction, *number)))
+    Ok(to_prune.last().map(|&(transaction, number, _)| Position {
+        transaction,
+        id: number,
+    }))
 }
 
 /// Deletes what is past the limits from the start of the range up to and with `last`.
 async fn delete(
     connection: &mut AsyncPgConnection,
     (first, _): (TransactionId, TransactionId),
-    last: (TransactionId, i64),
+    last: Position,
     limits: &Limits,
 ) -> QueryResult<usize> {
-    let (last_transaction, last_id) = last;
     let old = seat_changes::table
         .filter(transaction_id.ge(first))
-        .filter(transaction_id.le(last_transaction))
-        .filter(transaction_id.lt(last_transaction).or(id.le(last_id)))
+        .filter(lies_up_to(last))
         // Asked again: in a range of numbers that were still to come, something may have.
         .filter(is_past(*limits));
     diesel::delete(old).execute(connection).await

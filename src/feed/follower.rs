@@ -6,9 +6,10 @@
 //! soon, because a transaction before it is still running.
 
 use crate::db::changes::{self, FeedState};
+use crate::feed::reconnecting::pauses;
 use crate::feed::{Feed, FeedError};
 use crate::model::causes::in_full;
-use backon::{BackoffBuilder, ExponentialBuilder};
+use backon::BackoffBuilder;
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
@@ -36,16 +37,11 @@ pub(super) async fn run(feed: Feed) {
         feed,
         held_back: None,
     };
-    let pauses = ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(50))
-        .with_max_delay(POLL)
-        .without_max_times()
-        .with_jitter();
-    let mut pause = pauses.build();
+    let mut pause = pauses().build();
     let mut is_away = false;
     loop {
         let connected = || {
-            pause = pauses.build();
+            pause = pauses().build();
             if std::mem::take(&mut is_away) {
                 tracing::info!("the change feed is followed again");
             }

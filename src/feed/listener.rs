@@ -2,24 +2,19 @@
 
 use crate::feed::announcer::{HOLDS, SEAT_CHANGES};
 use crate::feed::follower::POLL;
+use crate::feed::reconnecting::pauses;
 use crate::feed::{Feed, FeedError};
 use crate::model::causes::in_full;
-use backon::{BackoffBuilder, ExponentialBuilder};
+use backon::BackoffBuilder;
 use diesel_async::RunQueryDsl;
 use futures_util::StreamExt;
 use std::pin::pin;
-use std::time::Duration;
 
 /// Listens for good: a lost connection is opened again, with growing pauses.
 pub(super) async fn run(feed: Feed) {
-    let pauses = ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(50))
-        .with_max_delay(POLL)
-        .without_max_times()
-        .with_jitter();
-    let mut pause = pauses.build();
+    let mut pause = pauses().build();
     loop {
-        match listen(&feed, || pause = pauses.build()).await {
+        match listen(&feed, || pause = pauses().build()).await {
             Ok(()) => tracing::debug!("the listening connection was closed"),
             // The follower has said it, and polls meanwhile.
             Err(error) => {

@@ -28,6 +28,7 @@ mod live_maps;
 mod loading;
 mod packed_state;
 mod recent_changes;
+mod reconnecting;
 mod seat_map;
 mod ticks;
 mod warm_maps;

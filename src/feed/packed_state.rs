@@ -8,13 +8,7 @@ pub(super) struct PackedState(u32);
 
 impl PackedState {
     pub(super) fn new(version: i32, status: SeatStatus) -> Self {
-        let status = match status {
-            SeatStatus::Available => 0,
-            SeatStatus::Held => 1,
-            SeatStatus::Booked => 2,
-            SeatStatus::Blocked => 3,
-        };
-        Self(version.cast_unsigned() << 2 | status)
+        Self(version.cast_unsigned() << SeatStatus::BITS | u32::from(status.code()))
     }
 
     pub(super) fn from_bits(bits: u32) -> Self {
@@ -26,16 +20,12 @@ impl PackedState {
     }
 
     pub(super) fn version(self) -> i32 {
-        (self.0 >> 2).cast_signed()
+        (self.0 >> SeatStatus::BITS).cast_signed()
     }
 
     pub(super) fn status(self) -> SeatStatus {
-        match self.0 & 3 {
-            0 => SeatStatus::Available,
-            1 => SeatStatus::Held,
-            2 => SeatStatus::Booked,
-            _ => SeatStatus::Blocked,
-        }
+        let [lowest, ..] = self.0.to_le_bytes();
+        SeatStatus::of_code(lowest)
     }
 }
 

@@ -178,16 +178,16 @@ mod tests {
         for _ in 0..8 {
             ticks.take(second.number);
         }
-        let halfway = LONGEST / 2;
-        sleep(halfway).await;
+        let meanwhile = Duration::from_millis(10);
+        sleep(meanwhile).await;
         assert!(!watcher.has_changed().unwrap(), "two of ten are still busy");
         ticks.take(second.number);
         next(&mut watcher).await;
-        assert_eq!(began.elapsed(), halfway);
+        assert_eq!(began.elapsed(), meanwhile);
 
         // Nobody takes the third one.
         ticks.note_change();
         next(&mut watcher).await;
-        assert_eq!(began.elapsed(), halfway + LONGEST);
+        assert_eq!(began.elapsed(), meanwhile + LONGEST);
     }
 }

@@ -60,14 +60,8 @@ pub fn changes(changed: impl IntoIterator<Item = (SeatNo, SeatStatus, i32)>) -> 
 }
 
 fn state(status: SeatStatus, version: i32) -> u64 {
-    let status = match status {
-        SeatStatus::Available => 0,
-        SeatStatus::Held => 1,
-        SeatStatus::Booked => 2,
-        SeatStatus::Blocked => 3,
-    };
     // The database has no version below 1.
-    u64::from(version.unsigned_abs()) << 2 | status
+    u64::from(version.unsigned_abs()) << SeatStatus::BITS | u64::from(status.code())
 }
 
 /// Appends a number as LEB128.

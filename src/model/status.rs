@@ -56,6 +56,32 @@ stored_as_text!(
     }
 );
 
+/// Clients of all ages and stored maps know these numbers: they never change.
+impl SeatStatus {
+    /// How many bits a code has.
+    pub const BITS: u32 = 2;
+
+    /// Its number in compact forms.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Available => 0,
+            Self::Held => 1,
+            Self::Booked => 2,
+            Self::Blocked => 3,
+        }
+    }
+
+    /// The status whose code is in the lowest bits.
+    pub const fn of_code(code: u8) -> Self {
+        match code & 0b11 {
+            0 => Self::Available,
+            1 => Self::Held,
+            2 => Self::Booked,
+            _ => Self::Blocked,
+        }
+    }
+}
+
 stored_as_text!(
     /// Where an event stands.
     EventStatus {

@@ -11,7 +11,8 @@ mod work;
 use crate::support::peer::{PROTOCOL, Peer, SUBPROTOCOL, TOKEN};
 use crate::support::{Event, House, PATIENCE, house};
 use futures_util::StreamExt;
-use serde_json::json;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -151,6 +152,51 @@ async fn another_subprotocol_is_not_acceptable() {
         "{text}"
     );
     assert!(text.contains("Subprotocol not acceptable"), "{text}");
+}
+
+#[tokio::test]
+async fn a_handshake_that_is_none_is_refused_and_says_why() {
+    const KEY: (&str, &str) = ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+    const UPGRADE: (&str, &str) = ("connection", "upgrade");
+    let house = House::open().await;
+    let client = reqwest::Client::new();
+    let shake = |headers: &'static [(&str, &str)]| {
+        let request = client.get(format!("{}/graphql", house.url));
+        let request = request.header("upgrade", "websocket");
+        let headers = headers.iter();
+        let request = headers.fold(request, |request, (name, value)| {
+            request.header(*name, *value)
+        });
+        async {
+            let response = request.send().await.unwrap();
+            let (status, headers) = (response.status(), response.headers().clone());
+            let body: Value = response.json().await.unwrap();
+            assert_eq!(body["errors"][0]["extensions"]["code"], "BAD_REQUEST");
+            let message = body["errors"][0]["message"].as_str().unwrap().to_owned();
+            (status, headers, message)
+        }
+    };
+    let (status, headers, message) = shake(&[UPGRADE, KEY, ("sec-websocket-version", "8")]).await;
+    assert_eq!(status, StatusCode::UPGRADE_REQUIRED, "{message}");
+    assert_eq!(headers["sec-websocket-version"], "13");
+    assert!(message.contains("Version: 13"), "{message}");
+    let refused: [(&[(&str, &str)], &str); 3] = [
+        (&[KEY, ("sec-websocket-version", "13")], "Connection"),
+        (&[UPGRADE, ("sec-websocket-version", "13")], "Key"),
+        (
+            &[
+                UPGRADE,
+                ("sec-websocket-key", "short"),
+                ("sec-websocket-version", "13"),
+            ],
+            "Key",
+        ),
+    ];
+    for (headers, word) in refused {
+        let (status, _, message) = shake(headers).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{message}");
+        assert!(message.contains(word), "{message}");
+    }
 }
 
 #[tokio::test]

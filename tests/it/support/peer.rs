@@ -9,8 +9,9 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{WebSocketStream, client_async};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 pub const PROTOCOL: &str = "sec-websocket-protocol";
 pub const TOKEN: &str = "authorization";
@@ -38,6 +39,14 @@ impl Peer {
     }
 
     pub async fn connect_with(server: &str, headers: &[(&'static str, &str)]) -> Self {
+        Self::connect_as(server, headers, WebSocketConfig::default()).await
+    }
+
+    async fn connect_as(
+        server: &str,
+        headers: &[(&'static str, &str)],
+        config: WebSocketConfig,
+    ) -> Self {
         let address = server.strip_prefix("http://").unwrap();
         let mut request = format!("ws://{address}/graphql")
             .into_client_request()
@@ -52,13 +61,25 @@ impl Peer {
         socket.set_recv_buffer_size(RECEIVE_BUFFER).unwrap();
         let address: SocketAddr = address.parse().unwrap();
         let stream = socket.connect(address).await.unwrap();
-        let (socket, _) = client_async(request, stream).await.unwrap();
+        let connecting = client_async_with_config(request, stream, Some(config));
+        let (socket, _) = connecting.await.unwrap();
         Self { socket }
+    }
+
+    /// Ready, and takes no frame that is longer than this.
+    pub async fn ready_for_frames_of(server: &str, bytes: usize) -> Self {
+        let config = WebSocketConfig::default().max_frame_size(Some(bytes));
+        let peer = Self::connect_as(server, &[(PROTOCOL, SUBPROTOCOL)], config).await;
+        peer.begin().await
     }
 
     /// Connected and acknowledged, as an anonymous caller.
     pub async fn ready(server: &str) -> Self {
-        let mut peer = Self::connect(server).await;
+        Self::connect(server).await.begin().await
+    }
+
+    async fn begin(self) -> Self {
+        let mut peer = self;
         peer.send(json!({"type": "connection_init"})).await;
         peer.expect(json!({"type": "connection_ack"})).await;
         peer

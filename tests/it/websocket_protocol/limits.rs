@@ -36,6 +36,20 @@ async fn beginning_in_time_stops_the_clock() {
     peer.expect_alive().await;
 }
 
+/// What a frame held stays in the buffers of both sides.
+#[tokio::test]
+async fn a_large_map_comes_in_small_frames() {
+    let house = House::open().await;
+    let event = house.event(10, 60).await;
+    let mut peer = Peer::ready_for_frames_of(&house.url, 8 * 1024).await;
+    peer.subscribe("1", &subscription(&event)).await;
+    let message = peer.next().await;
+    let seats = &message["payload"]["data"]["seatMap"]["seats"];
+    assert_eq!(seats.as_array().unwrap().len(), 600, "{message}");
+    assert!(message.to_string().len() > 8 * 1024);
+    peer.expect_alive().await;
+}
+
 // Two threads, so that the peer can be faster than the end of the operation's task.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_frees_its_id_and_its_place() {
