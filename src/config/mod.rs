@@ -162,8 +162,8 @@ pub struct DatabaseSettings {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Live maps")]
 pub struct FeedSettings {
-    /// Seats of all maps in memory together, at 8 bytes each. Maps that nobody
-    /// watches make room for others.
+    /// Seats of all maps in memory together, at up to 8 bytes each, and up to 40 KiB for each
+    /// map beside them. Maps that nobody watches make room for others.
     #[arg(global = true, long = "live-map-seats", env = "USHER_LIVE_MAP_SEATS")]
     #[arg(default_value_t = 4_000_000, value_name = "COUNT")]
     pub max_seats: usize,

@@ -4,6 +4,8 @@ use crate::feed::{Feed, FeedError};
 use crate::model::causes::in_full;
 use diesel::sql_types::Text;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use std::time::Duration;
+use tokio::time::sleep;
 
 /// The channel of PostgreSQL's NOTIFY for changes of seats. The payload is empty: the table
 /// says what.
@@ -11,8 +13,12 @@ pub(super) const SEAT_CHANGES: &str = "usher_seat_changes";
 /// The channel for holds that have changed: their ids.
 pub(super) const HOLDS: &str = "usher_holds";
 
+/// How long before what could not be sent is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// Sends one notification for all changes that were announced while the last
-/// one was on its way. One that cannot be sent is left out: the others poll.
+/// one was on its way. One that cannot be sent is left out: the others poll. Hints about
+/// holds are sent when that is possible again.
 pub(super) async fn run(feed: Feed) {
     loop {
         feed.shared.to_announce.notified().await;
@@ -21,6 +27,11 @@ pub(super) async fn run(feed: Feed) {
                 error = in_full(&error),
                 "other processes were not told of a change"
             );
+            // They poll for seats. Of a hold they learn by nothing else.
+            if feed.shared.holds.payload().is_some() {
+                sleep(PAUSE).await;
+                feed.shared.to_announce.notify_one();
+            }
         }
     }
 }

@@ -36,6 +36,7 @@ pub(super) async fn run(feed: Feed) {
         news: feed.shared.news.subscribe(),
         feed,
         held_back: None,
+        last_round: Instant::now(),
     };
     let mut pause = pauses().build();
     let mut is_away = false;
@@ -48,6 +49,7 @@ pub(super) async fn run(feed: Feed) {
         };
         let Err(error) = follower.follow(connected).await;
         follower.feed.shared.maps.lose_sight();
+        metrics::gauge!("usher_feed_lag_seconds").set(follower.last_round.elapsed().as_secs_f64());
         let error = in_full(&error);
         if is_away {
             tracing::debug!(error, "the change feed still cannot be followed");
@@ -63,6 +65,8 @@ struct Follower {
     feed: Feed,
     news: watch::Receiver<()>,
     held_back: Option<HeldBack>,
+    /// When it last knew all that there was.
+    last_round: Instant,
 }
 
 /// Changes are committed that may not be read yet.
@@ -81,6 +85,7 @@ impl Follower {
         loop {
             self.news.mark_unchanged();
             let is_held_back = self.catch_up(&mut connection).await?;
+            self.last_round = Instant::now();
             connected();
             self.feed.shared.maps.drop_idle();
             let pause = if is_held_back {

@@ -17,7 +17,6 @@ use crate::feed::live_map::{Content, LiveMap};
 use crate::feed::seat_map::SnapshotReason;
 use crate::model::ids::EventId;
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -57,6 +56,9 @@ struct Registry {
 }
 
 /// Where the map of one event is, or will be.
+///
+/// **Invariant:** it stays for as long as somebody has its turn, or waits for it. Whoever comes
+/// then would otherwise make another place, with another turn, and two would load one map.
 struct Place {
     state: PlaceState,
     /// Held by whoever loads it.
@@ -192,7 +194,7 @@ impl LiveMaps {
 
     /// Whether the follower cannot, or need not, go on from where it is.
     pub(super) fn is_to_skip(&self, state: &FeedState) -> bool {
-        self.registry().places.is_empty() || self.is_lost(state)
+        self.registry().wants_nothing() || self.is_lost(state)
     }
 
     /// Takes note of what the follower has found the feed to be. Maps that cannot be led on
@@ -210,7 +212,7 @@ impl LiveMaps {
         self.progress.send_modify(|progress| {
             progress.epoch = state.epoch;
             progress.next = state.next;
-            if let Some(tip) = tip.filter(|_| registry.places.is_empty()) {
+            if let Some(tip) = tip.filter(|_| registry.wants_nothing()) {
                 progress.position = tip;
             }
         });
@@ -314,11 +316,22 @@ impl Loading<'_> {
 impl Drop for Loading<'_> {
     fn drop(&mut self) {
         let mut registry = self.maps.registry();
-        if let Entry::Occupied(place) = registry.places.entry(self.event)
-            && matches!(place.get().state, PlaceState::Loading { serial, .. } if serial == self.serial)
+        if let Some(place) = registry.places.get_mut(&self.event)
+            && matches!(place.state, PlaceState::Loading { serial, .. } if serial == self.serial)
         {
-            place.remove();
+            place.state = PlaceState::Empty;
         }
+    }
+}
+
+impl Place {
+    fn is_empty(&self) -> bool {
+        matches!(self.state, PlaceState::Empty)
+    }
+
+    /// Whether somebody has its turn or waits for it.
+    fn is_wanted(&self) -> bool {
+        Arc::strong_count(&self.turn) > 1
     }
 }
 
@@ -333,14 +346,16 @@ impl Registry {
     /// Drops loaded maps that nobody uses at this moment and that are to go.
     fn drop_if(&mut self, is_to_go: impl Fn(&LiveMap) -> bool) {
         let seats = &mut self.seats;
-        self.places.retain(|_, place| match &place.state {
+        self.places.retain(|_, place| {
             // Only this registry hands out the map, under the lock that is held here.
-            PlaceState::Loaded(map) if Arc::strong_count(map) == 1 && is_to_go(map) => {
+            if let PlaceState::Loaded(map) = &place.state
+                && Arc::strong_count(map) == 1
+                && is_to_go(map)
+            {
                 *seats -= map.seats;
-                false
+                place.state = PlaceState::Empty;
             }
-            PlaceState::Empty => Arc::strong_count(&place.turn) > 1,
-            PlaceState::Loaded(_) | PlaceState::Loading { .. } => true,
+            !place.is_empty() || place.is_wanted()
         });
     }
 
@@ -361,12 +376,19 @@ impl Registry {
     }
 
     fn give_up_all(&mut self, reason: SnapshotReason) {
-        for (_, place) in self.places.drain() {
-            if let PlaceState::Loaded(map) = place.state {
+        self.places.retain(|_, place| {
+            if let PlaceState::Loaded(map) = &place.state {
                 map.ticks.give_up(reason);
             }
-        }
+            place.state = PlaceState::Empty;
+            place.is_wanted()
+        });
         self.seats = 0;
+    }
+
+    /// Whether there is no map to lead on.
+    fn wants_nothing(&self) -> bool {
+        self.places.values().all(Place::is_empty)
     }
 
     fn count(&self) {
@@ -387,4 +409,80 @@ impl Registry {
 #[allow(clippy::cast_precision_loss)]
 fn as_f64(count: usize) -> f64 {
     count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::packed_state::PackedState;
+    use crate::feed::recent_changes::RecentChanges;
+    use crate::model::status::SeatStatus;
+    use chrono::DateTime;
+
+    const EVENT: EventId = EventId(1);
+
+    fn feed(epoch: i64) -> FeedState {
+        FeedState {
+            epoch,
+            pruned_before: TransactionId(0),
+            horizon: TransactionId(10),
+            next: TransactionId(10),
+            now: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    fn maps() -> LiveMaps {
+        LiveMaps::new(&feed(1), Position::START, 10, Duration::ZERO)
+    }
+
+    fn load(maps: &LiveMaps) {
+        let loading = maps.register(EVENT);
+        let states = vec![PackedState::new(1, SeatStatus::Available); 3];
+        let recent = RecentChanges::new(states.len(), loading.position);
+        let content = Content::new(states, loading.position, recent);
+        assert!(loading.finish(content).unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn there_is_one_turn_for_as_long_as_anybody_waits_for_it() {
+        let maps = maps();
+        let waiting = maps.turn(EVENT);
+        let is_the_same = || Arc::ptr_eq(&waiting, &maps.turn(EVENT));
+
+        // Whoever loads it goes away in the middle of that.
+        drop(maps.register(EVENT));
+        assert!(is_the_same());
+        maps.drop_idle();
+        assert!(is_the_same());
+
+        load(&maps);
+        maps.drop_idle();
+        assert!(maps.loaded(EVENT).is_none(), "nobody used it");
+        assert_eq!(maps.registry().seats, 0);
+        assert!(is_the_same());
+
+        load(&maps);
+        let tip = Position::before(TransactionId(7));
+        maps.meet(&feed(2), Some(tip));
+        assert!(maps.loaded(EVENT).is_none(), "it is of another feed");
+        assert_eq!(maps.progress().position, tip);
+        assert_eq!(maps.registry().seats, 0);
+        assert!(is_the_same());
+
+        drop(waiting);
+        maps.drop_idle();
+        assert!(maps.registry().places.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_map_that_is_being_read_when_the_feed_changes_is_read_again() {
+        let maps = maps();
+        let turn = maps.turn(EVENT);
+        let loading = maps.register(EVENT);
+        maps.meet(&feed(2), Some(Position::START));
+        let recent = RecentChanges::new(0, loading.position);
+        let content = Content::new(Vec::new(), loading.position, recent);
+        assert!(loading.finish(content).unwrap().is_none());
+        drop(turn);
+    }
 }

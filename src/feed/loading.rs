@@ -81,7 +81,7 @@ async fn scan(
     // Asked after the changes were read: none of those that are kept was pruned by then.
     let pruned_before = changes::state(connection).await?.pruned_before;
     let is_all = newest.len() < capacity;
-    let recent = RecentChanges::from_newest(seats.len(), &newest, is_all, pruned_before);
+    let recent = RecentChanges::from_newest(seats.len(), &newest, is_all, pruned_before, position);
     let states = seats
         .iter()
         .map(|seat| PackedState::new(seat.version, seat.status));
@@ -145,6 +145,6 @@ async fn catch_up(
     let unread = newest.partition_point(|change| change.position() > position);
     let is_all = newest.len() < limit;
     let known = newest.get(unread..).unwrap_or_default();
-    let recent = RecentChanges::from_newest(seats, known, is_all, state.pruned_before);
+    let recent = RecentChanges::from_newest(seats, known, is_all, state.pruned_before, position);
     Ok(Ok(Content::new(states, position, recent)))
 }

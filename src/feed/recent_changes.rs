@@ -51,12 +51,14 @@ impl RecentChanges {
     }
 
     /// Those of an event of so many seats. `newest` are its newest changes, newest first:
-    /// all of them, or as many as were asked for. Before `pruned_before` some may be missing.
+    /// all of them up to and including `position`, or as many as were asked for. Before
+    /// `pruned_before` some may be missing. All changes after `position` will be pushed.
     pub(super) fn from_newest(
         seats: usize,
         newest: &[Change],
         is_all: bool,
         pruned_before: TransactionId,
+        position: Position,
     ) -> Self {
         let kept = Position::before(pruned_before);
         let pruned = newest.partition_point(|change| change.position() > kept);
@@ -64,7 +66,8 @@ impl RecentChanges {
             (known, []) if !is_all => match known.split_last() {
                 // There may be others before the oldest one.
                 Some((oldest, known)) => (oldest.position(), known),
-                None => (kept, known),
+                // Nor is anything known before the position.
+                None => (position, known),
             },
             (known, _) => (kept, known),
         };
@@ -99,6 +102,11 @@ impl RecentChanges {
             {
                 self.marks.pop_front();
             }
+        }
+        if self.seats.len() == self.seats.capacity() {
+            // Twice as many, as any list, but never more than are kept.
+            let room = self.capacity - self.seats.len();
+            self.seats.reserve_exact(room.min(self.seats.len().max(64)));
         }
         self.seats.push_back(seat_no);
     }
@@ -188,6 +196,19 @@ mod tests {
         assert_eq!(recent.after(position(newest)), Some(newest));
     }
 
+    /// A map was stored by a process that has come further than this one, and all newest
+    /// changes are still to come here.
+    #[test]
+    fn of_what_lies_before_its_beginning_nothing_is_known() {
+        let start = TransactionId(1);
+        let here = position(50);
+        let recent = RecentChanges::from_newest(100, &[], false, start, here);
+        assert_eq!(recent.after(position(40)), None);
+        assert_eq!(recent.after(here), Some(0));
+        let recent = RecentChanges::from_newest(100, &[], true, start, here);
+        assert_eq!(recent.after(position(40)), Some(0), "there was nothing");
+    }
+
     #[test]
     fn what_is_forgotten_is_never_taken_for_nothing() {
         let recent = changes(3 * FEWEST as u64);
@@ -201,5 +222,6 @@ mod tests {
         assert!(from <= kept, "nothing after it is left out");
         assert!(recent.seats_from(from).is_some());
         assert!(recent.marks.len() <= EXACT_MARKS + OLD_MARKS + 2);
+        assert_eq!(recent.seats.capacity(), FEWEST, "four bytes for each");
     }
 }

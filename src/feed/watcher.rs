@@ -129,15 +129,15 @@ impl Feed {
         let Some(cursor) = after else {
             return Ok(Err(SnapshotReason::Subscribed));
         };
-        if cursor.kind == CursorKind::Change {
-            return Ok(Err(SnapshotReason::CursorOfMutation));
-        }
         let Ok(position) = self.position_of(map.event, cursor) else {
             return Ok(Err(SnapshotReason::CursorUnknown));
         };
         // Another process may have come further than this one.
         if !self.reach_or_rule_out(position).await {
             return Ok(Err(SnapshotReason::CursorUnknown));
+        }
+        if cursor.kind == CursorKind::Change {
+            return Ok(Err(SnapshotReason::CursorOfMutation));
         }
         if let Some(sequence) = map.sequence_after(position) {
             return Ok(Ok(What::ChangesFrom(sequence)));

@@ -17,18 +17,25 @@
 use crate::domain::event_view::EventView;
 use crate::feed::{Due, DueKey, MapWatcher, Reached, SeatMap, SeatMapMessage, SnapshotReason};
 use crate::graphql::UsherSchema;
+use crate::graphql::errors::code;
 use crate::model::Caller;
 use crate::model::ids::EventId;
 use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection};
 use async_graphql::{Name, Request, Response, Value, Variables};
 use async_stream::stream;
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use futures_util::{Stream, StreamExt};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 use tokio::sync::OnceCell;
+use tokio::time::sleep;
 
 /// Messages that a group keeps for those of its members who come later.
 const KEPT: usize = 16;
+
+/// How long somebody whose map was given up waits at most before it asks again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The subscriptions of one process. What they are answered with is what its transport makes
 /// of a response, once for all who are answered the same.
@@ -111,6 +118,38 @@ enum Watched {
     Availability,
 }
 
+/// The map of a subscription was given up. It waits for another one as long as it takes:
+/// all who lost it ask at the same time, and nobody comes back to a subscription that has
+/// ended.
+struct LostMap {
+    reason: SnapshotReason,
+    pauses: ExponentialBackoff,
+}
+
+impl LostMap {
+    fn because(reason: SnapshotReason) -> Self {
+        let pauses = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(50))
+            .with_max_delay(LONGEST_PAUSE)
+            .without_max_times()
+            .with_jitter();
+        Self {
+            reason,
+            pauses: pauses.build(),
+        }
+    }
+
+    /// Why and how soon to ask again, when this was the answer.
+    fn again_after(&mut self, response: &Response) -> Option<(SnapshotReason, Duration)> {
+        let is_unavailable = response.errors.iter().any(|error| {
+            let code = error.extensions.as_ref().and_then(|all| all.get("code"));
+            code == Some(&Value::from(code::UNAVAILABLE))
+        });
+        let pause = is_unavailable.then(|| self.pauses.next())??;
+        Some((self.reason, pause))
+    }
+}
+
 impl Handover {
     /// The one of this execution, if a group can take over what is streamed.
     pub(super) fn take_over(&self, handed_over: HandedOver) {
@@ -148,22 +187,36 @@ impl<Answer: PartialEq + Send + Sync + 'static> Watching<Answer> {
                 return;
             };
             let own_variables = request.variables.clone();
+            let mut lost: Option<LostMap> = None;
             loop {
                 let handover = Handover::default();
                 let mut responses = watching
                     .schema
                     .execute_stream(request.data(handover.clone()));
+                let mut again = None;
                 while let Some(response) = responses.next().await {
+                    again = lost.as_mut().and_then(|lost| lost.again_after(&response));
+                    if again.is_some() {
+                        break;
+                    }
                     yield Arc::new((watching.write)(response));
                 }
                 drop(responses);
+                if let Some((reason, pause)) = again {
+                    sleep(pause).await;
+                    request = template
+                        .request(own_variables.clone())
+                        .data(caller.clone())
+                        .data(WatchAnew(reason));
+                    continue;
+                }
                 // What is not handed over was answered to its end.
                 let Some(HandedOver { mut watcher, event }) = handover.take() else { return };
                 let group = watching.group(&template, event);
                 // Its members keep one document between them.
                 template = Arc::clone(&group.template);
                 let is_map = template.key.watched == Watched::SeatMap;
-                let mut last: Option<Arc<Answer>> = None;
+                let mut last_counts: Option<Arc<Answer>> = None;
                 let reason = loop {
                     let due = match watcher.due().await {
                         Ok(due) => due,
@@ -173,11 +226,14 @@ impl<Answer: PartialEq + Send + Sync + 'static> Watching<Answer> {
                     watcher.advance(reached);
                     // Counts may be as they were though seats have changed. A delta may look
                     // like the one before, and is news all the same.
-                    if is_map || last.as_ref().is_none_or(|last| *last != answer) {
-                        last = Some(Arc::clone(&answer));
+                    if is_map {
+                        yield answer;
+                    } else if last_counts.as_ref() != Some(&answer) {
+                        last_counts = Some(Arc::clone(&answer));
                         yield answer;
                     }
                 };
+                lost = Some(LostMap::because(reason));
                 request = template
                     .request(own_variables.clone())
                     .data(caller.clone())

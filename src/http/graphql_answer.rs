@@ -64,7 +64,7 @@ impl Answer {
 /// answered the same.
 #[derive(Debug)]
 pub struct WrittenAnswer {
-    /// What the text says.
+    /// What the text says, without its data, which takes many times the room of the text.
     pub answer: Answer,
     /// It as JSON.
     pub text: Bytes,
@@ -81,11 +81,12 @@ impl WrittenAnswer {
         Self::of(Answer::refused(error))
     }
 
-    fn of(answer: Answer) -> Self {
+    fn of(mut answer: Answer) -> Self {
         let text = serde_json::to_vec(&answer).unwrap_or_else(|error| {
             tracing::error!(%error, "an answer could not be written as JSON");
             b"null".to_vec()
         });
+        answer.response.data = Value::Null;
         Self {
             answer,
             text: text.into(),

@@ -62,7 +62,6 @@ impl GraphqlState {
     }
 }
 
-/// The routes of [`GRAPHQL_PATH`], with their state in them.
 /// The routes of GraphQL, with their state in them.
 pub fn routes<Outer>(state: GraphqlState) -> Router<Outer>
 where

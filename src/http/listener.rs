@@ -1,7 +1,7 @@
 //! The connections of the server, and what becomes of one whose client reads nothing.
 //!
-//! It owns the time that a client may leave bytes untaken. hyper waits for it without a
-//! limit, asks a body for nothing more meanwhile, and so could not be told by the body
+//! It owns the time that a client may say nothing at first, and leave bytes untaken. hyper
+//! waits for both without a limit, asks a body for nothing more meanwhile, and so could not be told by the body
 //! either that it is time to give up. It must never look at the bytes.
 
 use std::io::{self, IoSlice};
@@ -18,17 +18,24 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Sleep, sleep};
 
-/// Accepts connections that are cut when nothing can be sent on them for a time.
+/// Accepts connections that are cut when nothing comes on them at first, or when nothing can
+/// be sent on them for a time.
 pub struct ImpatientListener {
     listener: TcpListener,
+    first_byte_timeout: Duration,
     send_timeout: Duration,
 }
 
 impl ImpatientListener {
     /// Accepts what comes in on `listener`.
-    pub fn new(listener: TcpListener, send_timeout: Duration) -> Self {
+    pub fn new(
+        listener: TcpListener,
+        first_byte_timeout: Duration,
+        send_timeout: Duration,
+    ) -> Self {
         Self {
             listener,
+            first_byte_timeout,
             send_timeout,
         }
     }
@@ -47,6 +54,7 @@ impl Listener for ImpatientListener {
         }
         let stream = ImpatientStream {
             stream,
+            silent_until: Some(Box::pin(sleep(self.first_byte_timeout))),
             send_timeout: self.send_timeout,
             deadline: None,
             client: Client::default(),
@@ -79,9 +87,12 @@ impl Connected<IncomingStream<'_, ImpatientListener>> for Client {
     }
 }
 
-/// A connection that fails when nothing can be sent on it for a time.
+/// A connection that fails when nothing comes on it at first, or when nothing can be sent on
+/// it for a time.
 pub struct ImpatientStream {
     stream: TcpStream,
+    /// Set until something has come. From then on it is for those who read to lose patience.
+    silent_until: Option<Pin<Box<Sleep>>>,
     send_timeout: Duration,
     /// Set while there is something to send and no room for it.
     deadline: Option<Pin<Box<Sleep>>>,
@@ -113,7 +124,15 @@ impl AsyncRead for ImpatientStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if read.is_ready() {
+            self.silent_until = None;
+        }
+        let Some(deadline) = &mut self.silent_until else {
+            return read;
+        };
+        ready!(deadline.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -157,17 +176,20 @@ mod tests {
 
     const LONG: Duration = Duration::from_mins(1);
 
-    async fn connected(send_timeout: Duration) -> (ImpatientStream, TcpStream) {
+    async fn connected(
+        first_byte_timeout: Duration,
+        send_timeout: Duration,
+    ) -> (ImpatientStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await;
-        let mut listener = ImpatientListener::new(listener, send_timeout);
+        let mut listener = ImpatientListener::new(listener, first_byte_timeout, send_timeout);
         let (server, _) = listener.accept().await;
         (server, client.unwrap())
     }
 
     #[tokio::test]
     async fn a_client_that_takes_nothing_is_given_up() {
-        let (mut server, _client) = connected(Duration::from_millis(50)).await;
+        let (mut server, _client) = connected(LONG, Duration::from_millis(50)).await;
         let known = server.client.clone();
         let bytes = vec![0; 65_536];
         let sending = async {
@@ -183,8 +205,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_client_that_says_nothing_is_given_up_and_one_that_pauses_is_not() {
+        let limit = Duration::from_millis(50);
+        let (mut server, _client) = connected(limit, LONG).await;
+        let error = timeout(LONG, server.read_u8()).await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+
+        let (mut server, mut client) = connected(LONG, LONG).await;
+        client.write_u8(1).await.unwrap();
+        assert_eq!(server.read_u8().await.unwrap(), 1);
+        assert!(server.silent_until.is_none());
+    }
+
+    #[tokio::test]
     async fn a_client_with_nothing_to_take_is_not() {
-        let (mut server, mut client) = connected(Duration::ZERO).await;
+        let (mut server, mut client) = connected(LONG, Duration::ZERO).await;
         server.write_all(b"something").await.unwrap();
         let mut taken = [0; 9];
         client.read_exact(&mut taken).await.unwrap();

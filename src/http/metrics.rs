@@ -65,11 +65,11 @@ fn describe() {
     );
     describe_counter!(
         "usher_holds_total",
-        "Calls of holdSeats, by outcome: held, conflict or refused."
+        "Calls of holdSeats and holdBestAvailable, by outcome: held, conflict or refused."
     );
     describe_counter!(
         "usher_hold_attempts_total",
-        "Transactions that holdSeats took."
+        "Transactions that these calls took."
     );
     describe_counter!("usher_lapsed_holds_total", "Holds that the sweeper ended.");
     describe_gauge!(

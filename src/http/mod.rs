@@ -61,6 +61,9 @@ const CONTENT_SECURITY: &str = "default-src 'none'; script-src 'self'; \
 /// as much as 5; for zstd 4 is as good as its default, 3.
 const COMPRESSION: CompressionLevel = CompressionLevel::Precise(4);
 
+/// How long a client that has connected may say nothing at all.
+const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// What the pages for operators work with.
 #[derive(Clone, FromRef)]
 struct Operations {
@@ -105,7 +108,8 @@ fn header(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<Heade
 }
 
 /// Answers what comes in on `listener` until `shutdown` is cancelled, and then
-/// until the last request is answered. A client that takes nothing for `send_timeout` of
+/// until the last request is answered. A client that says nothing for 10 seconds after it has
+/// connected, or takes nothing for `send_timeout` of
 /// what is sent to it has its connection cut.
 pub async fn serve(
     listener: TcpListener,
@@ -113,7 +117,7 @@ pub async fn serve(
     send_timeout: Duration,
     shutdown: CancellationToken,
 ) {
-    let listener = ImpatientListener::new(listener, send_timeout);
+    let listener = ImpatientListener::new(listener, FIRST_BYTE_TIMEOUT, send_timeout);
     let served = axum::serve(
         listener,
         router.into_make_service_with_connect_info::<Client>(),

@@ -108,7 +108,7 @@ impl SeatMapDelta {
         self.changes.iter().map(change).collect()
     }
 
-    /// The same as `changes` in two or three bytes for each.
+    /// The same as `changes` in three to six characters for each.
     async fn compact(&self) -> CompactSeats {
         CompactSeats::changed(&self.changes)
     }
@@ -133,13 +133,13 @@ pub enum SnapshotReason {
     Subscribed,
     /// What came after the cursor is not in the feed any more.
     CursorTooOld,
-    /// The cursor is of another database, of another event, or of the future.
+    /// The cursor is of another database, of another event, or of the future; or the server
+    /// did not come that far in time.
     CursorUnknown,
     /// The cursor came with a mutation, not with a map: what was running beside
     /// the mutation would be missed after it.
     CursorOfMutation,
-    /// More has changed than is remembered of it: the client read too slowly, or the server
-    /// lost sight of the feed for too long.
+    /// More has changed than is remembered of it: the client read too slowly.
     FellBehind,
 }
 

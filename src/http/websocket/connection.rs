@@ -112,7 +112,7 @@ async fn write_messages(
                 let Some(message) = message else { return Ending::Gone };
                 // One flush for a burst; a message that nobody wanted may have ended it.
                 let is_last = messages.is_empty();
-                if let Err(ending) = in_time(limits, write(sink, message, is_last)).await {
+                if let Err(ending) = write(sink, message, is_last, limits).await {
                     return ending;
                 }
             }
@@ -127,11 +127,20 @@ async fn write_messages(
     }
 }
 
-async fn write(sink: &mut Sink, message: Outgoing, is_last: bool) -> Result<(), Error> {
+// Whoever takes a little of it in time may be as slow as it likes.
+async fn write(
+    sink: &mut Sink,
+    message: Outgoing,
+    is_last: bool,
+    limits: &SocketLimits,
+) -> Result<(), Ending> {
     for frame in message.into_wanted().into_iter().flat_map(frames::of_text) {
-        sink.feed(frame).await?;
+        in_time(limits, sink.feed(frame)).await?;
     }
-    if is_last { sink.flush().await } else { Ok(()) }
+    if is_last {
+        in_time(limits, sink.flush()).await?;
+    }
+    Ok(())
 }
 
 async fn in_time(

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::header::{SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE};
+use axum::http::header::{CONNECTION, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -45,6 +45,9 @@ use protocol::SUBPROTOCOL;
 /// direction would cost a gigabyte for four thousand idle watchers.
 const READ_BUFFER: usize = 4 * 1024;
 const WRITE_BUFFER: usize = 8 * 1024;
+/// Pongs come on top of the frame that is on its way, one for each ping of a peer that pings
+/// and does not read. Those that have no room are left out, but for the last.
+const MAX_WRITE_BUFFER: usize = 64 * 1024;
 
 /// The version of the protocol that is spoken.
 const VERSION: HeaderValue = HeaderValue::from_static("13");
@@ -60,7 +63,7 @@ pub struct SocketLimits {
     pub ping_interval: Duration,
     /// How long it may stay silent after it was asked.
     pub pong_timeout: Duration,
-    /// How long the peer may take to make room for one message.
+    /// How long the peer may take to make room for anything more.
     pub send_timeout: Duration,
     /// How many operations may run at once.
     pub max_operations: usize,
@@ -88,16 +91,18 @@ impl Default for SocketLimits {
 
 /// Whether the request asks for a WebSocket.
 pub fn is_handshake(request: &Request) -> bool {
-    request.method() == Method::GET && names(request.headers(), UPGRADE, "websocket")
+    request.method() == Method::GET
+        && listed(request.headers(), UPGRADE)
+            .any(|protocol| protocol.eq_ignore_ascii_case("websocket"))
 }
 
-/// Whether one of the comma-separated protocols of a header is this one.
-fn names(headers: &HeaderMap, header: HeaderName, protocol: &str) -> bool {
+/// What a header lists, separated by commas.
+fn listed(headers: &HeaderMap, header: HeaderName) -> impl Iterator<Item = &str> {
     let values = headers.get_all(header).iter();
     values
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .any(|named| named.trim().eq_ignore_ascii_case(protocol))
+        .map(str::trim)
 }
 
 /// Answers a handshake and serves the socket until it closes.
@@ -113,7 +118,8 @@ pub async fn upgrade(state: GraphqlState, mut request: Request) -> Response {
         Ok(response) => response,
         Err(error) => return refuse_handshake(&error),
     };
-    let speaks_graphql = names(request.headers(), SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
+    let speaks_graphql =
+        listed(request.headers(), SEC_WEBSOCKET_PROTOCOL).any(|offered| offered == SUBPROTOCOL);
     if speaks_graphql {
         let subprotocol = HeaderValue::from_static(SUBPROTOCOL);
         response
@@ -147,24 +153,26 @@ async fn open(upgrade: OnUpgrade, max_message_bytes: usize) -> Option<WebSocket>
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(WRITE_BUFFER)
+        .max_write_buffer_size(MAX_WRITE_BUFFER)
         .max_message_size(Some(max_message_bytes))
         .max_frame_size(Some(max_message_bytes));
     Some(WebSocketStream::from_raw_socket(connection, Role::Server, Some(config)).await)
 }
 
 fn refuse_handshake(error: &Error) -> Response {
-    let (status, version) = match error {
-        // RFC 6455, section 4.4: whoever speaks another version learns of this one.
-        Error::Protocol(ProtocolError::MissingSecWebSocketVersionHeader) => {
-            (StatusCode::UPGRADE_REQUIRED, Some(VERSION))
-        }
-        _ => (StatusCode::BAD_REQUEST, None),
-    };
-    let mut response = refuse(status, ErrorCode::BadRequest, error.to_string());
-    if let Some(version) = version {
-        response
-            .headers_mut()
-            .insert(SEC_WEBSOCKET_VERSION, version);
+    let message = error.to_string();
+    if !matches!(
+        error,
+        Error::Protocol(ProtocolError::MissingSecWebSocketVersionHeader)
+    ) {
+        return refuse(StatusCode::BAD_REQUEST, ErrorCode::BadRequest, message);
     }
+    // RFC 6455, section 4.4, and RFC 9110, section 15.5.22: whoever speaks another version
+    // learns of this one.
+    let mut response = refuse(StatusCode::UPGRADE_REQUIRED, ErrorCode::BadRequest, message);
+    let headers = response.headers_mut();
+    headers.insert(SEC_WEBSOCKET_VERSION, VERSION);
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     response
 }

@@ -95,6 +95,11 @@ impl Operations {
     /// Starts an operation under an id that is not running.
     pub fn start(&mut self, id: &str, operation: Operation) -> Result<(), TooManyOperations> {
         let slot = Slot::take(&self.slots).ok_or(TooManyOperations)?;
+        // Who wants no more of a subscription has its place back at once. Other work goes on.
+        let (kept, slot) = match operation.kind {
+            OperationType::Subscription => (Some(slot), None),
+            OperationType::Query | OperationType::Mutation => (None, Some(slot)),
+        };
         let cancelled = Arc::new(CancellationToken::new());
         let connection_closed = self.connection_open.token().clone();
         self.started += 1;
@@ -102,6 +107,7 @@ impl Operations {
             serial: self.started,
             kind: operation.kind,
             cancelled: Arc::clone(&cancelled),
+            _slot: kept,
         };
         self.running.lock().insert(id.to_owned(), entry);
 
@@ -114,7 +120,7 @@ impl Operations {
             cancelled: Arc::clone(&cancelled),
             running: Arc::clone(&self.running),
             queue: self.queue.clone(),
-            slot: Some(slot),
+            slot,
             first_error: None,
         };
         let state = self.state.clone();
@@ -182,6 +188,8 @@ struct RunningOperation {
     serial: u64,
     kind: OperationType,
     cancelled: Arc<CancellationToken>,
+    /// That of a subscription.
+    _slot: Option<Slot>,
 }
 
 impl RunningOperations {
@@ -210,7 +218,7 @@ struct OperationTask {
     cancelled: Arc<CancellationToken>,
     running: Arc<RunningOperations>,
     queue: mpsc::Sender<Outgoing>,
-    /// Empty while the work of a query or mutation holds it, and after the last message.
+    /// That of a query or mutation; empty while its work holds it, and after the last message.
     slot: Option<Slot>,
     /// The code of the first error that the peer was told.
     first_error: Option<String>,

@@ -34,7 +34,7 @@ const MAP: &str = "subscription($event: ID!) { seatMap(eventId: $event) { \
 /// What the crowd has seen.
 #[derive(Default)]
 struct Crowd {
-    /// How many have a map, and how many have seen every seat at version 2.
+    /// How many have a map, and how many have seen every seat at its last version.
     begun: AtomicUsize,
     newest: AtomicUsize,
     messages: AtomicUsize,
@@ -42,15 +42,21 @@ struct Crowd {
     /// The versions in each message that anybody was told, by its payload.
     decoded: Mutex<HashMap<String, Arc<Versions>>>,
     crowd: Mutex<JoinSet<()>>,
+    /// The version that every seat comes to.
+    last: i32,
 }
 
 /// Seats and their versions.
 type Versions = Vec<(usize, i32)>;
 
 impl Crowd {
-    /// A thousand who watch this event, and have its map.
-    async fn of(server: &Server, event: EventId, seats: usize) -> Arc<Self> {
-        let crowd = Arc::new(Self::default());
+    /// A thousand who watch this event until every seat comes to its last version, and have
+    /// its map.
+    async fn of(server: &Server, event: EventId, seats: usize, last: i32) -> Arc<Self> {
+        let crowd = Arc::new(Self {
+            last,
+            ..Self::default()
+        });
         let url = format!("{}/graphql", server.url.replace("http:", "ws:"));
         stream::iter(0..SOCKETS)
             .for_each_concurrent(20, async |_| {
@@ -117,7 +123,7 @@ impl Crowd {
             self.begun.fetch_add(1, Ordering::Relaxed);
         }
         for (seat, version) in versions.iter() {
-            if *version == 2 && !std::mem::replace(&mut watcher.changed[*seat], true) {
+            if *version == self.last && !std::mem::replace(&mut watcher.changed[*seat], true) {
                 watcher.left -= 1;
                 if watcher.left == 0 {
                     self.newest.fetch_add(1, Ordering::Relaxed);
@@ -193,23 +199,11 @@ async fn open_sale(cluster: &PrivateCluster, capacity: usize) -> EventId {
     }
 }
 
-/// The memory of a process that is not given back: now, and at most so far, in MB.
-fn memory(server: &Server) -> Option<[usize; 2]> {
-    // Where there is no such file the bound is not checked.
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.process())).ok()?;
-    let size = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-        let kilobytes: usize = line.split_whitespace().next()?.parse().ok()?;
-        Some(kilobytes / 1024)
-    };
-    Some([size("VmRSS:")?, size("VmHWM:")?])
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_who_watch_outlive_a_restart_of_postgresql() {
     let mut cluster = PrivateCluster::start(1).await;
     let event = open_sale(&cluster, 1).await;
-    let crowd = Crowd::of(cluster.newest(), event, 1).await;
+    let crowd = Crowd::of(cluster.newest(), event, 1, 2).await;
     cluster.restart(Restart::Fast).await;
     flip(&mut cluster.sql().await, event.0, 0).await.unwrap();
     crowd.all_have_the_newest().await;
@@ -221,26 +215,28 @@ async fn a_thousand_who_watch_outlive_a_restart_of_postgresql() {
     cluster.stop().await;
 }
 
-/// All seats in one transaction, as when staff clear a hall.
+/// The event is cancelled, and every seat was held.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_who_watch_see_sixty_thousand_seats_change_at_once() {
     const SEATS: usize = 60_000;
     /// In MB, beside what the server has when all have their map. The follower reads 5,000
-    /// changes at once, so that a message is far smaller than a map.
-    const BOUND: usize = 150;
+    /// changes at once, so that a message is far smaller than a map; most of it is what
+    /// whoever cancels the event has of its seats.
+    const BOUND: usize = 200;
     let cluster = PrivateCluster::start(1).await;
     let event = open_sale(&cluster, SEATS).await;
-    let crowd = Crowd::of(cluster.newest(), event, SEATS).await;
-    let before = memory(cluster.newest());
+    hold_all(&cluster, event, SEATS).await;
+    let crowd = Crowd::of(cluster.newest(), event, SEATS, 3).await;
+    let before = cluster.newest().memory();
     let began = Instant::now();
-    let clear = format!(
-        "UPDATE seats SET version = version + 1, status = 'BLOCKED', cause = 'BLOCKED' \
-         WHERE event_id = {}",
-        event.0
-    );
-    cluster.sql().await.batch_execute(&clear).await.unwrap();
+    let token = PrivateCluster::token("tess", Role::Staff);
+    let staff = cluster.newest().bearer(&token);
+    let cancelled = staff
+        .cancel_event(&GlobalId::Event(event).to_string(), 2)
+        .await;
+    assert_eq!(cancelled.data()["releasedSeats"], SEATS, "{}", cancelled.0);
     crowd.all_have_the_newest().await;
-    let after = memory(cluster.newest());
+    let after = cluster.newest().memory();
     println!(
         "all knew all after {:?}; {} messages to {}, the largest of {} bytes; memory before \
          {before:?}, after {after:?} (MB now, at most)",
@@ -256,4 +252,22 @@ async fn a_thousand_who_watch_see_sixty_thousand_seats_change_at_once() {
     }
     drop(crowd);
     cluster.stop().await;
+}
+
+/// Puts every seat of an event into a hold, a thousand in each.
+async fn hold_all(cluster: &PrivateCluster, event: EventId, seats: usize) {
+    let hold = format!(
+        "INSERT INTO holds \
+           (event_id, id, token_hash, seat_nos, amounts, currency, expires_at) \
+         SELECT {event}, gen_random_uuid(), sha256(part::text::bytea), \
+           array_agg(seat ORDER BY seat), array_agg(1000::bigint), 'EUR', now() + interval '1 h' \
+         FROM (SELECT seat, seat / 1000 AS part FROM generate_series(0, {seats} - 1) AS seat) \
+           AS parts GROUP BY part; \
+         UPDATE seats SET version = version + 1, status = 'HELD', cause = 'HELD', \
+           owner_id = held.id, held_until = held.expires_at \
+         FROM (SELECT id, expires_at, unnest(seat_nos) AS seat_no FROM holds) AS held \
+         WHERE event_id = {event} AND seats.seat_no = held.seat_no",
+        event = event.0
+    );
+    cluster.sql().await.batch_execute(&hold).await.unwrap();
 }

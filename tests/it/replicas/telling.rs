@@ -3,6 +3,7 @@
 use super::follower::Follower;
 use super::{Deployment, SOCKETS};
 use crate::support::actor::Actor;
+use crate::support::event_stream::{EventStream, watching};
 
 #[tokio::test]
 async fn what_one_replica_does_the_watchers_of_all_others_see() {
@@ -33,6 +34,20 @@ async fn what_one_replica_does_the_watchers_of_all_others_see() {
     for follower in &followers {
         follower.has_seen(&truth).await;
     }
+}
+
+#[tokio::test]
+async fn an_event_stream_comes_through_the_proxy_as_it_happens() {
+    let deployment = Deployment::open(1, &[]).await;
+    let Deployment { event, proxy, .. } = &deployment;
+    let mut stream = EventStream::open(&proxy.url, &watching(event)).await;
+    let snapshot = stream.next().await;
+    assert_eq!(snapshot["data"]["seatMap"]["__typename"], "SeatMapSnapshot");
+    let visitor = Actor::new(&proxy.url, None);
+    visitor.hold(&event.id, &event.seats[..1]).await.data();
+    let delta = stream.next().await;
+    let change = &delta["data"]["seatMap"]["changes"][0];
+    assert_eq!(change["seatId"], event.seats[0].id, "{delta}");
 }
 
 #[tokio::test]

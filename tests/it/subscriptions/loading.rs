@@ -153,6 +153,59 @@ async fn many_who_ask_for_a_cold_map_load_it_once_even_when_the_first_one_leaves
     server.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_map_in_memory_is_served_without_a_look_at_any_seat() {
+    let house = House::open().await;
+    let event = house.event(1, 3).await;
+    let server = Server::beside(&house, &[]).await;
+    let visitor = server.visitor();
+    map_of(&visitor, &event).await.data();
+    let lock = "BEGIN; LOCK TABLE seats, seat_changes";
+    let lock = Lock::by(&house.database_url, lock).await;
+    let answer = map_of(&visitor, &event).await;
+    let seats = &answer.data()["event"]["seatMap"]["seats"];
+    assert_eq!(seats.as_array().unwrap().len(), 3);
+    let query = "query($id: ID!) { event(id: $id) { availability { total { available held } } } }";
+    let counted = visitor.ask(query, json!({"id": event.id})).await;
+    let counts = &counted.data()["event"]["availability"];
+    assert_eq!(*counts, json!({"total": {"available": 3, "held": 0}}));
+    let mut watcher = watch(&server, &event).await;
+    assert_eq!(told(&mut watcher).await["__typename"], "SeatMapSnapshot");
+    lock.let_go().await;
+    server.stop().await;
+}
+
+/// All who lost their map ask for another one at the same time, and not everybody gets it
+/// at the first attempt.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_lost_its_map_asks_until_there_is_another() {
+    let house = House::open().await;
+    let event = house.event(1, 3).await;
+    let server = Server::beside(&house, &["--statement-timeout", "2s"]).await;
+    let mut watcher = watch(&server, &event).await;
+    told(&mut watcher).await;
+    let mut lock = Lock::by(&house.database_url, "BEGIN; LOCK TABLE events").await;
+    let mut sql = house.sql().await;
+    sql.batch_execute("UPDATE feed SET epoch = epoch + 1")
+        .await
+        .unwrap();
+    house.running.services.feed.announce();
+    for _ in 0..2 {
+        lock.is_wanted_by(1).await;
+        lock.is_wanted_by_nobody().await;
+    }
+    lock.let_go().await;
+    let anew = told(&mut watcher).await;
+    assert_eq!(anew["__typename"], "SeatMapSnapshot");
+    house
+        .visitor()
+        .hold(&event.id, &event.seats[..1])
+        .await
+        .data();
+    assert_eq!(told(&mut watcher).await["changes"][0]["version"], 2);
+    server.stop().await;
+}
+
 /// Changes are kept for a map from before its seats are read: one that is committed, and
 /// passed by the follower, after they were read and before the map is there, is in it.
 #[tokio::test(flavor = "multi_thread")]

@@ -14,7 +14,9 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio_tungstenite::tungstenite::Error;
+use usher::feed::{SeatMapMessage, SnapshotReason};
 use usher::http::SocketLimits;
+use usher::model::ids::EventId;
 
 /// Far more than anybody needs, so that the buffers on the way are soon full.
 fn verbose() -> String {
@@ -91,6 +93,43 @@ async fn a_client_that_stops_reading_ends_with_the_newest_of_every_seat_in_few_m
     for seat in now["seats"].as_array().unwrap() {
         assert_eq!(versions[seat["id"].as_str().unwrap()], seat["version"]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_missed_more_than_is_kept_gets_the_map_and_the_reason() {
+    let house = House::open().await;
+    let event = house.event(1, 2).await;
+    let feed = &house.running.services.feed;
+    let key = event_key(&event);
+    let mut watcher = feed.watch_changes(EventId(key)).await.unwrap();
+    // 4,096 changes are kept of a small map.
+    let missed = format!(
+        "DO $$ BEGIN FOR turn IN 1..5000 LOOP \
+           UPDATE seats SET version = version + 1, cause = 'CORRECTION', \
+             status = CASE status WHEN 'BLOCKED' THEN 'AVAILABLE' ELSE 'BLOCKED' END \
+           WHERE event_id = {key} AND seat_no = 0; \
+         END LOOP; END $$"
+    );
+    house.sql().await.batch_execute(&missed).await.unwrap();
+    feed.announce();
+    let visitor = house.visitor();
+    eventually("the map has it", async || {
+        let map = visitor.seat_map(&event.id).await;
+        (map["seats"][0]["version"] == 5001).then_some(())
+    })
+    .await;
+    let due = watcher.due().await.unwrap();
+    let (message, _) = due.message();
+    assert!(
+        matches!(
+            message,
+            SeatMapMessage::Snapshot {
+                reason: SnapshotReason::FellBehind,
+                ..
+            }
+        ),
+        "{message:?}"
+    );
 }
 
 /// What a client knows after this message: of each seat the newest version.

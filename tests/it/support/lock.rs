@@ -40,6 +40,16 @@ impl Lock {
         .await;
     }
 
+    /// Waits until no request waits, because those that did have given up.
+    pub async fn is_wanted_by_nobody(&mut self) {
+        let waiting = "pg_stat_activity WHERE wait_event_type = 'Lock' \
+                       AND datname = current_database()";
+        eventually("nobody waits for the lock", async || {
+            (checks::count(&mut self.watch, waiting).await == 0).then_some(())
+        })
+        .await;
+    }
+
     /// The connection that has it, for what is done under the lock.
     pub fn connection(&mut self) -> &mut AsyncPgConnection {
         &mut self.lock

@@ -2,10 +2,13 @@
 
 use super::{QUERY, subscription};
 use crate::support::peer::Peer;
+use crate::support::program::Server;
 use crate::support::slow_hold::SlowHold;
 use crate::support::{House, eventually};
 use serde_json::json;
 use std::time::Duration;
+use tokio::io::AsyncReadExt;
+use tokio::time::{Instant, interval};
 use tokio_tungstenite::tungstenite::Error;
 use usher::http::SocketLimits;
 
@@ -86,13 +89,15 @@ async fn a_connection_runs_a_limited_number_of_operations() {
         error["payload"][0]["extensions"]["code"],
         "TOO_MANY_SUBSCRIPTIONS"
     );
-    peer.send(json!({"type": "complete", "id": "1"})).await;
-    // The place is free once the operation has noticed; until then the answer is no.
-    eventually("a place is free", async || {
-        peer.subscribe("4", QUERY).await;
-        (peer.next_of("4").await["type"] == "next").then_some(())
-    })
-    .await;
+    // Whoever wants no more of one has its place back at once.
+    for old in 1..=100 {
+        let new = (old + 3).to_string();
+        let old = if old <= 2 { old } else { old + 1 };
+        peer.send(json!({"type": "complete", "id": old.to_string()}))
+            .await;
+        peer.subscribe(&new, &subscription(&event)).await;
+        assert_eq!(peer.next_of(&new).await["type"], "next");
+    }
 }
 
 #[tokio::test]
@@ -156,6 +161,65 @@ async fn a_peer_that_reads_nothing_is_cut_off() {
     let error = peer.send_until_cut_off(&ping).await;
     // Not a close frame, which would wait behind the rest: the connection is gone.
     assert!(matches!(error, Error::Io(_)), "{error:?}");
+}
+
+/// Pongs are no queue: of many that have no room the last is sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_pings_and_does_not_read_fills_no_memory() {
+    let house = House::open().await;
+    let server = Server::beside(&house, &[]).await;
+    let mut peer = Peer::ready(&server.url).await;
+    let before = server.memory();
+    // A ping with as much in it as there may be, masked with zeros.
+    let ping = [&[0x89, 0xfd, 0, 0, 0, 0][..], &[b'x'; 125]].concat();
+    let pings = ping.repeat(1_000);
+    for _ in 0..200 {
+        peer.write_bytes(&pings).await;
+    }
+    if let (Some([before, _]), Some([now, most])) = (before, server.memory()) {
+        assert!(
+            most < before + 8,
+            "{before} MB before, {now} now, {most} at most"
+        );
+    }
+    drop(peer);
+    server.stop().await;
+}
+
+/// It takes 16 KiB fifty times a second: more than two seconds for what is beyond the
+/// buffers on the way.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_reads_slowly_is_waited_for() {
+    const MOST_OF_IT: usize = 5_000_000;
+    let send_timeout = Duration::from_secs(2);
+    let house = House::open_with(SocketLimits {
+        send_timeout,
+        ..SocketLimits::default()
+    })
+    .await;
+    let event = house.event(20, 50).await;
+    let seats: Vec<String> = (0..60)
+        .map(|number| format!("s{number}: seats {{ id label zone row number }} "))
+        .collect();
+    let document = format!(
+        "subscription {{ seatMap(eventId: {:?}) {{ ... on SeatMapSnapshot {{ {} }} }} }}",
+        event.id,
+        seats.concat()
+    );
+    let mut peer = Peer::ready(&house.url).await;
+    peer.subscribe("1", &document).await;
+    let stream = peer.socket.get_mut();
+    let mut buffer = vec![0; 16 * 1024];
+    let mut taken = stream.read(&mut buffer).await.unwrap();
+    let began = Instant::now();
+    let mut pace = interval(Duration::from_millis(20));
+    while taken < MOST_OF_IT {
+        pace.tick().await;
+        let length = stream.read(&mut buffer).await.unwrap();
+        assert!(length > 0, "cut off after {taken} bytes");
+        taken += length;
+    }
+    assert!(began.elapsed() > 2 * send_timeout, "{:?}", began.elapsed());
 }
 
 #[tokio::test]
