@@ -62,24 +62,27 @@ async fn the_graphql_ws_client_sees_a_change_made_meanwhile() {
     let house = House::open().await;
     let event = house.event(1, 2).await;
     let url = format!("{}/graphql", house.url.replace("http:", "ws:"));
-    let subscription = "subscription ($event: ID!) { seatMap(eventId: $event) { __typename \
-        ... on SeatMapSnapshot { seats { id status version } } \
-        ... on SeatMapDelta { changes { status version seatId } } } }";
+    let subscription = "subscription ($event: ID!, $after: Cursor) { \
+        seatMap(eventId: $event, after: $after) { __typename \
+          ... on SeatMapSnapshot { cursor seats { id status version } } \
+          ... on SeatMapDelta { changes { status version seatId } } } }";
     let variables = json!({"event": event.id}).to_string();
     let token = house::token("anna", Role::Buyer);
-    let trigger = event.holding_the_first_seat();
+    let trigger = event.holding_seat(0);
+    let missed = event.holding_seat(1);
     let printed = node::run(
         "graphql_ws.mjs",
         &[&url, subscription, &variables],
         &[
             ("QUERY", "{ viewer { subject } }"),
             ("TRIGGER", &trigger),
+            ("MISSED", &missed),
             ("TOKEN", &token),
         ],
     )
     .await;
     println!("{printed}");
-    assert!(printed.contains("6 passed, 0 failed"), "{printed}");
+    assert!(printed.contains("7 passed, 0 failed"), "{printed}");
     assert!(printed.contains(r#"{"viewer":{"subject":"anna"}}"#));
     let delta =
         r#"then {"seatMap":{"__typename":"SeatMapDelta","changes":[{"status":"HELD","version":2"#;
@@ -134,17 +137,12 @@ async fn the_operation_is_the_one_that_is_named() {
 async fn a_mutation_runs_by_post_alone() {
     let house = House::open().await;
     let event = house.event(1, 1).await;
-    let refused = get(&house, &format!("query={}", event.holding_the_first_seat())).await;
+    let refused = get(&house, &format!("query={}", event.holding_seat(0))).await;
     assert_eq!(refused.headers()["allow"], "POST");
     expect_refusal(refused, 405, "METHOD_NOT_ALLOWED").await;
     expect_nothing_held(&house, &event).await;
 
-    let answer = post(
-        &house,
-        JSON,
-        json!({"query": event.holding_the_first_seat()}),
-    )
-    .await;
+    let answer = post(&house, JSON, json!({"query": event.holding_seat(0)})).await;
     let answer: Value = answer.json().await.unwrap();
     assert_eq!(
         answer,
@@ -190,7 +188,7 @@ async fn a_foreign_page_can_send_nothing() {
     ] {
         let refused = request(&house, Method::POST)
             .header("content-type", content_type)
-            .body(json!({"query": event.holding_the_first_seat()}).to_string())
+            .body(json!({"query": event.holding_seat(0)}).to_string())
             .send();
         expect_refusal(refused.await.unwrap(), 415, "UNSUPPORTED_MEDIA_TYPE").await;
     }

@@ -34,7 +34,7 @@ async fn a_query_and_a_mutation_are_answered_once() {
     );
     stream.expect_complete().await;
 
-    let mut stream = EventStream::open(&house.url, &event.holding_the_first_seat()).await;
+    let mut stream = EventStream::open(&house.url, &event.holding_seat(0)).await;
     let held = json!({"data": {"holdSeats": {"__typename": "SeatsHeld"}}});
     assert_eq!(stream.next().await, held);
     stream.expect_complete().await;
@@ -178,7 +178,7 @@ async fn what_is_no_graphql_request_is_refused_before_there_is_a_stream() {
 async fn a_mutation_runs_by_post_alone() {
     let house = House::open().await;
     let event = house.event(1, 1).await;
-    let document = event.holding_the_first_seat();
+    let document = event.holding_seat(0);
     let refused = Client::new()
         .get(format!("{}/graphql/stream?query={document}", house.url))
         .header("accept", EVENT_STREAM)

@@ -7,6 +7,8 @@
 //
 //     QUERY      a query to run over the socket          { __typename }
 //     TRIGGER    a query or mutation after which the subscription sends one more event
+//     MISSED     a mutation to run while the client is away: the subscription, which must
+//                ask for a map's `cursor` and take it as `$after`, then sends a delta
 //     TOKEN      a bearer token for all connections but the refused one
 //     BAD_TOKEN  a token that the server must refuse     not-a-token
 //
@@ -22,7 +24,7 @@ if (!url || !subscription) {
   console.error('usage: node graphql_ws.mjs WS_URL SUBSCRIPTION_DOCUMENT [VARIABLES]');
   process.exit(2);
 }
-const { QUERY = '{ __typename }', TRIGGER, TOKEN, BAD_TOKEN = 'not-a-token' } = process.env;
+const { QUERY = '{ __typename }', TRIGGER, MISSED, TOKEN, BAD_TOKEN = 'not-a-token' } = process.env;
 const subscribePayload = { query: subscription, variables: JSON.parse(variables) };
 
 // Far longer than anything takes: a test machine is slow and full.
@@ -36,6 +38,7 @@ const checks = [
   ['after unsubscribing the socket goes on', unsubscribedSocketGoesOn],
   ['a bad token closes with 4403', badTokenIsForbidden],
   ['the client comes back after its connection broke', clientReconnects],
+  ...(MISSED ? [['a retry of the client itself goes on at the newest cursor', retryGoesOn]] : []),
 ];
 
 let failed = 0;
@@ -124,6 +127,21 @@ async function clientReconnects() {
   return `${client.connections()} connections, and an event on the second`;
 }
 
+// The client writes the request anew for each attempt, so that what has been put into its
+// variables meanwhile is sent.
+async function retryGoesOn() {
+  const payload = { ...subscribePayload, variables: { ...subscribePayload.variables } };
+  const retryWait = () => runOnce(connect(), { query: MISSED });
+  const client = connect({ retryAttempts: 3, retryWait });
+  const events = listen(client, payload);
+  const { data } = await events.next();
+  payload.variables.after = data.seatMap.cursor;
+  client.breakConnection();
+  const { data: missed } = await events.next();
+  assert.equal(missed.seatMap.__typename, 'SeatMapDelta', JSON.stringify(missed));
+  return 'a delta and no snapshot on the second connection';
+}
+
 // A client that counts its connections and results, and can tear the newest one down.
 function connect(options = {}) {
   let connections = 0;
@@ -179,11 +197,11 @@ function refusalOf(client, payload) {
 }
 
 // Events of the subscription under test, one by one; none is lost between two calls.
-function listen(client) {
+function listen(client, payload = subscribePayload) {
   const arrived = [];
   let failure;
   let wake = () => {};
-  const stop = client.subscribe(subscribePayload, {
+  const stop = client.subscribe(payload, {
     next: (event) => {
       arrived.push(event);
       wake();

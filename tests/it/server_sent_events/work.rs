@@ -120,7 +120,7 @@ async fn a_stopping_server_ends_what_watches_and_finishes_what_works() {
     let venues = Lock::on_venues(&house.database_url).await;
     let mut seat = Lock::on_first_seat(&house.database_url).await;
     let mut query = EventStream::open(&house.url, "{ venues { nodes { name } } }").await;
-    let mut mutation = EventStream::open(&house.url, &event.holding_the_first_seat()).await;
+    let mut mutation = EventStream::open(&house.url, &event.holding_seat(0)).await;
     seat.is_wanted_by(2).await;
 
     let began = Instant::now();

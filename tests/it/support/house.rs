@@ -60,9 +60,9 @@ pub struct Seat {
 }
 
 impl Event {
-    /// A mutation without variables that holds the first seat as it was.
-    pub fn holding_the_first_seat(&self) -> String {
-        let Seat { id: seat, version } = &self.seats[0];
+    /// A mutation without variables that holds a seat as it was.
+    pub fn holding_seat(&self, number: usize) -> String {
+        let Seat { id: seat, version } = &self.seats[number];
         format!(
             "mutation {{ holdSeats(input: {{eventId: {:?}, \
                seats: [{{seatId: {seat:?}, version: {version}}}]}}) {{ __typename }} }}",

@@ -19,7 +19,7 @@ impl SlowHold {
 
     /// The mutation that waits for the seat.
     pub fn mutation(&self) -> String {
-        self.event.holding_the_first_seat()
+        self.event.holding_seat(0)
     }
 
     /// Waits until the mutation is in the middle of its work.

@@ -48,8 +48,7 @@ async fn a_stopping_server_lets_answers_out_and_says_goodbye() {
     let mut seat = Lock::on_first_seat(&house.database_url).await;
     peer.subscribe("query", "{ venues { nodes { name } } }")
         .await;
-    peer.subscribe("mutation", &event.holding_the_first_seat())
-        .await;
+    peer.subscribe("mutation", &event.holding_seat(0)).await;
     seat.is_wanted_by(2).await;
     assert_eq!(peer.messages_until_pong().await.len(), 0);
 
