@@ -190,7 +190,7 @@ async fn a_peer_that_pings_and_does_not_read_fills_no_memory() {
 /// buffers on the way.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_reads_slowly_is_waited_for() {
-    const MOST_OF_IT: usize = 5_000_000;
+    const MOST_OF_IT: usize = 5_700_000;
     let send_timeout = Duration::from_secs(2);
     let house = House::open_with(SocketLimits {
         send_timeout,
