@@ -75,7 +75,7 @@ impl PrivateCluster {
             folder,
         };
         for _ in 0..ushers {
-            cluster.add().await;
+            cluster.add(&[]).await;
         }
         cluster
     }
@@ -101,9 +101,11 @@ impl PrivateCluster {
         self.running.back().unwrap()
     }
 
-    async fn add(&mut self) {
+    /// Starts another usher, with these flags.
+    pub async fn add(&mut self, flags: &[&str]) {
         let mut command = usher(&["--listen", "127.0.0.1:0", "--log", "warn"]);
         command
+            .args(flags)
             .env("DATABASE_URL", &self.database_url)
             .env("USHER_JWT_SECRET", SECRET);
         self.running.push_back(Server::start(command).await);
@@ -122,7 +124,7 @@ impl PrivateCluster {
         self.tell_addresses();
         let (code, _) = oldest.ended().await;
         assert_eq!(code, None, "it was killed");
-        self.add().await;
+        self.add(&[]).await;
     }
 
     /// Stops PostgreSQL and starts it again, under everything that uses it.
