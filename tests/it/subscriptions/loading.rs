@@ -15,6 +15,11 @@ const MAP: &str = "subscription($event: ID!) { seatMap(eventId: $event) { __type
     ... on SeatMapSnapshot { seats { id version } } \
     ... on SeatMapDelta { changes { seatId version } } } }";
 
+/// A condition that takes as long as a test wants.
+const DAWDLE: &str = "CREATE FUNCTION dawdle() RETURNS boolean LANGUAGE plpgsql AS \
+    'BEGIN PERFORM pg_advisory_xact_lock_shared(7); RETURN true; END'";
+const LOCK_DAWDLERS: &str = "BEGIN; SELECT pg_advisory_xact_lock(7)";
+
 const LOADS: &str = "usher_live_map_loads_total";
 
 async fn map_of(visitor: &Actor, event: &Event) -> Answer {
@@ -160,8 +165,11 @@ async fn a_map_in_memory_is_served_without_a_look_at_any_seat() {
     let server = Server::beside(&house, &[]).await;
     let visitor = server.visitor();
     map_of(&visitor, &event).await.data();
-    let lock = "BEGIN; LOCK TABLE seats, seat_changes";
-    let lock = Lock::by(&house.database_url, lock).await;
+    // Whoever looks at them from now on is answered with an error.
+    let mut sql = house.sql().await;
+    sql.batch_execute("ALTER TABLE seats RENAME TO seats_behind")
+        .await
+        .unwrap();
     let answer = map_of(&visitor, &event).await;
     let seats = &answer.data()["event"]["seatMap"]["seats"];
     assert_eq!(seats.as_array().unwrap().len(), 3);
@@ -171,7 +179,6 @@ async fn a_map_in_memory_is_served_without_a_look_at_any_seat() {
     assert_eq!(*counts, json!({"total": {"available": 3, "held": 0}}));
     let mut watcher = watch(&server, &event).await;
     assert_eq!(told(&mut watcher).await["__typename"], "SeatMapSnapshot");
-    lock.let_go().await;
     server.stop().await;
 }
 
@@ -184,8 +191,15 @@ async fn who_lost_its_map_asks_until_there_is_another() {
     let server = Server::beside(&house, &["--statement-timeout", "2s"]).await;
     let mut watcher = watch(&server, &event).await;
     told(&mut watcher).await;
-    let mut lock = Lock::by(&house.database_url, "BEGIN; LOCK TABLE events").await;
     let mut sql = house.sql().await;
+    // A lock on the table itself would hold back the feeds of all tests.
+    sql.batch_execute(&format!(
+        "ALTER TABLE events RENAME TO events_behind; {DAWDLE}; \
+         CREATE VIEW events AS SELECT * FROM events_behind WHERE dawdle()"
+    ))
+    .await
+    .unwrap();
+    let mut lock = Lock::by(&house.database_url, LOCK_DAWDLERS).await;
     sql.batch_execute("UPDATE feed SET epoch = epoch + 1")
         .await
         .unwrap();
@@ -215,17 +229,14 @@ async fn what_happens_while_a_map_is_read_is_in_it() {
     let mut sql = house.sql().await;
     // Reading the seats takes as long as the test wants, and shows them as they were
     // when that began.
-    sql.batch_execute(
-        "ALTER TABLE seats RENAME TO seats_behind; \
-         CREATE FUNCTION dawdle() RETURNS boolean LANGUAGE plpgsql AS \
-             'BEGIN PERFORM pg_advisory_xact_lock_shared(7); RETURN true; END'; \
-         CREATE VIEW seats AS SELECT * FROM seats_behind WHERE dawdle()",
-    )
+    sql.batch_execute(&format!(
+        "ALTER TABLE seats RENAME TO seats_behind; {DAWDLE}; \
+         CREATE VIEW seats AS SELECT * FROM seats_behind WHERE dawdle()"
+    ))
     .await
     .unwrap();
     let server = Server::beside(&house, &[]).await;
-    let lock = "BEGIN; SELECT pg_advisory_xact_lock(7)";
-    let mut lock = Lock::by(&house.database_url, lock).await;
+    let mut lock = Lock::by(&house.database_url, LOCK_DAWDLERS).await;
     let mut watcher = watch(&server, &event).await;
     lock.is_wanted_by(1).await;
     sql.batch_execute(
