@@ -187,6 +187,10 @@ impl<Answer: PartialEq + Send + Sync + 'static> Watching<Answer> {
                 return;
             };
             let own_variables = request.variables.clone();
+            let anew = |template: &Template, reason| {
+                let request = template.request(own_variables.clone());
+                request.data(caller.clone()).data(WatchAnew(reason))
+            };
             let mut lost: Option<LostMap> = None;
             loop {
                 let handover = Handover::default();
@@ -204,10 +208,7 @@ impl<Answer: PartialEq + Send + Sync + 'static> Watching<Answer> {
                 drop(responses);
                 if let Some((reason, pause)) = again {
                     sleep(pause).await;
-                    request = template
-                        .request(own_variables.clone())
-                        .data(caller.clone())
-                        .data(WatchAnew(reason));
+                    request = anew(&template, reason);
                     continue;
                 }
                 // What is not handed over was answered to its end.
@@ -234,10 +235,7 @@ impl<Answer: PartialEq + Send + Sync + 'static> Watching<Answer> {
                     }
                 };
                 lost = Some(LostMap::because(reason));
-                request = template
-                    .request(own_variables.clone())
-                    .data(caller.clone())
-                    .data(WatchAnew(reason));
+                request = anew(&template, reason);
             }
         }
     }

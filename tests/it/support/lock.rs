@@ -4,6 +4,10 @@
 use crate::support::{checks, cluster, eventually};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 
+/// Requests that wait for a lock, as rows to count.
+const WAITING: &str = "pg_stat_activity WHERE wait_event_type = 'Lock' \
+    AND datname = current_database()";
+
 /// A lock on something in a database.
 pub struct Lock {
     lock: AsyncPgConnection,
@@ -32,20 +36,16 @@ impl Lock {
 
     /// Waits until this many requests wait, for this lock or another one.
     pub async fn is_wanted_by(&mut self, requests: i64) {
-        let waiting = "pg_stat_activity WHERE wait_event_type = 'Lock' \
-                       AND datname = current_database()";
         eventually("a request waits for the lock", async || {
-            (checks::count(&mut self.watch, waiting).await >= requests).then_some(())
+            (checks::count(&mut self.watch, WAITING).await >= requests).then_some(())
         })
         .await;
     }
 
     /// Waits until no request waits, because those that did have given up.
     pub async fn is_wanted_by_nobody(&mut self) {
-        let waiting = "pg_stat_activity WHERE wait_event_type = 'Lock' \
-                       AND datname = current_database()";
         eventually("nobody waits for the lock", async || {
-            (checks::count(&mut self.watch, waiting).await == 0).then_some(())
+            (checks::count(&mut self.watch, WAITING).await == 0).then_some(())
         })
         .await;
     }
