@@ -67,10 +67,12 @@ struct Place {
 
 enum PlaceState {
     Empty,
-    /// Its seats are being read; these changes were not seen by that for certain.
+    /// Its seats are being read; these changes were not seen by that for certain, and so
+    /// was not what this process has announced meanwhile.
     Loading {
         serial: u64,
         changes: Vec<Change>,
+        announced: Option<TransactionId>,
     },
     Loaded(Arc<LiveMap>),
 }
@@ -151,6 +153,7 @@ impl LiveMaps {
         registry.place(event).state = PlaceState::Loading {
             serial,
             changes: Vec::new(),
+            announced: None,
         };
         let Progress {
             epoch, position, ..
@@ -161,6 +164,24 @@ impl LiveMaps {
             epoch,
             serial,
             position,
+        }
+    }
+
+    /// A map of this event that is asked for from now on shows what this transaction has
+    /// done. Without a map, and with none on its way, there is nothing to remember: whoever
+    /// loads one later sees it.
+    pub(super) fn note_announced(&self, event: EventId, transaction: TransactionId) {
+        let mut registry = self.registry();
+        match registry
+            .places
+            .get_mut(&event)
+            .map(|place| &mut place.state)
+        {
+            Some(PlaceState::Loaded(map)) => map.note_announced(transaction),
+            Some(PlaceState::Loading { announced, .. }) => {
+                *announced = (*announced).max(Some(transaction));
+            }
+            Some(PlaceState::Empty) | None => {}
         }
     }
 
@@ -296,7 +317,12 @@ impl Loading<'_> {
     pub(super) fn finish(self, mut content: Content) -> Result<Option<Arc<LiveMap>>, FeedError> {
         let mut registry = self.maps.registry();
         let place = registry.place(self.event);
-        let PlaceState::Loading { serial, changes } = &mut place.state else {
+        let PlaceState::Loading {
+            serial,
+            changes,
+            announced,
+        } = &mut place.state
+        else {
             return Ok(None);
         };
         if *serial != self.serial {
@@ -304,6 +330,9 @@ impl Loading<'_> {
         }
         content.apply(changes);
         let map = LiveMap::new(self.serial, (self.epoch, self.event), content);
+        if let Some(announced) = *announced {
+            map.note_announced(announced);
+        }
         registry.make_room(map.seats, self.maps.max_seats)?;
         let map = Arc::new(map);
         registry.place(self.event).state = PlaceState::Loaded(Arc::clone(&map));
@@ -436,11 +465,33 @@ mod tests {
     }
 
     fn load(maps: &LiveMaps) {
-        let loading = maps.register(EVENT);
+        finish(maps.register(EVENT));
+    }
+
+    fn finish(loading: Loading<'_>) -> Arc<LiveMap> {
         let states = vec![PackedState::new(1, SeatStatus::Available); 3];
         let recent = RecentChanges::new(states.len(), loading.position);
         let content = Content::new(states, loading.position, recent);
-        assert!(loading.finish(content).unwrap().is_some());
+        loading.finish(content).unwrap().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_map_shows_what_was_announced_while_it_was_read() {
+        let maps = maps();
+        let announce = |transaction| maps.note_announced(EVENT, TransactionId(transaction));
+        // Before its seats were read: it is in them.
+        announce(11);
+        let loading = maps.register(EVENT);
+        for transaction in [13, 12] {
+            announce(transaction);
+        }
+        let map = finish(loading);
+        assert_eq!(map.announced(), Some(TransactionId(13)));
+        announce(14);
+        assert_eq!(map.announced(), Some(TransactionId(14)));
+        drop(map);
+        maps.drop_idle();
+        assert_eq!(finish(maps.register(EVENT)).announced(), None);
     }
 
     #[tokio::test]

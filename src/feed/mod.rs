@@ -155,9 +155,7 @@ impl Feed {
     /// Says that `transaction` has changed seats of `event`, as [`Feed::announce`] does: a map
     /// of it that is asked for here from now on shows that.
     pub fn announce_change(&self, event: EventId, transaction: TransactionId) {
-        if let Some(map) = self.shared.maps.loaded(event) {
-            map.note_announced(transaction);
-        }
+        self.shared.maps.note_announced(event, transaction);
         self.announce();
     }
 
