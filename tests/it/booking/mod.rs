@@ -114,7 +114,8 @@ pub(crate) async fn lapse_all(house: &House, holds: &str) {
     house.sql().await.batch_execute(&move_time).await.unwrap();
 }
 
-/// Waits until the sweeper has published the lapse of every hold that has lapsed.
+/// Waits until the sweeper has published the lapse of every hold that has lapsed, and the
+/// maps show it.
 pub(crate) async fn published(house: &House) {
     let mut sql = house.sql().await;
     eventually("the sweeper has published what lapsed", async || {
@@ -122,6 +123,7 @@ pub(crate) async fn published(house: &House) {
         (checks::count(&mut sql, unpublished).await == 0).then_some(())
     })
     .await;
+    house.shows_what_is_there().await;
 }
 
 /// A house whose sweeper is gone: what lapses is not published before this says so.

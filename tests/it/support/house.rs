@@ -4,7 +4,7 @@ use crate::support::PATIENCE;
 use crate::support::actor::Actor;
 use crate::support::cluster::{self, Cluster};
 use clap::ValueEnum;
-use diesel::QueryableByName;
+use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use secrecy::SecretString;
@@ -16,7 +16,8 @@ use usher::app::serve::{Running, Setup};
 use usher::auth::mint;
 use usher::config::{Concurrency, DatabaseSettings, FeedSettings, RetentionSettings};
 use usher::db::Database;
-use usher::db::transaction_id::TransactionId;
+use usher::db::schema::events;
+use usher::db::transaction_id::{self, TransactionId};
 use usher::http::{SocketLimits, StreamLimits};
 use usher::model::Role;
 use usher::model::ids::EventId;
@@ -182,6 +183,25 @@ impl House {
     /// Somebody who works here.
     pub fn staff(&self) -> Actor {
         Actor::new(&self.url, Some(token("tess", Role::Staff)))
+    }
+
+    /// Waits until the maps of this process show all that is in the database by now, also
+    /// what it has told nobody of.
+    pub async fn shows_what_is_there(&self) {
+        let feed = &self.running.services.feed;
+        let mut sql = self.sql().await;
+        let transaction = transaction_id::current(&mut sql).await.unwrap();
+        // Any event will do: one follower reads the changes of all.
+        let event: Option<i64> = events::table
+            .select(events::id)
+            .first(&mut sql)
+            .await
+            .optional()
+            .unwrap();
+        if let Some(event) = event.map(EventId) {
+            let cursor = feed.cursor_of_change(event, transaction);
+            feed.seat_map(event, Some(cursor)).await.unwrap();
+        }
     }
 
     /// A connection that goes past usher.
