@@ -16,6 +16,10 @@ use usher::model::Role;
 
 const SECRET: &str = "a secret of the chaos, and of nobody else";
 
+/// When PostgreSQL is there again a follower may be asleep before it tries once more, and
+/// behind what watchers know from another one for longer than anybody waits by default.
+const PATIENT: [&str; 2] = ["--cursor-timeout", "1m"];
+
 /// A PostgreSQL, and ushers on it.
 pub struct PrivateCluster {
     options: EmbeddedOptions,
@@ -40,12 +44,12 @@ pub enum Restart {
 }
 
 impl PrivateCluster {
-    /// With so many ushers.
+    /// With so many patient ushers.
     pub async fn start(ushers: usize) -> Self {
         Self::start_with(ushers, &[]).await
     }
 
-    /// With so many ushers, and with these settings of PostgreSQL.
+    /// With so many patient ushers, and with these settings of PostgreSQL.
     pub async fn start_with(ushers: usize, further: &[(&str, &str)]) -> Self {
         let folder = DataFolder::new();
         let settings = [
@@ -75,7 +79,7 @@ impl PrivateCluster {
             folder,
         };
         for _ in 0..ushers {
-            cluster.add(&[]).await;
+            cluster.add(&PATIENT).await;
         }
         cluster
     }
@@ -101,7 +105,7 @@ impl PrivateCluster {
         self.running.back().unwrap()
     }
 
-    /// Starts another usher, with these flags.
+    /// Starts another usher, with these flags, and as impatient as they leave it.
     pub async fn add(&mut self, flags: &[&str]) {
         let mut command = usher(&["--listen", "127.0.0.1:0", "--log", "warn"]);
         command
@@ -117,14 +121,14 @@ impl PrivateCluster {
         self.addresses.send_replace(addresses.collect());
     }
 
-    /// Kills the usher that has run for the longest, and starts another one.
+    /// Kills the usher that has run for the longest, and starts another patient one.
     pub async fn replace_oldest(&mut self) {
         let oldest = self.running.pop_front().unwrap();
         oldest.signal(Signal::SIGKILL);
         self.tell_addresses();
         let (code, _) = oldest.ended().await;
         assert_eq!(code, None, "it was killed");
-        self.add(&[]).await;
+        self.add(&PATIENT).await;
     }
 
     /// Stops PostgreSQL and starts it again, under everything that uses it.

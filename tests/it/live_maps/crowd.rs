@@ -171,11 +171,16 @@ fn decode(payload: &str) -> Versions {
     changed.into_iter().map(seat).collect()
 }
 
-/// With one usher. A thousand ask it for a cold map at the same time: on a machine with much else
-/// to do some would be told, after five seconds, that it is overloaded.
+/// With one usher. A thousand ask it for a cold map at the same time, and sixty thousand seats are
+/// changed in one statement: on a machine with much else to do some would be told, after five
+/// or ten seconds, that it is overloaded.
 async fn patient_cluster() -> PrivateCluster {
+    let patient = [
+        ["--database-acquire-timeout", "1m"],
+        ["--statement-timeout", "1m"],
+    ];
     let mut cluster = PrivateCluster::start(0).await;
-    cluster.add(&["--database-acquire-timeout", "1m"]).await;
+    cluster.add(patient.as_flattened()).await;
     cluster
 }
 

@@ -36,7 +36,8 @@ fn versions(answer: &Answer) -> [i64; 2] {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_insists_is_told_not_yet_and_the_log_names_who_is_waited_for() {
-    let cluster = PrivateCluster::start(1).await;
+    let mut cluster = PrivateCluster::start(0).await;
+    cluster.add(&[]).await;
     let event = chaos::open_sale(&cluster).await;
     let id = GlobalId::Event(event).to_string();
     let server = cluster.newest();
@@ -97,7 +98,12 @@ async fn who_insists_is_told_not_yet_and_the_log_names_who_is_waited_for() {
     let named = named
         .iter()
         .filter(|line| line.contains("holds the change feed back"));
-    assert_eq!(named.count(), 1, "and not again and again");
+    let most = 1 + began.elapsed().as_secs() / NAMED_EVERY.as_secs();
+    let count = u64::try_from(named.count()).unwrap();
+    assert!(
+        (1..=most).contains(&count),
+        "{count}, and not again and again"
+    );
     drop(holder);
     cluster.stop().await;
 }

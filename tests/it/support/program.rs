@@ -109,6 +109,17 @@ pub fn usher(arguments: &[&str]) -> Command {
     command
 }
 
+/// As the houses are: a test machine is slow and full, and what another test leaves open
+/// for a moment holds back the feeds of all.
+const PATIENT: [(&str, &str); 6] = [
+    ("USHER_DATABASE_ACQUIRE_TIMEOUT", "1m"),
+    ("USHER_STATEMENT_TIMEOUT", "1m"),
+    ("USHER_LOCK_TIMEOUT", "1m"),
+    ("USHER_IDLE_TRANSACTION_TIMEOUT", "1m"),
+    ("USHER_CURSOR_TIMEOUT", "1m"),
+    ("USHER_OWN_CHANGES_WAIT", "1m"),
+];
+
 /// What a command answered.
 #[derive(Debug)]
 pub struct Answered {
@@ -188,17 +199,19 @@ impl Server {
         }
     }
 
-    /// Starts one with these flags on the database of a house, which it shares.
+    /// Starts one with these flags on the database of a house, which it shares. It is patient
+    /// where they do not say otherwise.
     pub async fn beside(house: &House, flags: &[&str]) -> Self {
         Self::beside_with(house, flags, &[]).await
     }
 
-    /// As `beside`, with these variables in its environment.
+    /// As `beside`, with these variables in its environment, which win as well.
     pub async fn beside_with(house: &House, flags: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = usher(flags);
         command
             .args(["--listen", "127.0.0.1:0"])
             .env("DATABASE_URL", &house.database_url)
+            .envs(PATIENT)
             .envs(environment.iter().copied());
         Self::start(command).await
     }
