@@ -16,6 +16,9 @@ use tokio::time::Instant;
 use usher::model::Role;
 use usher::model::global_id::GlobalId;
 
+/// How long the log says no more of whoever is waited for.
+const NAMED_EVERY: Duration = Duration::from_secs(10);
+
 #[derive(QueryableByName)]
 struct Process {
     #[diesel(sql_type = Integer)]
