@@ -1,6 +1,8 @@
 //! More time for a hold: up to its total, and never for one that is over.
 
-use super::{AbsentSweeper, change_event, hold_key, lapse, published, seats_of, states, token_of};
+use super::{
+    AbsentSweeper, change_event, hold_key, lapse, leaving, published, seats_of, states, token_of,
+};
 use crate::support::checks::{self, assert_sound};
 use crate::support::digest::Digest;
 use crate::support::lock::Lock;
@@ -215,19 +217,16 @@ async fn a_hold_that_is_being_extended_is_left_alone_by_the_sweeper() {
     let event = house.event(1, 2).await;
     let buyer = house.buyer("anna");
     let held = buyer.hold(&event.id, &event.seats).await;
-    let key = hold_key(&held);
-    let soon = format!(
-        "BEGIN; UPDATE seats SET held_until = now() + interval '4 seconds'; \
-         UPDATE holds SET expires_at = now() + interval '4 seconds' WHERE id = '{key}'; COMMIT"
-    );
-    house.sql().await.batch_execute(&soon).await.unwrap();
-    let mut seat = Lock::on_first_seat(&house.database_url).await;
+    let mut sql = house.sql().await;
+    // From here on the extension has three seconds to begin.
+    let soon = leaving(3, &held);
+    let mut seat = Lock::on_first_seat_after(&house.database_url, &soon).await;
     let extending = tokio::spawn({
         let (buyer, token) = (buyer.clone(), token_of(&held));
         async move { buyer.extend(&token).await }
     });
     seat.is_wanted_by(1).await;
-    let mut sql = house.sql().await;
+    let key = hold_key(&held);
     let over = format!("holds WHERE id = '{key}' AND expires_at < now() - interval '1 second'");
     eventually("its time is over", async || {
         (checks::count(&mut sql, &over).await == 1).then_some(())

@@ -1,6 +1,6 @@
 //! How much of an event one buyer may have.
 
-use super::{lapse, lapse_all, published, token_of};
+use super::{lapse, lapse_all, leaving, published, token_of};
 use crate::support::checks::{self, assert_sound};
 use crate::support::house::concurrency;
 use crate::support::lock::Lock;
@@ -179,17 +179,18 @@ async fn a_buyer_who_races_himself_does_not_pass_his_limits() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hold_that_runs_out_while_it_is_confirmed_is_counted() {
     let house = House::open().await;
-    let limits = json!({"maxSeatsPerBuyer": 2, "holdSeconds": 3});
-    let event = event_with(&house, limits).await;
+    let event = event_with(&house, json!({"maxSeatsPerBuyer": 2})).await;
     let anna = house.buyer("anna");
-    let token = token_of(&anna.hold(&event.id, &event.seats[..2]).await);
-    let mut seat = Lock::on_first_seat(&house.database_url).await;
+    let held = anna.hold(&event.id, &event.seats[..2]).await;
+    let mut sql = house.sql().await;
+    // From here on the confirmation has two seconds to begin.
+    let soon = leaving(2, &held);
+    let mut seat = Lock::on_first_seat_after(&house.database_url, &soon).await;
     let confirming = tokio::spawn({
-        let anna = anna.clone();
+        let (anna, token) = (anna.clone(), token_of(&held));
         async move { anna.confirm(&token).await }
     });
     seat.is_wanted_by(1).await;
-    let mut sql = house.sql().await;
     eventually("the hold has run out", async || {
         let over = "holds WHERE status = 'ACTIVE' AND expires_at <= now()";
         (checks::count(&mut sql, over).await == 1).then_some(())

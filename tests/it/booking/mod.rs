@@ -25,6 +25,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use usher::domain::lapse_holds::lapse_holds;
 use usher::model::global_id::GlobalId;
+use usher::model::ids::HoldId;
 
 /// The token that a hold was answered with.
 pub(crate) fn token_of(held: &Answer) -> String {
@@ -81,11 +82,16 @@ async fn change_event(house: &House, event: &Event, change: &str) {
 }
 
 /// The key of a hold in the database.
-fn hold_key(held: &Answer) -> String {
+pub(crate) fn hold_id(held: &Answer) -> HoldId {
     match held.data()["hold"]["id"].as_str().unwrap().parse() {
-        Ok(GlobalId::Hold(_, id)) => id.to_string(),
+        Ok(GlobalId::Hold(_, id)) => id,
         other => panic!("not the id of a hold: {other:?}"),
     }
+}
+
+/// The same, for SQL.
+fn hold_key(held: &Answer) -> String {
+    hold_id(held).to_string()
 }
 
 /// The key of an event in the database.
@@ -103,15 +109,28 @@ pub(crate) async fn lapse(house: &House, held: &Answer) {
 
 /// Moves the end of every running hold that the condition picks into the past.
 pub(crate) async fn lapse_all(house: &House, holds: &str) {
-    let move_time = format!(
+    let into_the_past = ending("now() - interval '1 second'", holds);
+    let mut sql = house.sql().await;
+    sql.batch_execute(&into_the_past).await.unwrap();
+}
+
+/// Statements that leave a hold so many seconds, as if the rest of its time had passed. A test
+/// that needs one to run out makes an ordinary one and comes to this last: whatever it does
+/// before may take its time.
+pub(crate) fn leaving(seconds: u32, held: &Answer) -> String {
+    let end = format!("now() + interval '{seconds} seconds'");
+    ending(&end, &format!("id = '{}'", hold_id(held)))
+}
+
+/// Statements that move the end of every running hold that the condition picks.
+fn ending(end: &str, holds: &str) -> String {
+    format!(
         "BEGIN; \
-         UPDATE seats SET held_until = now() - interval '1 second' WHERE owner_id IN \
+         UPDATE seats SET held_until = {end} WHERE owner_id IN \
              (SELECT id FROM holds WHERE status = 'ACTIVE' AND {holds}); \
-         UPDATE holds SET expires_at = now() - interval '1 second' \
-             WHERE status = 'ACTIVE' AND {holds}; \
+         UPDATE holds SET expires_at = {end} WHERE status = 'ACTIVE' AND {holds}; \
          COMMIT"
-    );
-    house.sql().await.batch_execute(&move_time).await.unwrap();
+    )
 }
 
 /// Waits until the sweeper has published the lapse of every hold that has lapsed, and the

@@ -8,6 +8,9 @@ use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 const WAITING: &str = "pg_stat_activity WHERE wait_event_type = 'Lock' \
     AND datname = current_database()";
 
+const LOCK_FIRST_SEAT: &str =
+    "BEGIN; SELECT 1 FROM seats WHERE event_id = 1 AND seat_no = 0 FOR UPDATE";
+
 /// A lock on something in a database.
 pub struct Lock {
     lock: AsyncPgConnection,
@@ -17,8 +20,12 @@ pub struct Lock {
 impl Lock {
     /// On the first seat of the first event: holding it waits.
     pub async fn on_first_seat(database_url: &str) -> Self {
-        let seat = "BEGIN; SELECT 1 FROM seats WHERE event_id = 1 AND seat_no = 0 FOR UPDATE";
-        Self::by(database_url, seat).await
+        Self::by(database_url, LOCK_FIRST_SEAT).await
+    }
+
+    /// The same, at once after these statements.
+    pub async fn on_first_seat_after(database_url: &str, statements: &str) -> Self {
+        Self::by(database_url, &format!("{statements}; {LOCK_FIRST_SEAT}")).await
     }
 
     /// On all venues: asking for them waits.
@@ -29,8 +36,9 @@ impl Lock {
     /// On what these statements lock; they begin a transaction and leave it open.
     pub async fn by(database_url: &str, statements: &str) -> Self {
         let mut lock = cluster::connect(database_url).await;
-        lock.batch_execute(statements).await.unwrap();
+        // Before the lock is there, which may hold back the feeds of all tests.
         let watch = cluster::connect(database_url).await;
+        lock.batch_execute(statements).await.unwrap();
         Self { lock, watch }
     }
 
