@@ -58,9 +58,13 @@ impl Scene {
         self.replica_with(&[]).await
     }
 
-    /// As `replica`, with these flags.
+    /// As `replica`, with these flags. Redis has as long as it takes where they do not say
+    /// otherwise: one operation that is given up on a busy machine, and every count is wrong.
     async fn replica_with(&self, flags: &[&str]) -> Server {
-        let environment = [("REDIS_URL", self.redis.url.as_str())];
+        let environment = [
+            ("REDIS_URL", self.redis.url.as_str()),
+            ("USHER_REDIS_TIMEOUT", "1m"),
+        ];
         Server::beside_with(&self.house, flags, &environment).await
     }
 
