@@ -8,13 +8,19 @@ mod races;
 
 use crate::support::cluster::connect;
 use crate::support::watcher::Watcher;
-use crate::support::{Event, House, checks, eventually};
+use crate::support::{Event, House, PATIENCE, checks, eventually};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use std::time::Duration;
 use usher::config::RetentionSettings;
 use usher::domain::prune_changes::prune_some_changes;
 
 const NOTHING: [usize; 0] = [];
+
+/// Locks of those who prune this database.
+const BEING_PRUNED: &str = "pg_locks \
+    WHERE locktype = 'advisory' \
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+      AND classid::bigint << 32 | objid::bigint = hashtextextended('prune the feed', 0)";
 
 /// Makes the changes that the condition picks older than they are.
 async fn age(house: &House, by: &str, changes: &str) {
@@ -34,7 +40,8 @@ async fn age_in(database_url: &str, by: &str, changes: &str) {
 }
 
 /// Waits until all that was done up to now has ended: other tests, too, may hold back
-/// the feed, and with it the cursors that are given out.
+/// the feed, and with it the cursors that are given out. Every server looks for what there is
+/// to prune when it starts, and whoever prunes meanwhile is turned away.
 async fn settle(house: &House) {
     let mut sql = house.sql().await;
     let held_back = "seat_changes \
@@ -43,6 +50,18 @@ async fn settle(house: &House) {
         (checks::count(&mut sql, held_back).await == 0).then_some(())
     })
     .await;
+    eventually("nobody prunes", async || {
+        (checks::count(&mut sql, BEING_PRUNED).await == 0).then_some(())
+    })
+    .await;
+}
+
+/// Ends a server. Its pruner may be at it still in PostgreSQL, for as long as its last
+/// statement takes.
+async fn stop(replica: House, watcher: Watcher) {
+    // It would have to be told of the end, and to answer.
+    drop(watcher);
+    replica.running.stop(PATIENCE).await;
 }
 
 /// Prunes one batch; answers how many changes that were.
@@ -82,7 +101,9 @@ async fn cursor(house: &House, event: &Event) -> String {
     let replica = house.replica().await;
     let mut watcher = Watcher::new(&replica, &event.id, None).await;
     watcher.next().await;
-    watcher.cursor.unwrap()
+    let cursor = watcher.cursor.clone();
+    stop(replica, watcher).await;
+    cursor.unwrap()
 }
 
 /// What a watcher is told first who comes back with this cursor: why a whole map, or
@@ -92,6 +113,7 @@ async fn answer_to(house: &House, event: &Event, cursor: &str) -> String {
     let replica = house.replica().await;
     let mut watcher = Watcher::new(&replica, &event.id, Some(cursor)).await;
     let first = watcher.next().await;
+    stop(replica, watcher).await;
     let reason = first["reason"].as_str();
     reason.unwrap_or("a delta").to_owned()
 }
