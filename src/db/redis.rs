@@ -144,8 +144,8 @@ impl Redis {
                 serial += 1;
                 match self.connect(serial).await {
                     Ok(link) => {
-                        tracing::info!(redis = self.shared.place, "Redis is back");
                         self.put_up(link);
+                        tracing::info!(redis = self.shared.place, "Redis is back");
                         break;
                     }
                     Err(error) => {
