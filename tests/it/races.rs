@@ -3,7 +3,7 @@
 use crate::support::checks::{self, assert_sound};
 use crate::support::house::{concurrency, settings};
 use crate::support::lock::Lock;
-use crate::support::{Event, House, Seat, cluster};
+use crate::support::{Event, House, Seat, cluster, insist};
 use diesel::QueryableByName;
 use diesel::sql_types::{Integer, Text};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
@@ -20,7 +20,7 @@ async fn of_200_buyers_of_one_seat_one_wins_and_199_are_told_what_they_lost_to()
     let buyers = (0..200).map(|number| house.buyer(&format!("buyer-{number}")));
     let answers = join_all(buyers.map(|buyer| {
         let event = &event;
-        async move { buyer.hold(&event.id, &event.seats).await }
+        insist(async move || buyer.hold(&event.id, &event.seats).await)
     }))
     .await;
 
@@ -55,7 +55,7 @@ async fn overlapping_sets_are_held_whole_or_not_at_all() {
     let answers = join_all(sets.iter().enumerate().map(|(number, seats)| {
         let buyer = house.buyer(&format!("buyer-{number}"));
         let event = &event;
-        async move { buyer.hold(&event.id, seats).await }
+        insist(async move || buyer.hold(&event.id, seats).await)
     }))
     .await;
 
@@ -122,9 +122,10 @@ async fn seats_go_from_hand_to_hand_without_a_hole_in_their_versions() {
         async move {
             for _ in 0..5 {
                 let seats = buyer.seats(&event.id).await;
-                let answer = buyer.hold(&event.id, &seats[number % 3..=number % 3]).await;
+                let seats = &seats[number % 3..=number % 3];
+                let answer = insist(async || buyer.hold(&event.id, seats).await).await;
                 if let Some(token) = answer.data()["token"].as_str() {
-                    let released = buyer.release(token, None).await;
+                    let released = insist(async || buyer.release(token, None).await).await;
                     assert_eq!(released.data()["__typename"], "SeatsReleased");
                 }
             }

@@ -1,8 +1,8 @@
 //! A crowd that buys until nothing fits any more.
 
-use super::{event_on, hall, insist, largest_group, zone};
-use crate::support::House;
+use super::{event_on, hall, largest_group, zone};
 use crate::support::checks::{self, assert_sound};
+use crate::support::{House, insist};
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -26,7 +26,7 @@ async fn a_crowd_sells_the_house_to_the_last_seat() {
             let (mut most, mut held, mut attempts) = (6, 0, 0);
             for turn in number.. {
                 let size = 1 + turn % most;
-                let answer = insist(&visitor, event, size).await;
+                let answer = insist(async || visitor.best(&event.id, size).await).await;
                 let data = answer.data();
                 if data["__typename"] == "SeatsHeld" {
                     held += 1;

@@ -5,11 +5,8 @@ mod orphan_rule;
 mod picking;
 mod standing;
 
-use crate::support::actor::Actor;
-use crate::support::house::concurrency;
 use crate::support::{Answer, Event, House};
 use serde_json::{Value, json};
-use usher::config::Concurrency;
 use usher::model::global_id::GlobalId;
 
 /// An event on sale on this plan with these changes; every category costs 10 EUR.
@@ -102,17 +99,4 @@ fn largest_group(answer: &Answer) -> i64 {
     assert_eq!(data["__typename"], "NotEnoughSeats", "{data}");
     assert_eq!(data["code"], "NOT_ENOUGH_SEATS");
     data["largestGroup"].as_i64().unwrap()
-}
-
-/// Asks for the best seats until there is an answer: in a crowd SERIALIZABLE transactions,
-/// and only these, are in each other's way so much that the database sends one back
-/// until usher tells its caller to try again.
-async fn insist(buyer: &Actor, event: &Event, quantity: usize) -> Answer {
-    loop {
-        let answer = buyer.best(&event.id, quantity).await;
-        if answer.0["errors"][0]["extensions"]["code"] != "CONTENDED" {
-            return answer;
-        }
-        assert_eq!(concurrency(), Concurrency::Serializable, "{}", answer.0);
-    }
 }

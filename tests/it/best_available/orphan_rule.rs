@@ -3,7 +3,7 @@
 use super::{event_on, hall, held, numbers, zone};
 use crate::support::checks::assert_sound;
 use crate::support::digest::Digest;
-use crate::support::{Answer, Event, House, Seat};
+use crate::support::{Answer, Event, House, Seat, insist};
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 
@@ -201,7 +201,11 @@ async fn two_who_race_in_one_row_cannot_break_it_together() {
         let at = |places: [usize; 2]| seats(&event, &places.map(|place| 7 * row + place));
         let (anna, ben) = (house.buyer("anna"), house.buyer("ben"));
         let (first, second) = (at([0, 1]), at([3, 4]));
-        join(anna.hold(&event.id, &first), ben.hold(&event.id, &second)).await
+        join(
+            insist(async || anna.hold(&event.id, &first).await),
+            insist(async || ben.hold(&event.id, &second).await),
+        )
+        .await
     };
     for (one, other) in join_all((0..rows.len()).map(race)).await {
         let refused = [&one, &other].map(|answer| answer.data()["__typename"] == "SeatsLeftAlone");

@@ -1,9 +1,9 @@
 //! General admission: rows like any other, and nobody waits for anybody.
 
-use super::{event_on, hall, held, insist, largest_group, standing_zone};
-use crate::support::House;
+use super::{event_on, hall, held, largest_group, standing_zone};
 use crate::support::checks::{self, assert_sound};
 use crate::support::lock::Lock;
+use crate::support::{House, insist};
 use futures_util::future::join_all;
 use serde_json::json;
 use std::collections::HashSet;
@@ -15,7 +15,7 @@ async fn a_hundred_buyers_at_once_get_what_there_is_and_no_more() {
     let event = event_on(&house, &field, json!({})).await;
     let answers = join_all((0..110).map(|number| {
         let (buyer, event) = (house.buyer(&format!("buyer-{number}")), &event);
-        async move { insist(&buyer, event, 3).await }
+        async move { insist(async || buyer.best(&event.id, 3).await).await }
     }))
     .await;
     let (held_by, refused): (Vec<_>, Vec<_>) = answers

@@ -4,7 +4,7 @@ use super::{lapse, lapse_all, leaving, published, token_of};
 use crate::support::checks::{self, assert_sound};
 use crate::support::house::concurrency;
 use crate::support::lock::Lock;
-use crate::support::{Answer, Event, House, Seat, eventually};
+use crate::support::{Answer, Event, House, Seat, eventually, insist};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use usher::config::Concurrency;
@@ -133,10 +133,8 @@ async fn a_buyer_who_races_himself_does_not_pass_his_limits() {
     let anna = house.buyer("anna");
     let answers = join_all((0..50).map(|number| {
         let (anna, event) = (&anna, &event);
-        async move {
-            anna.hold(&event.id, &event.seats[2 * number..2 * number + 2])
-                .await
-        }
+        let two = 2 * number..2 * number + 2;
+        insist(async move || anna.hold(&event.id, &event.seats[two.clone()]).await)
     }))
     .await;
     let held: Vec<String> = answers
@@ -159,7 +157,7 @@ async fn a_buyer_who_races_himself_does_not_pass_his_limits() {
         .collect();
     let answers = join_all(free.chunks(1).take(50).map(|seat| {
         let (anna, event, held) = (&anna, &event, &held);
-        async move { anna.hold_into(&event.id, seat, Some(&held[0])).await }
+        insist(async move || anna.hold_into(&event.id, seat, Some(&held[0])).await)
     }))
     .await;
     let grown = answers

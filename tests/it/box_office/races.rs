@@ -4,7 +4,7 @@
 
 use super::at;
 use crate::support::checks::{self, assert_sound};
-use crate::support::{Answer, House, Seat};
+use crate::support::{Answer, House, Seat, insist};
 use futures_util::future::join_all;
 use std::collections::HashMap;
 
@@ -25,13 +25,13 @@ async fn of_twenty_box_offices_and_twenty_buyers_each_seat_has_one() {
         let of = if number % 4 < 2 { &house } else { &replica };
         let (staff, buyer) = (of.staff(), of.buyer(&format!("buyer-{number}")));
         let (event, seats) = (&event.id, wants(number / 2));
-        async move {
+        insist(async move || {
             if number % 2 == 0 {
                 staff.book(event, &seats).await
             } else {
                 buyer.hold(event, &seats).await
             }
-        }
+        })
     }))
     .await;
     let mut taken: HashMap<&str, usize> = HashMap::new();
@@ -75,10 +75,10 @@ async fn a_seat_is_blocked_or_held_or_sold_but_one_of_them() {
         let (event, seat) = (&event.id, std::slice::from_ref(seat));
         async move {
             tokio::join!(
-                staff.block(event, seat),
-                staff.book(event, seat),
-                buyer.hold(event, seat),
-                staff.block(event, seat),
+                insist(async || staff.block(event, seat).await),
+                insist(async || staff.book(event, seat).await),
+                insist(async || buyer.hold(event, seat).await),
+                insist(async || staff.block(event, seat).await),
             )
         }
     }))
@@ -99,7 +99,7 @@ async fn of_twenty_who_unblock_one_wins() {
     let seats = at(2, event.seats.clone());
     let answers = join_all((0..20).map(|_| {
         let (staff, event, seats) = (house.staff(), &event.id, &seats);
-        async move { staff.unblock(event, seats).await }
+        insist(async move || staff.unblock(event, seats).await)
     }))
     .await;
     let won = answers

@@ -25,6 +25,25 @@ pub use actor::Answer;
 pub use house::{Event, House, Seat};
 
 use std::time::Duration;
+use usher::config::Concurrency;
+
+/// Asks until there is an answer: in a crowd SERIALIZABLE transactions, and only these, are in
+/// each other's way so much that the database sends one back until usher tells its caller to
+/// try again.
+pub async fn insist(ask: impl AsyncFn() -> Answer) -> Answer {
+    loop {
+        let answer = ask().await;
+        if answer.0["errors"][0]["extensions"]["code"] != "CONTENDED" {
+            return answer;
+        }
+        assert_eq!(
+            house::concurrency(),
+            Concurrency::Serializable,
+            "{}",
+            answer.0
+        );
+    }
+}
 
 /// How long a condition may take to become true before a test gives up: far
 /// longer than it ever takes.
