@@ -3,7 +3,7 @@
 use crate::support::checks::{self, assert_sound};
 use crate::support::house::{concurrency, settings};
 use crate::support::lock::Lock;
-use crate::support::{Event, House, Seat, cluster, insist};
+use crate::support::{Event, House, PATIENCE, Seat, cluster, insist};
 use diesel::QueryableByName;
 use diesel::sql_types::{Integer, Text};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
@@ -306,13 +306,13 @@ async fn a_deadlock_is_run_again_and_counted() {
 async fn who_waits_too_long_is_told_to_try_again() {
     let house = House::open().await;
     let event = house.event(1, 2).await;
-    let short = Duration::from_millis(500);
     let for_locks = DatabaseSettings {
-        lock_timeout: short,
+        lock_timeout: Duration::from_millis(500),
         ..settings()
     };
     let for_statements = DatabaseSettings {
-        statement_timeout: short,
+        // Enough for those with which a server starts.
+        statement_timeout: Duration::from_secs(2),
         ..settings()
     };
     for (impatient, code) in [(for_locks, "CONTENDED"), (for_statements, "UNAVAILABLE")] {
@@ -321,7 +321,7 @@ async fn who_waits_too_long_is_told_to_try_again() {
         let answer = server.buyer("anna").hold(&event.id, &event.seats).await;
         assert_eq!(answer.error_code(), code);
         busy.let_go().await;
-        server.running.stop(short).await;
+        server.running.stop(PATIENCE).await;
     }
     let held = house.buyer("anna").hold(&event.id, &event.seats).await;
     assert_eq!(
