@@ -33,7 +33,7 @@ async fn a_server_that_runs_is_healthy_and_ready() {
 #[tokio::test]
 async fn without_its_database_a_server_is_healthy_but_not_ready() {
     let house = House::open().await;
-    let server = Server::beside(&house, &["--database-acquire-timeout", "1s"]).await;
+    let server = Server::beside(&house, &["--database-acquire-timeout", "3s"]).await;
     let venues = async || {
         let query = "{ venues { nodes { name } } }";
         server.visitor().ask(query, json!({})).await

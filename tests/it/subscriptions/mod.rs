@@ -13,7 +13,7 @@ mod loading;
 mod sharing;
 mod slow;
 
-use crate::support::peer::Peer;
+use crate::support::peer::{self, Peer};
 use serde_json::{Value, json};
 
 /// Somebody with one subscription.
@@ -76,9 +76,7 @@ async fn peer(server: &str, token: Option<&str>) -> Peer {
 }
 
 async fn subscribe(peer: &mut Peer, id: &str, document: &str, variables: Value) {
-    let payload = json!({"query": document, "variables": variables});
-    peer.send(json!({"id": id, "type": "subscribe", "payload": payload}))
-        .await;
+    peer.send(peer::subscribe(id, document, &variables)).await;
 }
 
 /// The code of the error in a message, be it a result's or the operation's.

@@ -6,12 +6,13 @@
 
 use super::subscribe;
 use crate::booking::event_key;
-use crate::support::peer::Peer;
+use crate::support::peer::{self, Peer};
 use crate::support::watcher::Watcher;
 use crate::support::{Event, House, eventually};
 use diesel_async::SimpleAsyncConnection;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::iter;
 use std::time::Duration;
 use tokio_tungstenite::tungstenite::Error;
 use usher::feed::{SeatMapMessage, SnapshotReason};
@@ -170,11 +171,10 @@ async fn a_client_that_never_reads_is_cut_off_and_counted() {
     let before = closed(&house, "not_reading").await;
     let mut peer = Peer::ready(&house.url).await;
     // A hundred maps of nearly 100 kB: more than every buffer on the way.
-    for number in 0..100 {
-        let id = number.to_string();
-        subscribe(&mut peer, &id, &verbose(), json!({"event": event.id})).await;
-    }
-    let error = peer.send_until_cut_off(&json!({"type": "pong"})).await;
+    let variables = json!({"event": event.id});
+    let maps = (0..100).map(|id| peer::subscribe(&id.to_string(), &verbose(), &variables));
+    let pongs = iter::repeat(json!({"type": "pong"}));
+    let error = peer.send_until_cut_off(maps.chain(pongs)).await;
     assert!(matches!(error, Error::Io(_)), "{error:?}");
     eventually("it is counted", async || {
         (closed(&house, "not_reading").await > before).then_some(())
@@ -186,7 +186,8 @@ async fn a_client_that_never_reads_is_cut_off_and_counted() {
 async fn a_client_that_answers_no_ping_is_counted() {
     let house = House::open_with(SocketLimits {
         ping_interval: Duration::from_millis(20),
-        pong_timeout: Duration::from_millis(200),
+        // It must not run out before the peer has begun.
+        pong_timeout: Duration::from_secs(2),
         ..SocketLimits::default()
     })
     .await;

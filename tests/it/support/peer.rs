@@ -26,6 +26,12 @@ pub struct Peer {
     pub socket: WebSocketStream<TcpStream>,
 }
 
+/// The message that begins an operation.
+pub fn subscribe(id: &str, document: &str, variables: &Value) -> Value {
+    let payload = json!({"query": document, "variables": variables});
+    json!({"id": id, "type": "subscribe", "payload": payload})
+}
+
 #[derive(Debug)]
 pub enum Received {
     Message(Value),
@@ -99,8 +105,7 @@ impl Peer {
     }
 
     pub async fn subscribe(&mut self, id: &str, document: &str) {
-        self.send(json!({"id": id, "type": "subscribe", "payload": {"query": document}}))
-            .await;
+        self.send(subscribe(id, document, &json!({}))).await;
     }
 
     /// Makes sure that the server has read everything that was sent; answers
@@ -199,16 +204,17 @@ impl Peer {
             .expect("the server keeps the connection");
     }
 
-    /// Sends this and reads nothing, until the server has let go of the
+    /// Sends these, which have no end, and reads nothing, until the server has let go of the
     /// connection; answers how that shows.
-    pub async fn send_until_cut_off(&mut self, message: &Value) -> Error {
-        let message = Message::text(message.to_string());
+    pub async fn send_until_cut_off(&mut self, messages: impl Iterator<Item = Value>) -> Error {
         let sending = async {
-            loop {
-                if let Err(error) = self.socket.send(message.clone()).await {
+            for message in messages {
+                let message = Message::text(message.to_string());
+                if let Err(error) = self.socket.send(message).await {
                     return error;
                 }
             }
+            panic!("there is no more to send");
         };
         timeout(PATIENCE, sending)
             .await
