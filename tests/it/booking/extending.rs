@@ -7,9 +7,10 @@ use crate::support::checks::{self, assert_sound};
 use crate::support::digest::Digest;
 use crate::support::lock::Lock;
 use crate::support::{Answer, House, eventually};
+use chrono::{DateTime, Utc};
 use diesel_async::SimpleAsyncConnection;
 use futures_util::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Makes a hold older than it is.
 async fn age(house: &House, held: &Answer, seconds: u32) {
@@ -22,6 +23,11 @@ async fn age(house: &House, held: &Answer, seconds: u32) {
          COMMIT"
     );
     house.sql().await.batch_execute(&move_time).await.unwrap();
+}
+
+/// Texts do not sort as times do: where a time's last digits are zeros they are left out.
+fn time(text: &Value) -> DateTime<Utc> {
+    text.as_str().unwrap().parse().unwrap()
 }
 
 /// How many seats are held until their hold ends, as the condition has it.
@@ -169,13 +175,12 @@ async fn twenty_extensions_at_once_are_each_kept() {
     for answer in &answers {
         assert_eq!(answer.data()["__typename"], "HoldExtended");
         assert_eq!(states(&answer.data()["hold"]["seats"]), [("HELD", 2); 3]);
-        ends.push(answer.data()["hold"]["expiresAt"].as_str().unwrap());
+        ends.push(time(&answer.data()["hold"]["expiresAt"]));
     }
-    // RFC 3339 of one offset and six digits sorts as time does.
     let latest = ends.iter().max().unwrap();
     let query = "query($token: String!) { hold(token: $token) { expiresAt } }";
     let seen = buyer.ask(query, json!({"token": token})).await;
-    assert_eq!(seen.data()["hold"]["expiresAt"], **latest);
+    assert_eq!(time(&seen.data()["hold"]["expiresAt"]), *latest);
     assert_eq!(held_while(&house, "true").await, 3);
     assert_sound(&house).await;
 }

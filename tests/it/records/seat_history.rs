@@ -1,6 +1,7 @@
 //! What became of a seat, as staff see it.
 
 use crate::support::{House, Seat, checks, eventually};
+use chrono::{DateTime, Utc};
 use diesel_async::SimpleAsyncConnection;
 use serde_json::{Value, json};
 
@@ -50,8 +51,8 @@ async fn every_step_of_a_seat_has_its_cause_and_its_actor() {
         ]
     );
     let nodes = history["nodes"].as_array().unwrap().iter();
-    let times: Vec<_> = nodes
-        .map(|node| node["changedAt"].as_str().unwrap())
+    let times: Vec<DateTime<Utc>> = nodes
+        .map(|node| node["changedAt"].as_str().unwrap().parse().unwrap())
         .collect();
     assert!(times.is_sorted(), "{times:?}");
     let query = "query($id: ID!) { node(id: $id) { ... on Booking { reference } } }";
