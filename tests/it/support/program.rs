@@ -120,6 +120,14 @@ const PATIENT: [(&str, &str); 6] = [
     ("USHER_OWN_CHANGES_WAIT", "1m"),
 ];
 
+/// A log without what a server says of a machine that other tests keep busy: who holds back
+/// the feed of the PostgreSQL that they share, and that no thread is free.
+pub fn of_itself(log: &[String]) -> Vec<&String> {
+    let of_others = ["holds the change feed back", "no thread is free"];
+    let is_of_others = |line: &String| of_others.iter().any(|part| line.contains(part));
+    log.iter().filter(|line| !is_of_others(line)).collect()
+}
+
 /// What a command answered.
 #[derive(Debug)]
 pub struct Answered {
