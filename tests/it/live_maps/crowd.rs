@@ -175,12 +175,10 @@ fn decode(payload: &str) -> Versions {
 /// changed in one statement: on a machine with much else to do some would be told, after five
 /// or ten seconds, that it is overloaded.
 async fn patient_cluster() -> PrivateCluster {
-    let patient = [
-        ["--database-acquire-timeout", "1m"],
-        ["--statement-timeout", "1m"],
-    ];
     let mut cluster = PrivateCluster::start(0).await;
-    cluster.add(patient.as_flattened()).await;
+    let acquire = ["--database-acquire-timeout", "1m"];
+    let statement = ["--statement-timeout", "1m"];
+    cluster.add(&[acquire, statement].concat()).await;
     cluster
 }
 

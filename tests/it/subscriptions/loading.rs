@@ -20,17 +20,17 @@ const DAWDLE: &str = "CREATE FUNCTION dawdle() RETURNS boolean LANGUAGE plpgsql 
     'BEGIN PERFORM pg_advisory_xact_lock_shared(7); RETURN true; END'";
 const LOCK_DAWDLERS: &str = "BEGIN; SELECT pg_advisory_xact_lock(7)";
 
-/// Reading seats takes as long as the test wants, and shows them as they were when that began.
-/// A lock on the table itself would hold back the feeds of all tests.
-async fn make_reading_slow(house: &House) {
-    let seats = format!(
-        "ALTER TABLE seats RENAME TO seats_behind; {DAWDLE}; \
-         CREATE VIEW seats AS SELECT * FROM seats_behind WHERE dawdle()"
-    );
-    house.sql().await.batch_execute(&seats).await.unwrap();
-}
-
 const LOADS: &str = "usher_live_map_loads_total";
+
+/// Reading this table takes as long as the test wants, and shows it as it was when that began.
+/// A lock on the table itself would hold back the feeds of all tests.
+async fn make_reading_slow(house: &House, table: &str) {
+    let slow = format!(
+        "ALTER TABLE {table} RENAME TO {table}_behind; {DAWDLE}; \
+         CREATE VIEW {table} AS SELECT * FROM {table}_behind WHERE dawdle()"
+    );
+    house.sql().await.batch_execute(&slow).await.unwrap();
+}
 
 async fn map_of(visitor: &Actor, event: &Event) -> Answer {
     let query = "query($id: ID!) { event(id: $id) { seatMap { seats { version } } } }";
@@ -140,7 +140,7 @@ async fn a_map_that_nobody_looks_at_is_dropped_and_loaded_again() {
 async fn many_who_ask_for_a_cold_map_load_it_once_even_when_the_first_one_leaves() {
     let house = House::open().await;
     let event = house.event(1, 5).await;
-    make_reading_slow(&house).await;
+    make_reading_slow(&house, "seats").await;
     let server = Server::beside(&house, &[]).await;
     let mut lock = Lock::by(&house.database_url, LOCK_DAWDLERS).await;
     let first = watch(&server, &event).await;
@@ -202,14 +202,8 @@ async fn who_lost_its_map_asks_until_there_is_another() {
     let server = Server::beside(&house, &["--statement-timeout", "2s"]).await;
     let mut watcher = watch(&server, &event).await;
     told(&mut watcher).await;
+    make_reading_slow(&house, "events").await;
     let mut sql = house.sql().await;
-    // A lock on the table itself would hold back the feeds of all tests.
-    sql.batch_execute(&format!(
-        "ALTER TABLE events RENAME TO events_behind; {DAWDLE}; \
-         CREATE VIEW events AS SELECT * FROM events_behind WHERE dawdle()"
-    ))
-    .await
-    .unwrap();
     let mut lock = Lock::by(&house.database_url, LOCK_DAWDLERS).await;
     sql.batch_execute("UPDATE feed SET epoch = epoch + 1")
         .await
@@ -238,7 +232,7 @@ async fn what_happens_while_a_map_is_read_is_in_it() {
     let house = House::open().await;
     let event = house.event(1, 3).await;
     let mut sql = house.sql().await;
-    make_reading_slow(&house).await;
+    make_reading_slow(&house, "seats").await;
     let server = Server::beside(&house, &[]).await;
     let mut lock = Lock::by(&house.database_url, LOCK_DAWDLERS).await;
     let mut watcher = watch(&server, &event).await;

@@ -192,13 +192,13 @@ impl House {
         let mut sql = self.sql().await;
         let transaction = transaction_id::current(&mut sql).await.unwrap();
         // Any event will do: one follower reads the changes of all.
-        let event: Option<i64> = events::table
+        let event: Option<EventId> = events::table
             .select(events::id)
             .first(&mut sql)
             .await
             .optional()
             .unwrap();
-        if let Some(event) = event.map(EventId) {
+        if let Some(event) = event {
             let cursor = feed.cursor_of_change(event, transaction);
             feed.seat_map(event, Some(cursor)).await.unwrap();
         }
