@@ -297,7 +297,7 @@ mod tests {
     /// Three seats, as they were read at this position, and what is known of before.
     fn three_seats(at: Position, newest: &[Change]) -> LiveMap {
         let states = vec![PackedState::new(5, SeatStatus::Blocked); 3];
-        let recent = RecentChanges::from_newest(3, newest, true, TransactionId(0), Position::START);
+        let recent = RecentChanges::from_newest(3, newest, true, TransactionId(0), at);
         let content = Content::new(states, at, recent);
         LiveMap::new(1, (0, EventId(1)), content)
     }

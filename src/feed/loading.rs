@@ -141,10 +141,7 @@ async fn catch_up(
     for change in newest.iter().take(after).rev() {
         take_over(&mut states, change);
     }
-    // The follower will come to those that are after the map's position.
-    let unread = newest.partition_point(|change| change.position() > position);
     let is_all = newest.len() < limit;
-    let known = newest.get(unread..).unwrap_or_default();
-    let recent = RecentChanges::from_newest(seats, known, is_all, state.pruned_before, position);
+    let recent = RecentChanges::from_newest(seats, &newest, is_all, state.pruned_before, position);
     Ok(Ok(Content::new(states, position, recent)))
 }

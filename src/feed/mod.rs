@@ -35,6 +35,7 @@ mod warm_maps;
 mod watcher;
 
 pub use hold_news::HoldNews;
+pub use reconnecting::pauses;
 pub use seat_map::{SeatMap, SeatMapMessage, SnapshotReason};
 pub use watcher::{Due, DueKey, MapWatcher, Reached};
 

@@ -50,9 +50,9 @@ impl RecentChanges {
         }
     }
 
-    /// Those of an event of so many seats. `newest` are its newest changes, newest first:
-    /// all of them up to and including `position`, or as many as were asked for. Before
-    /// `pruned_before` some may be missing. All changes after `position` will be pushed.
+    /// Those of an event of so many seats. `newest` are its newest changes, newest first: all
+    /// of them, or as many as were asked for. Before `pruned_before` some may be missing. Those
+    /// after `position` are left out: they will be pushed.
     pub(super) fn from_newest(
         seats: usize,
         newest: &[Change],
@@ -60,6 +60,8 @@ impl RecentChanges {
         pruned_before: TransactionId,
         position: Position,
     ) -> Self {
+        let to_come = newest.partition_point(|change| change.position() > position);
+        let (_, newest) = newest.split_at(to_come);
         let kept = Position::before(pruned_before);
         let pruned = newest.partition_point(|change| change.position() > kept);
         let (since, known) = match newest.split_at(pruned) {

@@ -1,11 +1,11 @@
-//! How soon a lost connection of the feed is opened again.
+//! How soon what was lost of the feed is asked for again: its connections, and maps.
 
 use crate::feed::follower::POLL;
 use backon::ExponentialBuilder;
 use std::time::Duration;
 
 /// Growing pauses, without an end, up to that between two looks at the feed.
-pub(super) fn pauses() -> ExponentialBuilder {
+pub fn pauses() -> ExponentialBuilder {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(50))
         .with_max_delay(POLL)

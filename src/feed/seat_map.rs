@@ -44,7 +44,8 @@ pub enum SnapshotReason {
     Subscribed,
     /// What came after the cursor is not in the feed any more.
     CursorTooOld,
-    /// The cursor is of another database, another event, or of the future.
+    /// The cursor is of another database, another event, or of the future; or the follower did
+    /// not come that far in time.
     CursorUnknown,
     /// The cursor came with a mutation, not with a map: what was running beside
     /// the mutation would be missed after it.

@@ -15,7 +15,9 @@
 //! differs from subscriber to subscriber must never be a field of such a message.
 
 use crate::domain::event_view::EventView;
-use crate::feed::{Due, DueKey, MapWatcher, Reached, SeatMap, SeatMapMessage, SnapshotReason};
+use crate::feed::{
+    self, Due, DueKey, MapWatcher, Reached, SeatMap, SeatMapMessage, SnapshotReason,
+};
 use crate::graphql::UsherSchema;
 use crate::graphql::errors::code;
 use crate::model::Caller;
@@ -23,7 +25,7 @@ use crate::model::ids::EventId;
 use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection};
 use async_graphql::{Name, Request, Response, Value, Variables};
 use async_stream::stream;
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use backon::{BackoffBuilder, ExponentialBackoff};
 use futures_util::{Stream, StreamExt};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -33,9 +35,6 @@ use tokio::time::sleep;
 
 /// Messages that a group keeps for those of its members who come later.
 const KEPT: usize = 16;
-
-/// How long somebody whose map was given up waits at most before it asks again.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The subscriptions of one process. What they are answered with is what its transport makes
 /// of a response, once for all who are answered the same.
@@ -128,14 +127,9 @@ struct LostMap {
 
 impl LostMap {
     fn because(reason: SnapshotReason) -> Self {
-        let pauses = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(50))
-            .with_max_delay(LONGEST_PAUSE)
-            .without_max_times()
-            .with_jitter();
         Self {
             reason,
-            pauses: pauses.build(),
+            pauses: feed::pauses().build(),
         }
     }
 
