@@ -1,8 +1,8 @@
-//! The connections of the server, and what becomes of one whose client reads nothing.
+//! The connections of the server, and what becomes of one whose client says or reads nothing.
 //!
 //! It owns the time that a client may say nothing at first, and leave bytes untaken. hyper
-//! waits for both without a limit, asks a body for nothing more meanwhile, and so could not be told by the body
-//! either that it is time to give up. It must never look at the bytes.
+//! waits for both without a limit, asks a body for nothing more meanwhile, and so could not be
+//! told by the body either that it is time to give up. It must never look at the bytes.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;

@@ -6,6 +6,8 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue};
 use std::cmp::Ordering;
 
+use super::header_list::listed;
+
 /// A media type that answers are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MediaType {
@@ -100,12 +102,7 @@ struct Match {
 
 /// The ranges of `Accept` as the client wrote them.
 fn written_ranges(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    headers
-        .get_all(ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter(|range| !range.trim().is_empty())
+    listed(headers, ACCEPT).filter(|range| !range.is_empty())
 }
 
 struct AcceptRange<'header> {

@@ -12,6 +12,7 @@ mod graphql_http_answer;
 mod graphql_http_request;
 mod graphql_over_http;
 mod graphql_request;
+mod header_list;
 mod health;
 mod listener;
 mod media_type;

@@ -3,6 +3,8 @@
 use axum::http::header::ACCEPT_ENCODING;
 use axum::http::{HeaderMap, HeaderValue};
 
+use crate::http::header_list::listed;
+
 /// How a body is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Encoding {
@@ -78,12 +80,8 @@ struct Accepted(Vec<(String, Quality)>);
 
 impl Accepted {
     fn read(headers: &HeaderMap) -> Self {
-        let lines = headers.get_all(ACCEPT_ENCODING).iter();
-        let entries = lines
-            .filter_map(|line| line.to_str().ok())
-            .flat_map(|line| line.split(','));
         // What cannot be read is as if it were not there.
-        let codings = entries.filter_map(|entry| {
+        let codings = listed(headers, ACCEPT_ENCODING).filter_map(|entry| {
             let (name, parameters) = entry.split_once(';').unwrap_or((entry, ""));
             let name = match name.trim().to_ascii_lowercase() {
                 old if old == "x-gzip" => "gzip".to_owned(),

@@ -24,7 +24,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{CONNECTION, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
@@ -39,6 +39,7 @@ use super::graphql_endpoint::GraphqlState;
 use super::graphql_errors::ErrorCode;
 use super::graphql_http_answer::refuse;
 use super::graphql_http_request::authorization;
+use super::header_list::listed;
 use protocol::SUBPROTOCOL;
 
 /// What the buffers of one socket begin with. The library's own 128 KiB for each
@@ -94,15 +95,6 @@ pub fn is_handshake(request: &Request) -> bool {
     request.method() == Method::GET
         && listed(request.headers(), UPGRADE)
             .any(|protocol| protocol.eq_ignore_ascii_case("websocket"))
-}
-
-/// What a header lists, separated by commas.
-fn listed(headers: &HeaderMap, header: HeaderName) -> impl Iterator<Item = &str> {
-    let values = headers.get_all(header).iter();
-    values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
 }
 
 /// Answers a handshake and serves the socket until it closes.
