@@ -28,6 +28,26 @@ pub async fn lock_buyer(
     Ok(())
 }
 
+/// As [`lock_buyer`], for any number of them, in an order that is the same for everybody.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock_buyers(
+    mut connection: &AsyncPgConnection,
+    buyers: &[(EventId, &str)],
+) -> QueryResult<()> {
+    let lock = "SELECT pg_advisory_xact_lock(key) \
+                FROM (SELECT DISTINCT hashtextextended('buyer ' || buyer, event) AS key \
+                      FROM unnest($1, $2) AS wanted (event, buyer) ORDER BY key) AS ascending";
+    let (events, buyers): (Vec<EventId>, Vec<&str>) = buyers.iter().copied().unzip();
+    diesel::sql_query(lock)
+        .bind::<Array<BigInt>, _>(events)
+        .bind::<Array<Text>, _>(buyers)
+        .execute(&mut connection)
+        .await?;
+    Ok(())
+}
+
 /// Rows of seats of one event, in ascending order whatever order they are given in.
 ///
 /// # Errors

@@ -1,13 +1,16 @@
 //! Bookings.
 
+use crate::db::array_statement::{array_statement, slice};
 use crate::db::schema::bookings;
 use crate::db::transaction_id::{TransactionId, pg_current_xact_id};
 use crate::model::ids::{BookingId, EventId, HoldId, SeatNo};
 use crate::model::status::BookingStatus;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Binary, Integer, Nullable, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// A hold made final.
 #[derive(Clone, Debug, Queryable, Selectable, Serialize, Deserialize)]
@@ -92,6 +95,101 @@ pub async fn insert(
         .returning(Booking::as_returning())
         .get_result(connection)
         .await
+}
+
+array_statement! {
+    /// One row for each booking; those of `seat_nos` and `amounts` from `first` to `last` are
+    /// a booking's.
+    struct InsertBookings;
+    "INSERT INTO bookings (event_id, id, reference, hold_id, token_hash, buyer, seat_nos, \
+                           amounts, currency, payment_reference) \
+     SELECT new.event_id, new.id, new.reference, new.hold_id, new.token_hash, new.buyer, (",
+    seat_nos: Integer = SeatNo, ")[new.first:new.last], (",
+    amounts: BigInt = i64, ")[new.first:new.last], new.currency, new.payment_reference \
+     FROM unnest(",
+    events: BigInt = EventId, ", ",
+    ids: diesel::sql_types::Uuid = BookingId, ", ",
+    references: Text = String, ", ",
+    holds: Nullable<diesel::sql_types::Uuid> = Option<HoldId>, ", ",
+    token_hashes: Nullable<Binary> = Option<Vec<u8>>, ", ",
+    buyers: Nullable<Text> = Option<String>, ", ",
+    firsts: Integer = i32, ", ",
+    lasts: Integer = i32, ", ",
+    currencies: Text = String, ", ",
+    payments: Nullable<Text> = Option<String>,
+    ") AS new (event_id, id, reference, hold_id, token_hash, buyer, first, last, currency, \
+               payment_reference)"
+}
+
+/// Stores new bookings of any events, in the transaction and at the time of its start.
+///
+/// # Errors
+/// As [`insert`].
+pub async fn insert_all<'a>(
+    mut connection: &AsyncPgConnection,
+    bookings: impl IntoIterator<Item = &'a NewBooking>,
+) -> QueryResult<usize> {
+    let mut statement = InsertBookings::default();
+    for booking in bookings {
+        let (first, last) = slice(statement.seat_nos.len(), booking.seat_nos.len());
+        statement.firsts.push(first);
+        statement.lasts.push(last);
+        statement.seat_nos.extend(&booking.seat_nos);
+        statement.amounts.extend(&booking.amounts);
+        statement.events.push(booking.event_id);
+        statement.ids.push(booking.id);
+        statement.references.push(booking.reference.clone());
+        statement.holds.push(booking.hold_id);
+        statement.token_hashes.push(booking.token_hash.clone());
+        statement.buyers.push(booking.buyer.clone());
+        statement.currencies.push(booking.currency.clone());
+        statement.payments.push(booking.payment_reference.clone());
+    }
+    statement.execute(&mut connection).await
+}
+
+impl NewBooking {
+    /// The booking that it is once `transaction` has stored it, which began at `now`.
+    pub fn stored(&self, transaction: TransactionId, now: DateTime<Utc>) -> Booking {
+        Booking {
+            event_id: self.event_id,
+            id: self.id,
+            version: 1,
+            reference: self.reference.clone(),
+            token_hash: self.token_hash.clone(),
+            buyer: self.buyer.clone(),
+            status: BookingStatus::Confirmed,
+            seat_nos: self.seat_nos.clone(),
+            amounts: self.amounts.clone(),
+            currency: self.currency.clone(),
+            payment_reference: self.payment_reference.clone(),
+            transaction_id: transaction,
+            created_at: now,
+        }
+    }
+}
+
+/// The bookings that these holds became, with which hold each was, locked until the
+/// transaction ends in the order of their keys.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock_by_holds(
+    mut connection: &AsyncPgConnection,
+    events: &[EventId],
+    holds: &[HoldId],
+) -> QueryResult<Vec<(HoldId, Booking)>> {
+    let holds: Vec<Uuid> = holds.iter().map(|hold| hold.0).collect();
+    let rows: Vec<(Option<Uuid>, Booking)> = bookings::table
+        .filter(bookings::event_id.eq_any(events))
+        .filter(bookings::hold_id.eq_any(holds))
+        .order((bookings::event_id, bookings::id))
+        .select((bookings::hold_id, Booking::as_select()))
+        .for_update()
+        .load(&mut connection)
+        .await?;
+    let hold = |(hold, booking): (Option<Uuid>, _)| Some((HoldId(hold?), booking));
+    Ok(rows.into_iter().filter_map(hold).collect())
 }
 
 /// The booking with this key.

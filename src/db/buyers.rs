@@ -55,3 +55,54 @@ pub async fn holdings(
         seats: held.unwrap_or(0) + booked.unwrap_or(0),
     })
 }
+
+/// Something that counts against a buyer's limits: a hold that is running, by the database's
+/// clock at the start of the transaction, or a confirmed booking.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+pub struct Possession {
+    /// The event.
+    pub event_id: EventId,
+    /// Whose it is.
+    pub buyer: Option<String>,
+    /// The hold or booking.
+    pub id: Uuid,
+    /// How many seats it has.
+    pub seats: i32,
+}
+
+/// What these buyers have of these events, one as much as the other: the running holds, and
+/// the confirmed bookings.
+///
+/// # Errors
+/// When the database fails.
+pub async fn possessions(
+    mut connection: &AsyncPgConnection,
+    events: &[EventId],
+    buyers: &[&str],
+) -> QueryResult<(Vec<Possession>, Vec<Possession>)> {
+    let mut again = connection;
+    let held = holds::table
+        .filter(holds::event_id.eq_any(events))
+        .filter(holds::buyer.eq_any(buyers))
+        .filter(holds::status.eq(HoldStatus::Active))
+        .filter(holds::expires_at.gt(now))
+        .select((
+            holds::event_id,
+            holds::buyer,
+            holds::id,
+            cardinality(holds::seat_nos),
+        ))
+        .load(&mut connection);
+    let booked = bookings::table
+        .filter(bookings::event_id.eq_any(events))
+        .filter(bookings::buyer.eq_any(buyers))
+        .filter(bookings::status.eq(BookingStatus::Confirmed))
+        .select((
+            bookings::event_id,
+            bookings::buyer,
+            bookings::id,
+            cardinality(bookings::seat_nos),
+        ))
+        .load(&mut again);
+    futures_util::try_join!(held, booked)
+}

@@ -177,6 +177,39 @@ pub async fn find_now(
         .optional()
 }
 
+/// Those of these events that there are, each with the price of every category in minor
+/// units, in the plan's order.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_priced(
+    mut connection: &AsyncPgConnection,
+    ids: &[EventId],
+) -> QueryResult<Vec<(Event, Vec<i64>)>> {
+    let mut again = connection;
+    let events = events::table
+        .filter(events::id.eq_any(ids))
+        .select(Event::as_select())
+        .load(&mut connection);
+    let prices = event_prices::table
+        .filter(event_prices::event_id.eq_any(ids))
+        .order((event_prices::event_id, event_prices::category_no))
+        .select((event_prices::event_id, event_prices::amount_minor))
+        .load::<(EventId, i64)>(&mut again);
+    let (events, prices) = futures_util::try_join!(events, prices)?;
+    let prices_of = |event: &Event| {
+        let of_event = prices.iter().filter(|(id, _)| *id == event.id);
+        of_event.map(|(_, amount)| *amount).collect()
+    };
+    Ok(events
+        .into_iter()
+        .map(|event| {
+            let prices = prices_of(&event);
+            (event, prices)
+        })
+        .collect())
+}
+
 /// The price of each category, in minor units, in the plan's order.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! Holds.
 
+use crate::db::array_statement::{array_statement, slice};
 use crate::db::clock::{self, clock_timestamp};
 use crate::db::schema::holds;
 use crate::db::transaction_id::{TransactionId, pg_current_xact_id};
@@ -8,7 +9,7 @@ use crate::model::status::HoldStatus;
 use chrono::{DateTime, Utc};
 use diesel::dsl::{min, now};
 use diesel::prelude::*;
-use diesel::sql_types::Timestamptz;
+use diesel::sql_types::{Array, BigInt, Binary, Integer, Nullable, Text, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +59,136 @@ pub async fn insert(connection: &mut AsyncPgConnection, hold: &Hold) -> QueryRes
         .returning(pg_current_xact_id())
         .get_result(connection)
         .await
+}
+
+array_statement! {
+    /// One row for each hold; those of `seat_nos` and `amounts` from `first` to `last` are a
+    /// hold's.
+    struct InsertHolds;
+    "INSERT INTO holds (event_id, id, token_hash, buyer, status, seat_nos, amounts, currency, \
+                        expires_at, created_at) \
+     SELECT new.event_id, new.id, new.token_hash, new.buyer, new.status, (",
+    seat_nos: Integer = SeatNo, ")[new.first:new.last], (",
+    amounts: BigInt = i64, ")[new.first:new.last], new.currency, new.expires_at, new.created_at \
+     FROM unnest(",
+    events: BigInt = EventId, ", ",
+    ids: diesel::sql_types::Uuid = HoldId, ", ",
+    token_hashes: Binary = Vec<u8>, ", ",
+    buyers: Nullable<Text> = Option<String>, ", ",
+    statuses: Text = HoldStatus, ", ",
+    firsts: Integer = i32, ", ",
+    lasts: Integer = i32, ", ",
+    currencies: Text = String, ", ",
+    expires_at: Timestamptz = DateTime<Utc>, ", ",
+    created_at: Timestamptz = DateTime<Utc>,
+    ") AS new (event_id, id, token_hash, buyer, status, first, last, currency, expires_at, \
+               created_at)"
+}
+
+/// Stores new holds of any events.
+///
+/// # Errors
+/// When the database fails.
+pub async fn insert_all<'a>(
+    mut connection: &AsyncPgConnection,
+    holds: impl IntoIterator<Item = &'a Hold>,
+) -> QueryResult<usize> {
+    let mut statement = InsertHolds::default();
+    for hold in holds {
+        let (first, last) = slice(statement.seat_nos.len(), hold.seat_nos.len());
+        statement.firsts.push(first);
+        statement.lasts.push(last);
+        statement.seat_nos.extend(&hold.seat_nos);
+        statement.amounts.extend(&hold.amounts);
+        statement.events.push(hold.event_id);
+        statement.ids.push(hold.id);
+        statement.token_hashes.push(hold.token_hash.clone());
+        statement.buyers.push(hold.buyer.clone());
+        statement.statuses.push(hold.status);
+        statement.currencies.push(hold.currency.clone());
+        statement.expires_at.push(hold.expires_at);
+        statement.created_at.push(hold.created_at);
+    }
+    statement.execute(&mut connection).await
+}
+
+array_statement! {
+    /// What may change about a hold.
+    struct UpdateHolds;
+    "UPDATE holds SET status = changed.status, seat_nos = (",
+    seat_nos: Integer = SeatNo, ")[changed.first:changed.last], amounts = (",
+    amounts: BigInt = i64, ")[changed.first:changed.last] \
+     FROM unnest(",
+    events: BigInt = EventId, ", ",
+    ids: diesel::sql_types::Uuid = HoldId, ", ",
+    statuses: Text = HoldStatus, ", ",
+    firsts: Integer = i32, ", ",
+    lasts: Integer = i32,
+    ") AS changed (event_id, id, status, first, last) \
+     WHERE holds.event_id = changed.event_id AND holds.id = changed.id"
+}
+
+/// As [`update`], for locked holds of any events.
+///
+/// # Errors
+/// When the database fails.
+pub async fn update_all<'a>(
+    mut connection: &AsyncPgConnection,
+    holds: impl IntoIterator<Item = &'a Hold>,
+) -> QueryResult<usize> {
+    let mut statement = UpdateHolds::default();
+    for hold in holds {
+        let (first, last) = slice(statement.seat_nos.len(), hold.seat_nos.len());
+        statement.firsts.push(first);
+        statement.lasts.push(last);
+        statement.seat_nos.extend(&hold.seat_nos);
+        statement.amounts.extend(&hold.amounts);
+        statement.events.push(hold.event_id);
+        statement.ids.push(hold.id);
+        statement.statuses.push(hold.status);
+    }
+    statement.execute(&mut connection).await
+}
+
+array_statement! {
+    /// Holds of any events, by their keys.
+    struct LockHolds returns HoldColumns;
+    "SELECT holds.event_id, holds.id, token_hash, buyer, status, seat_nos, amounts, currency, \
+            expires_at, created_at \
+     FROM holds, unnest(",
+    events: BigInt = EventId, ", ",
+    ids: diesel::sql_types::Uuid = HoldId,
+    ") AS wanted (event_id, id) \
+     WHERE holds.event_id = wanted.event_id AND holds.id = wanted.id \
+     ORDER BY holds.event_id, holds.id \
+     FOR UPDATE OF holds"
+}
+
+/// The columns of a [`Hold`].
+type HoldColumns = (
+    BigInt,
+    diesel::sql_types::Uuid,
+    Binary,
+    Nullable<Text>,
+    Text,
+    Array<Integer>,
+    Array<BigInt>,
+    Text,
+    Timestamptz,
+    Timestamptz,
+);
+
+/// Those of these holds of any events that there are, locked in the order of their keys until
+/// the transaction ends. A hold is always locked before its seats.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock_all(
+    mut connection: &AsyncPgConnection,
+    keys: impl IntoIterator<Item = (EventId, HoldId)>,
+) -> QueryResult<Vec<Hold>> {
+    let (events, ids) = keys.into_iter().unzip();
+    LockHolds { events, ids }.load(&mut connection).await
 }
 
 /// The hold with this key while it is running: active, and not lapsed by the

@@ -1,11 +1,12 @@
 //! What was done under which idempotency key.
 
+use crate::db::array_statement::array_statement;
 use crate::db::schema::idempotency_keys;
 use chrono::TimeDelta;
 use diesel::dsl::now;
 use diesel::pg::expression::extensions::IntervalDsl;
 use diesel::prelude::*;
-use diesel::sql_types::Timestamptz;
+use diesel::sql_types::{Binary, Jsonb, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 
@@ -71,6 +72,50 @@ pub async fn finish(
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// What these keys were used for.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find_all(
+    mut connection: &AsyncPgConnection,
+    key_hashes: &[Vec<u8>],
+) -> QueryResult<Vec<(Vec<u8>, Use)>> {
+    idempotency_keys::table
+        .filter(idempotency_keys::key_hash.eq_any(key_hashes))
+        .select((idempotency_keys::key_hash, Use::as_select()))
+        .load(&mut connection)
+        .await
+}
+
+array_statement! {
+    /// Keys that were used.
+    struct InsertKeys;
+    "INSERT INTO idempotency_keys (key_hash, input_hash, outcome) \
+     SELECT key_hash, input_hash, outcome FROM unnest(",
+    key_hashes: Binary = Vec<u8>, ", ",
+    input_hashes: Binary = Vec<u8>, ", ",
+    outcomes: Jsonb = Value,
+    ") AS used (key_hash, input_hash, outcome) ORDER BY key_hash"
+}
+
+/// Stores what keys were used for.
+///
+/// # Errors
+/// When the database fails; a unique violation when another transaction has used one
+/// of them meanwhile.
+pub async fn insert_all(
+    mut connection: &AsyncPgConnection,
+    keys: impl IntoIterator<Item = (Vec<u8>, Vec<u8>, Value)>,
+) -> QueryResult<usize> {
+    let (key_hashes, input_hashes, outcomes) = keys.into_iter().collect();
+    let statement = InsertKeys {
+        key_hashes,
+        input_hashes,
+        outcomes,
+    };
+    statement.execute(&mut connection).await
 }
 
 /// Deletes up to `limit` keys that are older than `age`, by the database's clock.

@@ -5,6 +5,7 @@
 //! a missing or unchanged row means is for the domain to say.
 
 pub mod advisory_locks;
+mod array_statement;
 pub mod bookings;
 pub mod buyers;
 pub mod changes;

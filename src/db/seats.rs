@@ -1,27 +1,31 @@
 //! The state of every seat, and the only statement that changes it.
 //!
 //! **Invariant:** nothing else writes the table `seats`. Every transition is
-//! the one version-checked UPDATE in [`transition`]; what a transition may
+//! the one version-checked UPDATE in [`change`]; what a transition may
 //! start from is a [`FromState`]. Beside it [`prolong`] moves the end of a hold,
 //! which is no change of status or owner and so no step of the version.
 
+mod moving;
 mod reading;
 
+pub use moving::{SeatMove, change};
+
 pub use reading::{
-    count, load, load_all, load_available, load_held_by, load_in, load_takeable, lock,
-    lock_held_by, lock_some_in,
+    count, load, load_all, load_available, load_held_by, load_in, load_rows, load_takeable,
+    load_takeable_rows, lock, lock_held_by, lock_rows, lock_some_in, lock_takeable_rows,
 };
 
 use crate::db::schema::seats;
 use crate::model::ids::{BookingId, EventId, HoldId, PlanId, SeatNo};
 use crate::model::status::{Cause, SeatStatus};
 use chrono::{DateTime, Utc};
-use diesel::dsl::{array_position, now};
+use diesel::dsl::now;
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bool, Integer};
+use diesel::sql_types::{BigInt, Bool};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// The state of one seat: what a sale changes about it.
@@ -34,6 +38,34 @@ pub struct SeatState {
     pub version: i32,
     /// Where it stands.
     pub status: SeatStatus,
+}
+
+/// A seat as it stands in the table: all that decides what may become of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Queryable)]
+pub struct SeatRow {
+    /// The event.
+    pub event_id: EventId,
+    /// Which seat of the event.
+    pub seat_no: SeatNo,
+    /// Starts at 1; goes up by exactly 1 with every change of status or owner.
+    pub version: i32,
+    /// Where it stands.
+    pub status: SeatStatus,
+    /// The hold or the booking that has it.
+    pub owner_id: Option<Uuid>,
+    /// When a hold on it lapses, by the database's clock.
+    pub held_until: Option<DateTime<Utc>>,
+}
+
+impl SeatRow {
+    /// What a sale changes about it.
+    pub fn state(&self) -> SeatState {
+        SeatState {
+            seat_no: self.seat_no,
+            version: self.version,
+            status: self.status,
+        }
+    }
 }
 
 /// A seat, and the version that a decision about it was made on.
@@ -114,37 +146,52 @@ impl ToState {
 }
 
 /// What a state to start from asks of a row. A row that meets one of the three will do.
+#[derive(Clone, Copy)]
 struct Accepted {
-    /// In one of these statuses, whoever has it.
-    statuses: Vec<SeatStatus>,
+    /// In this status, whoever has it.
+    status: Option<SeatStatus>,
     /// In this status and this hold's or booking's.
-    owned: (SeatStatus, Option<Uuid>),
+    owned: Option<(SeatStatus, Uuid)>,
     /// Held by a hold that has lapsed.
     lapsed: bool,
 }
 
 impl FromState {
     fn accepted(self) -> Accepted {
-        // Nothing that is held is nobody's.
-        let nobodys = (SeatStatus::Held, None);
-        let (statuses, owned, lapsed) = match self {
-            Self::Takeable => (vec![SeatStatus::Available], nobodys, true),
-            Self::Held => (vec![SeatStatus::Held], nobodys, false),
-            Self::HeldBy(hold) => (Vec::new(), (SeatStatus::Held, Some(hold.0)), false),
-            Self::BookedBy(booking) => (Vec::new(), (SeatStatus::Booked, Some(booking.0)), false),
-            Self::Blocked => (vec![SeatStatus::Blocked], nobodys, false),
-            Self::Lapsed => (Vec::new(), nobodys, true),
+        let (status, owned, lapsed) = match self {
+            Self::Takeable => (Some(SeatStatus::Available), None, true),
+            Self::Held => (Some(SeatStatus::Held), None, false),
+            Self::HeldBy(hold) => (None, Some((SeatStatus::Held, hold.0)), false),
+            Self::BookedBy(booking) => (None, Some((SeatStatus::Booked, booking.0)), false),
+            Self::Blocked => (Some(SeatStatus::Blocked), None, false),
+            Self::Lapsed => (None, None, true),
             Self::UnclaimedSince(hold) => (
-                vec![SeatStatus::Available],
-                (SeatStatus::Held, Some(hold.0)),
+                Some(SeatStatus::Available),
+                Some((SeatStatus::Held, hold.0)),
                 true,
             ),
         };
         Accepted {
-            statuses,
+            status,
             owned,
             lapsed,
         }
+    }
+
+    /// Whether a transition may start with this row at this time, the start of the
+    /// transaction by the database's clock. What the UPDATE itself asks of the row
+    /// when it is made: this foretells it.
+    pub fn accepts(self, row: &SeatRow, at: DateTime<Utc>) -> bool {
+        let Accepted {
+            status,
+            owned,
+            lapsed,
+        } = self.accepted();
+        status == Some(row.status)
+            || owned.is_some_and(|(status, owner)| {
+                row.status == status && row.owner_id == Some(owner)
+            })
+            || (lapsed && row.held_until.is_some_and(|until| until <= at))
     }
 }
 
@@ -152,16 +199,17 @@ impl FromState {
 /// is the same statement.
 #[diesel::dsl::auto_type(no_type_alias)]
 fn is_accepted(accepted: Accepted) -> _ {
-    let statuses: Vec<SeatStatus> = accepted.statuses;
-    let owners_status: SeatStatus = accepted.owned.0;
-    let owner: Option<Uuid> = accepted.owned.1;
+    let statuses: Vec<SeatStatus> = accepted.status.into_iter().collect();
+    // Nothing that is held is nobody's.
+    let owned_as: SeatStatus = accepted.owned.map_or(SeatStatus::Held, |owned| owned.0);
+    let owned_by: Option<Uuid> = accepted.owned.map(|owned| owned.1);
     let lapsed: bool = accepted.lapsed;
     let held: SeatStatus = SeatStatus::Held;
     seats::status
         .eq_any(statuses)
         .or(seats::status
-            .eq(owners_status)
-            .and(seats::owner_id.is_not_distinct_from(owner)))
+            .eq(owned_as)
+            .and(seats::owner_id.is_not_distinct_from(owned_by)))
         // A CHECK of the table says that a held seat has the time.
         .or(seats::status
             .eq(held)
@@ -169,15 +217,7 @@ fn is_accepted(accepted: Accepted) -> _ {
             .and(lapsed.into_sql::<Bool>()))
 }
 
-/// The version-checked UPDATE: moves each of `expected` that is still at its
-/// expected version and in the state to start from, and answers those as they
-/// became. A seat that is missing from the answer was not touched; whether that
-/// undoes the others is the caller's to decide, by rolling back.
-///
-/// `expected` names each seat once. Rows are locked in the order in which the
-/// table is scanned, which is that of the key for everybody as long as the plan
-/// is the same; two transactions that wait for one another all the same are
-/// parted by PostgreSQL, and the loser is run again.
+/// As [`change`], for seats of one event that all make the same transition.
 ///
 /// # Errors
 /// When the database fails.
@@ -187,29 +227,17 @@ pub async fn transition(
     expected: &[ExpectedSeat],
     transition: &Transition,
 ) -> QueryResult<Vec<SeatState>> {
-    let seat_nos: Vec<SeatNo> = expected.iter().map(|seat| seat.seat_no).collect();
-    let versions: Vec<i32> = expected.iter().map(|seat| seat.version).collect();
-    // The place of the row's seat in the list is never NULL: the row was found by it.
-    let place = array_position::<Array<Integer>, Integer, _, _>(seat_nos.clone(), seats::seat_no)
-        .assume_not_null();
-    let expected_version = versions.into_sql::<Array<Integer>>().index(place);
-    let (status, owner_id, held_until) = transition.to.columns();
-    diesel::update(seats::table)
-        .filter(seats::event_id.eq(event))
-        .filter(seats::seat_no.eq_any(&seat_nos))
-        .filter(expected_version.eq(seats::version))
-        .filter(is_accepted(transition.from.accepted()))
-        .set((
-            seats::version.eq(seats::version + 1),
-            seats::status.eq(status),
-            seats::owner_id.eq(owner_id),
-            seats::held_until.eq(held_until),
-            seats::cause.eq(transition.cause),
-            seats::actor.eq(&transition.actor),
-        ))
-        .returning(SeatState::as_returning())
-        .get_results(connection)
-        .await
+    let transition = Arc::new(transition.clone());
+    let moves: Vec<SeatMove> = expected
+        .iter()
+        .map(|seat| SeatMove {
+            event,
+            seat_no: seat.seat_no,
+            version: seat.version,
+            transition: Arc::clone(&transition),
+        })
+        .collect();
+    change(connection, &moves).await
 }
 
 /// Moves the end of a hold on those of `seat_nos` that it still has, and answers them

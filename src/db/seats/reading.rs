@@ -1,12 +1,14 @@
 //! Reading seats, with and without locking them.
 
-use super::{FromState, SeatState, is_accepted};
+use super::{FromState, SeatRow, SeatState, is_accepted};
+use crate::db::array_statement::array_statement;
 use crate::db::schema::seats;
 use crate::model::ids::{EventId, HoldId, SeatNo};
 use crate::model::status::SeatStatus;
 use diesel::dsl::{AsSelect, max};
 use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Integer, Nullable, Text, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -103,6 +105,123 @@ pub async fn lock_some_in(
         .for_update()
         .skip_locked()
         .load(connection)
+        .await
+}
+
+array_statement! {
+    /// Seats of any events, by their keys.
+    struct SeatRows returns RowColumns;
+    "SELECT seats.event_id, seats.seat_no, version, status, owner_id, held_until \
+     FROM seats, unnest(",
+    events: BigInt = EventId, ", ",
+    seat_nos: Integer = SeatNo,
+    ") AS wanted (event_id, seat_no) \
+     WHERE seats.event_id = wanted.event_id AND seats.seat_no = wanted.seat_no"
+}
+
+array_statement! {
+    /// The same, locked in the order of their keys.
+    struct LockedSeatRows returns RowColumns;
+    "SELECT seats.event_id, seats.seat_no, version, status, owner_id, held_until \
+     FROM seats, unnest(",
+    events: BigInt = EventId, ", ",
+    seat_nos: Integer = SeatNo,
+    ") AS wanted (event_id, seat_no) \
+     WHERE seats.event_id = wanted.event_id AND seats.seat_no = wanted.seat_no \
+     ORDER BY seats.event_id, seats.seat_no \
+     FOR UPDATE OF seats"
+}
+
+array_statement! {
+    /// Those that may be taken and are at their versions, locked; nobody is waited for.
+    struct LockedTakeableRows returns RowColumns;
+    "SELECT seats.event_id, seats.seat_no, seats.version, status, owner_id, held_until \
+     FROM seats, unnest(",
+    events: BigInt = EventId, ", ",
+    seat_nos: Integer = SeatNo, ", ",
+    versions: Integer = i32,
+    ") AS wanted (event_id, seat_no, version) \
+     WHERE seats.event_id = wanted.event_id AND seats.seat_no = wanted.seat_no \
+         AND seats.version = wanted.version \
+         AND (status = 'AVAILABLE' OR (status = 'HELD' AND held_until <= now())) \
+     FOR UPDATE OF seats SKIP LOCKED"
+}
+
+/// The columns of a [`SeatRow`].
+type RowColumns = (
+    BigInt,
+    Integer,
+    Integer,
+    Text,
+    Nullable<diesel::sql_types::Uuid>,
+    Nullable<Timestamptz>,
+);
+
+/// Those of these seats of any events that exist, in no order.
+///
+/// # Errors
+/// When the database fails.
+pub async fn load_rows(
+    mut connection: &AsyncPgConnection,
+    keys: impl IntoIterator<Item = (EventId, SeatNo)>,
+) -> QueryResult<Vec<SeatRow>> {
+    let (events, seat_nos) = keys.into_iter().unzip();
+    SeatRows { events, seat_nos }.load(&mut connection).await
+}
+
+/// As [`load_rows`], and locks them, in the order of their keys.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock_rows(
+    mut connection: &AsyncPgConnection,
+    keys: impl IntoIterator<Item = (EventId, SeatNo)>,
+) -> QueryResult<Vec<SeatRow>> {
+    let (events, seat_nos) = keys.into_iter().unzip();
+    LockedSeatRows { events, seat_nos }
+        .load(&mut connection)
+        .await
+}
+
+/// Those of these seats of any events that may be taken and still are at these versions,
+/// locked. Those that another transaction has locked are left to it: nobody is waited for.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lock_takeable_rows(
+    mut connection: &AsyncPgConnection,
+    seats: impl IntoIterator<Item = (EventId, SeatNo, i32)>,
+) -> QueryResult<Vec<SeatRow>> {
+    let (events, seat_nos, versions) = seats.into_iter().collect();
+    LockedTakeableRows {
+        events,
+        seat_nos,
+        versions,
+    }
+    .load(&mut connection)
+    .await
+}
+
+/// All seats of these events that may be taken, in no order.
+///
+/// # Errors
+/// When the database fails.
+pub async fn load_takeable_rows(
+    mut connection: &AsyncPgConnection,
+    events: &[EventId],
+) -> QueryResult<Vec<SeatRow>> {
+    seats::table
+        .filter(seats::event_id.eq_any(events))
+        .filter(is_accepted(FromState::Takeable.accepted()))
+        .select((
+            seats::event_id,
+            seats::seat_no,
+            seats::version,
+            seats::status,
+            seats::owner_id,
+            seats::held_until,
+        ))
+        .load(&mut connection)
         .await
 }
 
