@@ -1,7 +1,7 @@
 //! usher: a seat-booking API that never sells a seat twice.
 //!
 //! Floors, each of which may use only those before it: `model` and `config`,
-//! `db`, then `domain`, `feed` and `auth`, then `graphql`, `http`, and `app` on
+//! `db`, then `domain`, `feed` and `auth`, then `batcher`, `graphql`, `http`, and `app` on
 //! top. ARCHITECTURE.md says why and follows a request through them.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
@@ -14,6 +14,8 @@ pub mod db;
 pub mod auth;
 pub mod domain;
 pub mod feed;
+
+pub mod batcher;
 
 pub mod graphql;
 

@@ -10,7 +10,8 @@ use crate::app::{output, workers};
 use crate::app::{pruner, sweeper};
 use crate::auth::keys::{self, StaffTokenError};
 use crate::auth::{Authenticator, SecretTooShort};
-use crate::config::{Concurrency, FeedSettings, RetentionSettings, Settings};
+use crate::batcher::Batcher;
+use crate::config::{BatchSettings, Concurrency, FeedSettings, RetentionSettings, Settings};
 use crate::db::embedded::EmbeddedError;
 use crate::db::redis::{BadRedisUrl, Redis};
 use crate::db::{Database, events, feed_origin};
@@ -164,6 +165,7 @@ async fn start(
         feed: settings.feed.clone(),
         retention: settings.retention,
         redis,
+        batch: settings.batch.clone(),
     };
     let running = workers::run(workers, Running::start(listener, setup)).await?;
     let staff_token = staff_token(&storage, secret.as_ref())?;
@@ -221,6 +223,8 @@ pub struct Setup {
     pub retention: RetentionSettings,
     /// What maps are shared through with other processes, if they are.
     pub redis: Option<Redis>,
+    /// How commands share transactions.
+    pub batch: BatchSettings,
 }
 
 /// A server that runs in the background until it is stopped.
@@ -256,6 +260,7 @@ impl Running {
             feed,
             retention,
             redis,
+            batch,
         } = setup;
         http::metrics::start();
         let address = listener.local_addr()?;
@@ -264,12 +269,14 @@ impl Running {
             None => Authenticator::without_key(),
         };
         say_if_copies_are_not_recognised(&database).await?;
+        let environment = Environment {
+            plans: PlanCache::default(),
+            concurrency,
+        };
         let services = Services {
             feed: Feed::open(database.clone(), feed, redis.clone()).await?,
-            environment: Environment {
-                plans: PlanCache::default(),
-                concurrency,
-            },
+            batcher: Batcher::new(database.clone(), environment.clone(), batch),
+            environment,
             database: database.clone(),
         };
         if demo && demo::load_into_empty(&database, &services.environment.plans).await? {
@@ -281,6 +288,9 @@ impl Running {
         background.spawn("feed's follower", services.feed.clone().follow());
         background.spawn("feed's listener", services.feed.clone().listen());
         background.spawn("feed's announcer", services.feed.clone().tell_others());
+        for lane in services.batcher.lanes() {
+            background.spawn("lane of batches", lane);
+        }
         let sweeper = background.spawn("sweeper", sweeper::run(services.clone()));
         if let Some(redis) = redis {
             background.spawn("connection to Redis", redis.keep());

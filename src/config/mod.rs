@@ -1,9 +1,11 @@
 //! The one configuration: flags and variables, read once by clap, handed down
 //! in small structs. Nothing below reads the environment.
 
+mod batch;
 mod redis;
 mod retention;
 
+pub use batch::BatchSettings;
 pub use redis::RedisSettings;
 pub use retention::{RetentionSettings, RetentionTooShort};
 
@@ -35,6 +37,9 @@ pub struct Settings {
     /// Which Redis is shared.
     #[command(flatten)]
     pub redis: RedisSettings,
+    /// How commands share transactions.
+    #[command(flatten)]
+    pub batch: BatchSettings,
 }
 
 /// How the server listens and stops.

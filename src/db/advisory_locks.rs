@@ -48,49 +48,40 @@ pub async fn lock_buyers(
     Ok(())
 }
 
-/// Rows of seats of one event, in ascending order whatever order they are given in.
+/// Rows of seats of one event, in ascending order whatever order they are given in, and not
+/// while anybody has its [house](lock_house).
 ///
 /// # Errors
 /// When the database fails.
 pub async fn lock_rows(
-    connection: &mut AsyncPgConnection,
+    mut connection: &AsyncPgConnection,
     event: EventId,
     rows: &[i32],
 ) -> QueryResult<()> {
+    diesel::sql_query("SELECT pg_advisory_xact_lock_shared(hashtextextended('house', $1))")
+        .bind::<BigInt, _>(event.0)
+        .execute(&mut connection)
+        .await?;
     let lock = "SELECT pg_advisory_xact_lock(hashtextextended('row ' || number, $2)) \
                 FROM (SELECT number FROM unnest($1) AS number ORDER BY number) AS ascending";
     diesel::sql_query(lock)
         .bind::<Array<Integer>, _>(rows)
         .bind::<BigInt, _>(event.0)
-        .execute(connection)
+        .execute(&mut connection)
         .await?;
     Ok(())
 }
 
-/// Whether all of these rows could be locked at once, without waiting for anybody. If
-/// not, some of them may be.
+/// All rows of one event at once.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn try_lock_rows(
-    connection: &mut AsyncPgConnection,
-    event: EventId,
-    rows: &[i32],
-) -> QueryResult<bool> {
-    #[derive(QueryableByName)]
-    struct Locked {
-        #[diesel(sql_type = Bool)]
-        all: bool,
-    }
-    let lock = "SELECT coalesce(bool_and(pg_try_advisory_xact_lock( \
-                    hashtextextended('row ' || number, $2))), true) AS all \
-                FROM unnest($1) AS number";
-    let Locked { all } = diesel::sql_query(lock)
-        .bind::<Array<Integer>, _>(rows)
+pub async fn lock_house(mut connection: &AsyncPgConnection, event: EventId) -> QueryResult<()> {
+    diesel::sql_query("SELECT pg_advisory_xact_lock(hashtextextended('house', $1))")
         .bind::<BigInt, _>(event.0)
-        .get_result(connection)
+        .execute(&mut connection)
         .await?;
-    Ok(all)
+    Ok(())
 }
 
 /// The pruning of the feed, if nobody else is at it; nobody is waited for.

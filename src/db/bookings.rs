@@ -254,7 +254,7 @@ pub async fn lock_by_reference(
 /// # Errors
 /// When the database fails.
 pub async fn update(
-    connection: &mut AsyncPgConnection,
+    mut connection: &AsyncPgConnection,
     booking: &Booking,
 ) -> QueryResult<Option<Booking>> {
     diesel::update(
@@ -271,7 +271,7 @@ pub async fn update(
         bookings::transaction_id.eq(pg_current_xact_id()),
     ))
     .returning(Booking::as_returning())
-    .get_result(connection)
+    .get_result(&mut connection)
     .await
     .optional()
 }

@@ -58,20 +58,17 @@ pub async fn holdings(
 
 /// Something that counts against a buyer's limits: a hold that is running, by the database's
 /// clock at the start of the transaction, or a confirmed booking.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Possession {
-    /// The event.
-    pub event_id: EventId,
-    /// Whose it is.
-    pub buyer: Option<String>,
     /// The hold or booking.
     pub id: Uuid,
+    /// Which of the two it is.
+    pub is_hold: bool,
     /// How many seats it has.
-    pub seats: i32,
+    pub seats: i64,
 }
 
-/// What these buyers have of these events, one as much as the other: the running holds, and
-/// the confirmed bookings.
+/// What any of these buyers has of any of these events.
 ///
 /// # Errors
 /// When the database fails.
@@ -79,7 +76,8 @@ pub async fn possessions(
     mut connection: &AsyncPgConnection,
     events: &[EventId],
     buyers: &[&str],
-) -> QueryResult<(Vec<Possession>, Vec<Possession>)> {
+) -> QueryResult<Vec<((EventId, String), Possession)>> {
+    type Row = (EventId, Option<String>, Uuid, i32);
     let mut again = connection;
     let held = holds::table
         .filter(holds::event_id.eq_any(events))
@@ -92,7 +90,7 @@ pub async fn possessions(
             holds::id,
             cardinality(holds::seat_nos),
         ))
-        .load(&mut connection);
+        .load::<Row>(&mut connection);
     let booked = bookings::table
         .filter(bookings::event_id.eq_any(events))
         .filter(bookings::buyer.eq_any(buyers))
@@ -103,6 +101,13 @@ pub async fn possessions(
             bookings::id,
             cardinality(bookings::seat_nos),
         ))
-        .load(&mut again);
-    futures_util::try_join!(held, booked)
+        .load::<Row>(&mut again);
+    let (held, booked) = futures_util::try_join!(held, booked)?;
+    let held = held.into_iter().map(|row| (row, true));
+    let booked = booked.into_iter().map(|row| (row, false));
+    let possession = |((event, buyer, id, seats), is_hold): (Row, bool)| {
+        let seats = i64::from(seats);
+        Some(((event, buyer?), Possession { id, is_hold, seats }))
+    };
+    Ok(held.chain(booked).filter_map(possession).collect())
 }

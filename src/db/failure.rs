@@ -28,6 +28,16 @@ pub fn took_a_taken_reference(error: &Error) -> bool {
     )
 }
 
+/// Whether an idempotency key was used by another transaction at the same time: what that
+/// was answered can be read now.
+pub fn used_a_used_key(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::DatabaseError(DatabaseErrorKind::UniqueViolation, information)
+            if information.constraint_name() == Some("idempotency_keys_pkey")
+    )
+}
+
 /// Whether a lock was waited for in vain (SQLSTATE 55P03). Whoever has it may
 /// keep it for long: waiting again would only keep a connection from others.
 pub fn waited_for_a_lock_in_vain(error: &Error) -> bool {

@@ -161,6 +161,11 @@ impl Database {
         connected.map_err(|error| DatabaseUnavailable::Unreachable(error.into()))
     }
 
+    /// How long a connection is waited for.
+    pub fn acquire_timeout(&self) -> Duration {
+        self.acquire_timeout
+    }
+
     /// Where it is: host, port and database, for people. Nothing in it is secret.
     pub fn place(&self) -> &str {
         &self.server.place

@@ -135,7 +135,8 @@ pub enum ToState {
 }
 
 impl ToState {
-    fn columns(self) -> (SeatStatus, Option<Uuid>, Option<DateTime<Utc>>) {
+    /// What a row says then: its status, its owner, and when a hold on it lapses.
+    pub fn columns(self) -> (SeatStatus, Option<Uuid>, Option<DateTime<Utc>>) {
         match self {
             Self::Available => (SeatStatus::Available, None, None),
             Self::Held(hold, until) => (SeatStatus::Held, Some(hold.0), Some(until)),

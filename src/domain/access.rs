@@ -4,6 +4,7 @@ use crate::db::bookings::{self, Booking};
 use crate::db::holds::{self, Hold};
 use crate::db::seats::{self, SeatState};
 use crate::domain::DomainError;
+use crate::domain::batch::Ledger;
 use crate::domain::event_view::{self, EventView};
 use crate::domain::plan_cache::PlanCache;
 use crate::domain::transaction::Abort;
@@ -165,6 +166,22 @@ pub async fn lock<R: From<HoldUnusable>>(
     found
         .filter(|(hold, _)| may_use(hold, token, caller))
         .ok_or_else(not_found)
+}
+
+/// The hold of this token in a batch.
+///
+/// # Errors
+/// When there is none that this caller may use.
+pub fn usable<'a>(
+    ledger: &'a Ledger,
+    token: &PresentedToken,
+    caller: &Caller,
+) -> Result<&'a Hold, HoldUnusable> {
+    let token = token.as_ref().ok_or(HoldUnusable::NotFound)?;
+    ledger
+        .hold(token.event, token.hold)
+        .filter(|hold| may_use(hold, token, caller))
+        .ok_or(HoldUnusable::NotFound)
 }
 
 /// The running hold of this token, locked. A hold that ran out has lapsed,

@@ -128,7 +128,8 @@ impl Work<'_, BookSeats> {
             ..
         } = self.command;
         let (mut seat_nos, mut amounts) = (Vec::new(), Vec::new());
-        prices::add(event, &mut seat_nos, &mut amounts, &seats.seats)?;
+        let named = seats.seats.iter().map(|seat| seat.seat_no);
+        prices::add(event, &mut seat_nos, &mut amounts, named)?;
         Ok(NewBooking {
             event_id: seats.event,
             id: BookingId::generate(),

@@ -10,6 +10,7 @@ use crate::db::buyers::{self, Holdings};
 use crate::db::clock;
 use crate::db::events::Event;
 use crate::db::holds::Hold;
+use crate::domain::batch::Ledger;
 use crate::model::Caller;
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
@@ -69,18 +70,40 @@ pub async fn check(
     if wanted.seats <= wanted.had {
         return Ok(Ok(()));
     }
-    let is_own_of_staff = caller.is_staff() && wanted.buyer == caller.subject();
-    let others = match wanted.buyer {
-        Some(buyer) if is_limited(event) && !is_own_of_staff => {
+    let others = match counted(event, caller, wanted.buyer) {
+        Some(buyer) => {
             if concurrency != Concurrency::Serializable {
                 advisory_locks::lock_buyer(connection, event.id, buyer).await?;
             }
             buyers::holdings(connection, event.id, buyer, wanted.owner).await?
         }
-        _ => Holdings::default(),
+        None => Holdings::default(),
     };
-    let limits_of_a_buyer = !is_own_of_staff;
-    Ok(judge(event, wanted, others, limits_of_a_buyer))
+    Ok(judge(event, caller, wanted, others))
+}
+
+/// The buyer whose holds and bookings count for something that `buyer` is to have, if the
+/// event limits them.
+pub fn counted<'a>(event: &Event, caller: &Caller, buyer: Option<&'a str>) -> Option<&'a str> {
+    buyer.filter(|_| is_limited(event) && !is_own_of_staff(caller, buyer))
+}
+
+/// As [`check`], by what a batch knows.
+///
+/// # Errors
+/// When the event does not allow it.
+pub fn check_in(
+    ledger: &Ledger,
+    caller: &Caller,
+    event: &Event,
+    wanted: Wanted<'_>,
+) -> Result<(), LimitExceeded> {
+    if wanted.seats <= wanted.had {
+        return Ok(());
+    }
+    let others = counted(event, caller, wanted.buyer)
+        .map(|buyer| ledger.holdings(event.id, buyer, wanted.owner));
+    judge(event, caller, wanted, others.unwrap_or_default())
 }
 
 /// The database's clock when it is the turn of the hold's buyer, for whoever goes on with a
@@ -109,16 +132,22 @@ pub async fn turn(
     clock::read(connection).await
 }
 
-fn is_limited(event: &Event) -> bool {
+fn is_own_of_staff(caller: &Caller, buyer: Option<&str>) -> bool {
+    caller.is_staff() && buyer == caller.subject()
+}
+
+/// Whether an event limits what one buyer may have.
+pub fn is_limited(event: &Event) -> bool {
     event.max_seats_per_buyer.is_some() || event.max_holds_per_buyer.is_some()
 }
 
 fn judge(
     event: &Event,
+    caller: &Caller,
     wanted: Wanted<'_>,
     others: Holdings,
-    limits_of_a_buyer: bool,
 ) -> Result<(), LimitExceeded> {
+    let limits_of_a_buyer = !is_own_of_staff(caller, wanted.buyer);
     let seats = i64::try_from(wanted.seats).unwrap_or(i64::MAX);
     let limits = [
         (Limit::SeatsPerHold, Some(event.max_seats_per_hold), seats),

@@ -1,21 +1,20 @@
 //! Making a hold final.
 
-use crate::db::bookings::{self, Booking, NewBooking};
-use crate::db::holds::{self, Hold};
-use crate::db::seats::{self, ExpectedSeat, FromState, SeatState, ToState, Transition};
+use crate::db::bookings::{Booking, NewBooking};
+use crate::db::holds::Hold;
+use crate::db::seats::{FromState, SeatState, ToState, Transition};
 use crate::domain::access::{self, HoldUnusable, PresentedToken};
+use crate::domain::batch::{Decision, FirstReading, Ledger, Needs, No, Tries};
 use crate::domain::buyer_limits::{self, LimitExceeded, Wanted};
-use crate::domain::event_view::{self, EventView};
-use crate::domain::idempotency::{self, Effect, IdempotentRequest};
+use crate::domain::event_view::EventView;
+use crate::domain::idempotency::{Effect, IdempotentRequest};
 use crate::domain::sale::{self, SaleNotOpen};
-use crate::domain::transaction::{Abort, Settled, UnitOfWork, Work};
-use crate::domain::{DomainError, Environment, seat_change, text};
+use crate::domain::{DomainError, text};
 use crate::model::Caller;
-use crate::model::ids::BookingId;
+use crate::model::ids::{BookingId, EventId, SeatNo};
 use crate::model::reference::BookingReference;
-use crate::model::status::{Cause, HoldStatus, SeatStatus};
+use crate::model::status::{Cause, HoldStatus};
 use chrono::{DateTime, Utc};
-use diesel_async::AsyncPgConnection;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -65,62 +64,103 @@ impl From<HoldUnusable> for ConfirmRefused {
     }
 }
 
-/// Books the seats of a hold. A hold that is a booking already answers that
-/// booking, so a browser and a payment webhook may both call this. One that has
+/// Booking the seats of a hold. A hold that is a booking already answers that
+/// booking, so a browser and a payment webhook may both ask for this. One that has
 /// lapsed is booked all the same if all of its seats are still unclaimed.
+pub struct ConfirmingHold {
+    caller: Caller,
+    command: ConfirmHold,
+    /// A new booking's identity is the owner of its seats from the first write on.
+    booking: BookingId,
+}
+
+/// What is to be decided, and once only under its idempotency key.
 ///
 /// # Errors
-/// When the payment reference makes no sense, or the database fails.
-pub async fn confirm_hold(
-    connection: &mut AsyncPgConnection,
-    environment: &Environment,
+/// When the payment reference or the key makes no sense.
+pub fn confirm_hold(
     caller: &Caller,
     command: ConfirmHold,
-) -> Result<Settled<Effect<HoldConfirmed>, ConfirmRefused>, DomainError> {
+) -> Result<(ConfirmingHold, Option<IdempotentRequest>), DomainError> {
     let key = command.idempotency_key.as_deref();
     let request = IdempotentRequest::new(caller, "confirmHold", &command, key)?;
     text::check_payment_reference(command.payment_reference.as_deref())?;
-    let work = Work {
-        environment,
-        caller,
-        command: &command,
+    let work = ConfirmingHold {
+        caller: caller.clone(),
+        command,
+        booking: BookingId::generate(),
     };
-    idempotency::run(connection, environment, caller, request.as_ref(), &work).await
+    Ok((work, request))
 }
 
-impl UnitOfWork for Work<'_, ConfirmHold> {
-    type Reading = ();
-    type Success = Effect<HoldConfirmed>;
+impl Decision for ConfirmingHold {
+    type Record = HoldConfirmed;
     type Refusal = ConfirmRefused;
 
-    async fn run(
-        &self,
-        connection: &mut AsyncPgConnection,
-        (): &(),
-    ) -> Result<Effect<HoldConfirmed>, Abort<ConfirmRefused>> {
-        let (mut hold, now) = access::lock(connection, &self.command.token, self.caller).await?;
-        let plans = &self.environment.plans;
-        let (event, _) = event_view::find(connection, plans, self.caller, hold.event_id).await?;
-        let event = Arc::new(event);
-        let payment = self.command.payment_reference.as_deref();
-        let record = if hold.status == HoldStatus::Confirmed {
-            confirmed_before(connection, &hold, payment).await?
-        } else {
-            let concurrency = self.environment.concurrency;
-            let now = buyer_limits::turn(connection, concurrency, &event.event, &hold, now).await?;
-            let from = may_claim(&event, &hold, now)?;
-            let was_a_visitors = hold.buyer.is_none();
-            // Who held as a visitor and has signed in since finds the booking again.
-            hold.buyer = hold.buyer.or_else(|| self.buyer());
-            let has_signed_in = was_a_visitors && hold.buyer.is_some();
-            // A running hold has been counted, by the limits of that time, unless it was
-            // somebody else's.
-            if has_signed_in || matches!(from, FromState::UnclaimedSince(_)) {
-                self.check_limits(connection, &event, &hold).await?;
-            }
-            let seats = self.claim(connection, &event, &hold, from).await?;
-            self.book(connection, hold, seats).await?
+    fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    fn event(&self) -> Option<EventId> {
+        self.command.token.as_ref().map(|token| token.event)
+    }
+
+    fn needs(&self, needs: &mut Needs) {
+        if let Some(token) = &self.command.token {
+            needs.hold(token.event, token.hold);
+            needs.booking_of(token.event, token.hold);
+        }
+    }
+
+    fn needs_then(&self, first: &FirstReading, needs: &mut Needs) {
+        let token = self.command.token.as_ref();
+        let Some(hold) = token.and_then(|token| first.hold(token.event, token.hold)) else {
+            return;
         };
+        needs.seats(hold.event_id, hold.seat_nos.iter().copied());
+        // Its seats may have been exchanged since it was confirmed.
+        if let Some(booking) = first.booking_of(hold.event_id, hold.id) {
+            needs.seats(hold.event_id, booking.seat_nos.iter().copied());
+        }
+        // One that is still running when its buyer has the turn is counted by everybody
+        // who has had the turn before, as a hold, and by everybody who comes after, as what
+        // has become of it.
+        let buyer = hold.buyer.clone().or_else(|| self.buyer());
+        let event = first.event(hold.event_id);
+        if let Some(buyer) = buyer
+            && event.is_some_and(|view| buyer_limits::is_limited(&view.event))
+        {
+            needs.buyer(hold.event_id, &buyer);
+        }
+    }
+
+    fn decide(
+        &self,
+        ledger: &mut Ledger,
+        _tries: &mut Tries,
+    ) -> Result<Effect<HoldConfirmed>, No<ConfirmRefused>> {
+        let unusable = |unusable: HoldUnusable| No::Refused(unusable.into());
+        let mut hold = access::usable(ledger, &self.command.token, &self.caller)
+            .map_err(unusable)?
+            .clone();
+        let event = ledger.event(&self.caller, hold.event_id)?;
+        if hold.status == HoldStatus::Confirmed {
+            let record = self.confirmed_before(ledger, &hold)?;
+            return Ok(Effect { event, record });
+        }
+        let from = may_claim(&event, &hold, ledger.clock())?;
+        let was_a_visitors = hold.buyer.is_none();
+        // Who held as a visitor and has signed in since finds the booking again.
+        hold.buyer = hold.buyer.or_else(|| self.buyer());
+        let has_signed_in = was_a_visitors && hold.buyer.is_some();
+        // A running hold has been counted, by the limits of that time, unless it was
+        // somebody else's.
+        if has_signed_in || matches!(from, FromState::UnclaimedSince(_)) {
+            self.check_limits(ledger, &event, &hold)?;
+        }
+        let seats = self.claim(ledger, &event, &hold, from)?;
+        let booking = self.book(ledger, hold);
+        let record = HoldConfirmed { booking, seats };
         Ok(Effect { event, record })
     }
 }
@@ -130,8 +170,8 @@ fn may_claim(
     event: &EventView,
     hold: &Hold,
     now: DateTime<Utc>,
-) -> Result<FromState, Abort<ConfirmRefused>> {
-    let not_open = |refusal| Abort::Refused(ConfirmRefused::SaleNotOpen(refusal));
+) -> Result<FromState, No<ConfirmRefused>> {
+    let not_open = |refusal| No::Refused(ConfirmRefused::SaleNotOpen(refusal));
     // What ended the hold, too, if it was not its owner.
     sale::require_not_cancelled(&event.event).map_err(not_open)?;
     match hold.status {
@@ -142,44 +182,47 @@ fn may_claim(
             Ok(FromState::UnclaimedSince(hold.id))
         }
         HoldStatus::Released | HoldStatus::Confirmed => {
-            Err(Abort::Refused(HoldUnusable::Ended(hold.status).into()))
+            Err(No::Refused(HoldUnusable::Ended(hold.status).into()))
         }
     }
 }
 
-async fn confirmed_before(
-    connection: &mut AsyncPgConnection,
-    hold: &Hold,
-    payment_reference: Option<&str>,
-) -> Result<HoldConfirmed, Abort<ConfirmRefused>> {
-    let mut booking = bookings::lock_by_hold(connection, hold.event_id, hold.id)
-        .await?
-        .ok_or(DomainError::NotFound { what: "booking" })?;
-    // A browser confirms without the reference that the webhook brings a moment later.
-    if booking.payment_reference.is_none() && payment_reference.is_some() {
-        booking.payment_reference = payment_reference.map(ToOwned::to_owned);
-        booking = bookings::update(connection, &booking)
-            .await?
-            .ok_or(DomainError::Contended)?;
-    }
-    let seats = seats::load(connection, booking.event_id, &booking.seat_nos).await?;
-    Ok(HoldConfirmed { booking, seats })
-}
-
-impl Work<'_, ConfirmHold> {
+impl ConfirmingHold {
     fn buyer(&self) -> Option<String> {
-        match self.caller {
+        match &self.caller {
             Caller::Buyer { subject } => Some(subject.clone()),
             Caller::Anonymous | Caller::Staff { .. } => None,
         }
     }
 
-    async fn check_limits(
+    fn confirmed_before(
         &self,
-        connection: &mut AsyncPgConnection,
+        ledger: &mut Ledger,
+        hold: &Hold,
+    ) -> Result<HoldConfirmed, No<ConfirmRefused>> {
+        let found = ledger.booking_of(hold.event_id, hold.id);
+        let mut booking = found
+            .ok_or(DomainError::NotFound { what: "booking" })?
+            .clone();
+        // A browser confirms without the reference that the webhook brings a moment later.
+        let payment = &self.command.payment_reference;
+        if booking.payment_reference.is_none() && payment.is_some() {
+            if ledger.is_booking_changed(hold.event_id, hold.id) {
+                return Err(No::PutOff);
+            }
+            booking.payment_reference.clone_from(payment);
+            booking = ledger.update_booking(hold.id, booking);
+        }
+        let seats = ledger.states(booking.event_id, &booking.seat_nos);
+        Ok(HoldConfirmed { booking, seats })
+    }
+
+    fn check_limits(
+        &self,
+        ledger: &Ledger,
         event: &EventView,
         hold: &Hold,
-    ) -> Result<(), Abort<ConfirmRefused>> {
+    ) -> Result<(), No<ConfirmRefused>> {
         let wanted = Wanted {
             owner: hold.id.0,
             buyer: hold.buyer.as_deref(),
@@ -187,72 +230,58 @@ impl Work<'_, ConfirmHold> {
             had: 0,
             is_new_hold: false,
         };
-        let concurrency = self.environment.concurrency;
-        buyer_limits::check(connection, concurrency, self.caller, &event.event, wanted)
-            .await?
-            .map_err(|exceeded| Abort::Refused(ConfirmRefused::LimitExceeded(exceeded)))
+        buyer_limits::check_in(ledger, &self.caller, &event.event, wanted)
+            .map_err(|exceeded| No::Refused(ConfirmRefused::LimitExceeded(exceeded)))
     }
 
-    /// A new booking's identity is the owner of its seats from the first write on.
-    async fn claim(
+    fn claim(
         &self,
-        connection: &mut AsyncPgConnection,
+        ledger: &mut Ledger,
         event: &Arc<EventView>,
         hold: &Hold,
         from: FromState,
-    ) -> Result<(BookingId, Vec<SeatState>), Abort<ConfirmRefused>> {
-        let booking = BookingId::generate();
-        let concurrency = self.environment.concurrency;
-        let event_id = hold.event_id;
-        let current = seat_change::read(connection, concurrency, event_id, &hold.seat_nos).await?;
-        let expected: Vec<ExpectedSeat> = current.iter().map(SeatState::expected).collect();
+    ) -> Result<Vec<SeatState>, No<ConfirmRefused>> {
+        let id = hold.event_id;
+        let seats = &hold.seat_nos;
+        let is_lost = |seat_no: &&SeatNo| !ledger.accepts(id, **seat_no, from);
+        let lost: Vec<SeatNo> = seats.iter().filter(is_lost).copied().collect();
+        if !lost.is_empty() {
+            return Err(No::Refused(ConfirmRefused::HoldLapsed {
+                event: Arc::clone(event),
+                lost: ledger.states(id, &lost),
+            }));
+        }
+        if seats.iter().any(|seat_no| ledger.is_changed(id, *seat_no)) {
+            return Err(No::PutOff);
+        }
         let transition = Transition {
             from,
-            to: ToState::Booked(booking),
+            to: ToState::Booked(self.booking),
             cause: Cause::Booked,
             actor: self.caller.to_string(),
         };
-        let booked =
-            seat_change::change_as_read(connection, event_id, &expected, &transition).await?;
-        if booked.len() == hold.seat_nos.len() {
-            return Ok((booking, booked));
-        }
-        let mut lost = seats::load(connection, event_id, &hold.seat_nos).await?;
-        lost.retain(|seat| !booked.iter().any(|booked| booked.seat_no == seat.seat_no));
-        // Taken and given back since they were read: there to be claimed again.
-        let all_back = lost.iter().all(|seat| seat.status == SeatStatus::Available);
-        let refusal = ConfirmRefused::HoldLapsed {
-            event: Arc::clone(event),
-            lost,
-        };
-        Err(if all_back {
-            Abort::Outrun(refusal)
-        } else {
-            Abort::Refused(refusal)
-        })
+        Ok(ledger.change(id, seats, transition))
     }
 
-    async fn book(
-        &self,
-        connection: &mut AsyncPgConnection,
-        mut hold: Hold,
-        (id, seats): (BookingId, Vec<SeatState>),
-    ) -> Result<HoldConfirmed, Abort<ConfirmRefused>> {
+    fn book(&self, ledger: &mut Ledger, mut hold: Hold) -> Booking {
         hold.status = HoldStatus::Confirmed;
-        holds::update(connection, &hold).await?;
         let booking = NewBooking {
             event_id: hold.event_id,
-            id,
+            id: self.booking,
             reference: BookingReference::generate(hold.event_id).to_string(),
             hold_id: Some(hold.id),
-            token_hash: Some(hold.token_hash),
-            buyer: hold.buyer,
-            seat_nos: hold.seat_nos,
-            amounts: hold.amounts,
-            currency: hold.currency,
+            token_hash: Some(hold.token_hash.clone()),
+            buyer: hold.buyer.clone(),
+            seat_nos: hold.seat_nos.clone(),
+            amounts: hold.amounts.clone(),
+            currency: hold.currency.clone(),
             payment_reference: self.command.payment_reference.clone(),
         };
-        let booking = bookings::insert(connection, &booking).await?;
-        Ok(HoldConfirmed { booking, seats })
+        let buyer = (hold.event_id, hold.buyer.as_deref());
+        let seats = hold.seat_nos.len();
+        ledger.count(buyer, hold.id.0, (self.booking.0, false, seats));
+        let id = hold.id;
+        ledger.put_hold(hold, false);
+        ledger.put_booking(id, booking)
     }
 }

@@ -1,6 +1,7 @@
 //! Lost races: changing seats all or nothing, and what a loser is told.
 
-use crate::db::seats::{self, ExpectedSeat, SeatState, Transition};
+use crate::db::seats::{self, ExpectedSeat, FromState, SeatState, Transition};
+use crate::domain::batch::{Ledger, No, Tries};
 use crate::domain::environment::Environment;
 use crate::domain::event_view::EventView;
 use crate::domain::transaction::Abort;
@@ -162,6 +163,53 @@ pub async fn expected(
         .iter()
         .map(|seat| at(seat).map_or(*seat, SeatState::expected))
         .collect())
+}
+
+/// In a batch: whether all of `expected` can make a transition from `from`. With
+/// [`ConflictPolicy::Retry`] at whatever version they are, which is one more try.
+///
+/// # Errors
+/// The conflict, or that it is to be looked at again.
+pub fn judge<R: From<SeatConflict>>(
+    ledger: &Ledger,
+    event: &Arc<EventView>,
+    expected: &[ExpectedSeat],
+    from: FromState,
+    policy: ConflictPolicy,
+    tries: &mut Tries,
+) -> Result<(), No<R>> {
+    let id = event.event.id;
+    let can = |seat: &ExpectedSeat| ledger.accepts(id, seat.seat_no, from);
+    let is_as_seen = |seat: &ExpectedSeat| {
+        let now = ledger.seat(id, seat.seat_no);
+        now.is_some_and(|now| now.version == seat.version)
+    };
+    let (kept, mut lost): (Vec<ExpectedSeat>, Vec<ExpectedSeat>) =
+        expected.iter().partition(|seat| is_as_seen(seat) && can(seat));
+    if lost.is_empty() {
+        return Ok(());
+    }
+    if policy == ConflictPolicy::Retry && !tries.is_last && lost.iter().all(can) {
+        if lost.iter().any(|seat| ledger.is_changed(id, seat.seat_no)) {
+            return Err(No::PutOff);
+        }
+        tries.count += 1;
+        return Ok(());
+    }
+    lost.sort_by_key(|seat| seat.seat_no);
+    let lost = lost.iter().filter_map(|seat| {
+        Some(LostSeat {
+            expected_version: seat.version,
+            now: ledger.seat(id, seat.seat_no)?.state(),
+        })
+    });
+    let conflict = SeatConflict {
+        event: Arc::clone(event),
+        lost: lost.collect(),
+        alternatives: Vec::new(),
+        kept: kept.iter().map(|seat| seat.seat_no).collect(),
+    };
+    Err(No::Refused(conflict.into()))
 }
 
 /// Makes the transition for all of `expected`, or refuses with what each of the others

@@ -1,5 +1,6 @@
 //! What went wrong, as the domain tells it.
 
+use crate::db::DatabaseUnavailable;
 use crate::model::Caller;
 
 /// Why a use case has no outcome. The text is for the caller, says what to do
@@ -41,6 +42,9 @@ pub enum DomainError {
     /// Other transactions won every time; trying again later may help.
     #[error("too many others are changing the same records at this moment: try again")]
     Contended,
+    /// The database cannot be reached, or too many wait for it.
+    #[error(transparent)]
+    Unavailable(#[from] DatabaseUnavailable),
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] diesel::result::Error),

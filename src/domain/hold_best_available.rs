@@ -1,42 +1,35 @@
 //! Holding the best seats that are left, or places of a standing zone: the server picks.
 //!
 //! ```text
-//!  read        what is free, outside of any transaction: no lock is held while the
-//!              house is searched, and nothing is decided for good
-//!  choose      a few choices that are about as good, in random order
-//!  take        BEGIN; the first choice of which no seat is locked or gone (SKIP LOCKED:
-//!              nobody waits for anybody), then the same checked UPDATE as for
-//!              seats that a buyer has picked
-//!  outrun?     all choices were somebody's: read again, and spread further
+//!  read        all seats of the event that may be taken: no lock is held while the house
+//!              is searched
+//!  choose      a few choices that are about as good, in random order; the first one
+//!  lock        what all pickers of the batch have chosen (SKIP LOCKED: nobody waits for
+//!              anybody); where others were faster, all choose again without those seats
+//!  write       the same checked UPDATE as for seats that a buyer has picked
 //! ```
 
-use crate::db::seats::{self, ExpectedSeat, FromState, SeatState};
+use crate::domain::DomainError;
 use crate::domain::access::{self, PresentedToken};
+use crate::domain::batch::{Decision, FirstReading, Ledger, More, Needs, No, Tries};
 use crate::domain::conflict::MAX_SEATS_PER_CALL;
-use crate::domain::event_view::{self, EventView};
-use crate::domain::holding::{Held, HoldRefused, Holding, OpenHold, Picker, SeatsHeld};
-use crate::domain::idempotency::{self, Effect, IdempotentRequest};
-use crate::domain::lone_seat_rule::{self, Seating};
+use crate::domain::event_view::EventView;
+use crate::domain::holding::{Held, HoldRefused, Holding, OpenHold};
+use crate::domain::idempotency::{Effect, IdempotentRequest};
+use crate::domain::lone_seat_rule::{self, LeftAlone, Seating};
 use crate::domain::seating::best_available::{Choice, NoneLeft, Search, best_available};
 use crate::domain::seating::house::House;
 use crate::domain::seating::party::{Adjacency, Party, standing};
-use crate::domain::transaction::{Abort, Settled, UnitOfWork};
-use crate::domain::{DomainError, Environment};
 use crate::model::Caller;
 use crate::model::ids::{EventId, SeatNo};
 use crate::model::status::OrphanRule;
-use diesel_async::AsyncPgConnection;
 use rand::seq::{IndexedRandom, SliceRandom};
 use serde::Serialize;
 
-/// Choices of seats side by side that one transaction tries.
+/// Choices of seats side by side that are looked at.
 const CHOICES: usize = 8;
 /// How much worse a choice may be than the best one, in seats: doubled with each attempt.
 const SPREAD: f64 = 2.0;
-/// Free standing places that one transaction looks at for each one that is wanted:
-/// several, because others are looking at some of them.
-const PLACES_FOR_EACH: usize = 8;
-
 /// Hold the best seats that are left for a party.
 #[derive(Clone, Debug, Serialize)]
 pub struct HoldBestAvailable {
@@ -60,39 +53,35 @@ pub struct HoldBestAvailable {
     pub idempotency_key: Option<String>,
 }
 
-/// Holds the best seats for the party of `command`, or says how many could still sit
-/// together. A race that was lost is run again on other seats.
+/// Holding the best seats for the party of a command, or saying how many could still sit
+/// together.
+pub struct HoldingBestAvailable {
+    /// The hold.
+    pub holding: Holding,
+    command: HoldBestAvailable,
+    size: usize,
+    accessible: usize,
+}
+
+/// What is to be decided, and once only under its idempotency key.
 ///
 /// # Errors
-/// When the command makes no sense, the event is not there, others took every choice
-/// each time, or the database fails.
-pub async fn hold_best_available(
-    connection: &mut AsyncPgConnection,
-    environment: &Environment,
+/// When the command makes no sense.
+pub fn hold_best_available(
     caller: &Caller,
     command: HoldBestAvailable,
-) -> Result<Settled<SeatsHeld, HoldRefused>, DomainError> {
+) -> Result<(HoldingBestAvailable, Option<IdempotentRequest>), DomainError> {
     let key = command.idempotency_key.as_deref();
     let request = IdempotentRequest::new(caller, "holdBestAvailable", &command, key)?;
     let (size, accessible) = check(&command)?;
     let into_hold = command.into_hold.clone();
-    let work = Work {
-        holding: Holding::new(environment, caller, command.event, into_hold, key),
-        command: &command,
+    let work = HoldingBestAvailable {
+        holding: Holding::new(caller.clone(), command.event, into_hold, key),
+        command,
         size,
         accessible,
     };
-    let settled =
-        idempotency::run(connection, environment, caller, request.as_ref(), &work).await?;
-    let result = match settled.result {
-        Ok(effect) => Ok(work.holding.answer(effect)),
-        Err(PickRefused::Hold(refused)) => Err(refused),
-        Err(PickRefused::Outrun) => return Err(DomainError::Contended),
-    };
-    Ok(Settled {
-        result,
-        attempts: settled.attempts,
-    })
+    Ok((work, request))
 }
 
 /// How many they are, and how many of them need a place for wheelchair users.
@@ -111,94 +100,97 @@ fn check(command: &HoldBestAvailable) -> Result<(usize, usize), DomainError> {
     }
 }
 
-struct Work<'a> {
-    holding: Holding<'a>,
-    command: &'a HoldBestAvailable,
-    size: usize,
-    accessible: usize,
-}
-
-/// Why nothing was held.
-enum PickRefused {
-    /// For the buyer to know.
-    Hold(HoldRefused),
-    /// Others had every choice.
-    Outrun,
-}
-
 /// What may be taken.
 enum Offer {
     /// Any of these, all of it.
     Choices(Vec<Choice>),
-    /// As many as wanted of these places of one standing zone.
+    /// As many of these places of one standing zone as are wanted.
     Places(Vec<SeatNo>),
     /// Nothing.
     None(NoneLeft),
 }
 
-impl Default for Offer {
-    fn default() -> Self {
-        Self::None(NoneLeft { largest_group: 0 })
+impl Decision for HoldingBestAvailable {
+    type Record = Held;
+    type Refusal = HoldRefused;
+
+    fn caller(&self) -> &Caller {
+        &self.holding.caller
     }
-}
 
-impl UnitOfWork for Work<'_> {
-    type Reading = Offer;
-    type Success = Effect<Held>;
-    type Refusal = PickRefused;
+    fn event(&self) -> Option<EventId> {
+        Some(self.command.event)
+    }
 
-    async fn read(
-        &self,
-        connection: &mut AsyncPgConnection,
-        attempt: u32,
-    ) -> Result<Offer, DomainError> {
-        let plans = &self.holding.environment.plans;
-        let (caller, event) = (self.holding.caller, self.command.event);
-        let (event, _) = event_view::find(connection, plans, caller, event).await?;
-        let party = self.party(&event)?;
-        let free = seats::load_takeable(connection, self.command.event).await?;
-        let mut is_free = vec![false; event.plan.seats.len()];
-        for seat_no in free {
-            if let Some(is_free) = usize::try_from(seat_no)
-                .ok()
-                .and_then(|seat_no| is_free.get_mut(seat_no))
-            {
-                *is_free = true;
-            }
+    fn needs(&self, needs: &mut Needs) {
+        self.holding.needs(needs);
+        needs.takeable(self.command.event);
+    }
+
+    fn needs_then(&self, first: &FirstReading, needs: &mut Needs) {
+        self.holding.needs_then(first, &[], needs);
+        let id = self.command.event;
+        let is_enforced = |view: &EventView| view.event.orphan_rule == OrphanRule::Enforce;
+        if first.event(id).is_some_and(is_enforced) {
+            needs.turn_at_house(id);
         }
-        Ok(offer(&event, &is_free, &party, attempt))
     }
 
-    async fn run(
+    fn decide(
         &self,
-        connection: &mut AsyncPgConnection,
-        offer: &Offer,
-    ) -> Result<Effect<Held>, Abort<PickRefused>> {
-        let refused = |abort: Abort<HoldRefused>| abort.map(PickRefused::Hold);
-        let opened = self.holding.open(connection).await;
-        let hold = opened.map_err(refused)?;
-        let limited = self.holding.check_limits(connection, &hold, self.size);
-        limited.await.map_err(refused)?;
-        let picked = match offer {
-            Offer::Choices(choices) => self.pick_choice(connection, &hold, choices).await?,
-            Offer::Places(places) => self.pick_places(connection, places).await?,
-            Offer::None(none) => {
-                let largest_group = none.largest_group;
+        ledger: &mut Ledger,
+        tries: &mut Tries,
+    ) -> Result<Effect<Held>, No<HoldRefused>> {
+        let id = self.command.event;
+        let event = ledger.event(&self.holding.caller, id)?;
+        let party = self.party(&event)?;
+        let hold = self.holding.open(ledger)?;
+        self.holding.check_limits(ledger, &hold, self.size)?;
+        let seats = match offer(&event, ledger.takeable(id), &party, tries.count) {
+            Offer::Choices(choices) => pick(ledger, &hold, choices)?,
+            Offer::Places(places) => places,
+            Offer::None(NoneLeft { largest_group }) => {
                 let refusal = HoldRefused::NotEnoughSeats { largest_group };
-                return Err(refused(Abort::Refused(refusal)));
+                return Err(match ledger.may_have_more(id) {
+                    More::InTheNextBatch => No::PutOff,
+                    More::Later => No::Outrun(refusal),
+                    More::Never => No::Refused(refusal),
+                });
             }
         };
-        let Some(picked) = picked else {
-            return Err(Abort::Outrun(PickRefused::Outrun));
-        };
-        self.holding
-            .take(connection, hold, &picked, Picker::Server)
-            .await
-            .map_err(refused)
+        let effect = self.holding.take(ledger, hold, &seats)?;
+        ledger.note_picked(id, &seats);
+        Ok(effect)
     }
 }
 
-impl Work<'_> {
+/// The first choice that keeps the event's rule against lone seats, where that is enforced:
+/// judged by the same rule as what a buyer has picked.
+fn pick(
+    ledger: &Ledger,
+    OpenHold { event, hold }: &OpenHold,
+    choices: Vec<Choice>,
+) -> Result<Vec<SeatNo>, No<HoldRefused>> {
+    let mut refusal: Option<LeftAlone> = None;
+    for Choice { seats, .. } in choices {
+        let seating = Seating {
+            taken: &seats,
+            own: &hold.seat_nos,
+            given: &[],
+        };
+        match lone_seat_rule::left_alone(ledger, event, seating) {
+            Ok(_) => return Ok(seats),
+            Err(left_alone) => refusal = Some(left_alone),
+        }
+    }
+    // A wider search may find a row that has no better way.
+    Err(match refusal {
+        Some(refusal) => No::Outrun(HoldRefused::LeftAlone(refusal)),
+        None => No::Refused(HoldRefused::NotEnoughSeats { largest_group: 0 }),
+    })
+}
+
+impl HoldingBestAvailable {
     /// Who they are, by the places of names in the plan.
     fn party(&self, event: &EventView) -> Result<Party, DomainError> {
         let plan = &event.plan;
@@ -233,69 +225,6 @@ impl Work<'_> {
             adjacency: self.command.adjacency,
         })
     }
-
-    /// The first choice of which every seat can be had at once. Where the event enforces
-    /// its rule against lone seats, it keeps that: judged at the party's turn, by the same
-    /// rule as what a buyer has picked.
-    async fn pick_choice(
-        &self,
-        connection: &mut AsyncPgConnection,
-        OpenHold { event, hold }: &OpenHold,
-        choices: &[Choice],
-    ) -> Result<Option<Vec<ExpectedSeat>>, Abort<PickRefused>> {
-        let concurrency = self.holding.environment.concurrency;
-        let is_enforced = event.event.orphan_rule == OrphanRule::Enforce;
-        let mut refusal = None;
-        for Choice { seats, .. } in choices {
-            if is_enforced {
-                if !lone_seat_rule::try_turn(connection, concurrency, event, seats).await? {
-                    continue;
-                }
-                let seating = Seating {
-                    taken: seats,
-                    own: &hold.seat_nos,
-                    given: &[],
-                };
-                let alone = lone_seat_rule::broken_by(connection, event, seating).await?;
-                let allowed = lone_seat_rule::require_allowed(connection, event, &alone).await?;
-                if let Err(left_alone) = allowed {
-                    refusal = Some(HoldRefused::LeftAlone(left_alone));
-                    continue;
-                }
-            }
-            let locked = self.lock_takeable(connection, seats, seats.len()).await?;
-            if locked.len() == seats.len() {
-                return Ok(Some(locked));
-            }
-        }
-        match refusal {
-            // A wider search may find a row that has no better way.
-            Some(refusal) => Err(Abort::Outrun(PickRefused::Hold(refusal))),
-            None => Ok(None),
-        }
-    }
-
-    /// As many of these places as are wanted.
-    async fn pick_places(
-        &self,
-        connection: &mut AsyncPgConnection,
-        places: &[SeatNo],
-    ) -> Result<Option<Vec<ExpectedSeat>>, DomainError> {
-        let locked = self.lock_takeable(connection, places, self.size).await?;
-        Ok((locked.len() == self.size).then_some(locked))
-    }
-
-    async fn lock_takeable(
-        &self,
-        connection: &mut AsyncPgConnection,
-        seats: &[SeatNo],
-        limit: usize,
-    ) -> Result<Vec<ExpectedSeat>, DomainError> {
-        let event = self.command.event;
-        let from = FromState::Takeable;
-        let locked = seats::lock_some_in(connection, event, seats, from, limit).await?;
-        Ok(locked.iter().map(SeatState::expected).collect())
-    }
 }
 
 /// What may be taken of a house in which these seats are free: side by side, or of one
@@ -323,7 +252,7 @@ fn offer(event: &EventView, is_free: &[bool], party: &Party, attempt: u32) -> Of
         .collect();
     if let Some(places) = enough.choose(rng) {
         let mut places = places.clone();
-        let (some, _) = places.partial_shuffle(rng, party.size.saturating_mul(PLACES_FOR_EACH));
+        let (some, _) = places.partial_shuffle(rng, party.size);
         return Offer::Places(some.to_vec());
     }
     if party.adjacency == Adjacency::Preferred

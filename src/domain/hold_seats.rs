@@ -1,15 +1,14 @@
 //! Holding seats that the buyer has picked: the race that usher exists for.
 
-use crate::db::seats::ExpectedSeat;
+use crate::db::seats::{ExpectedSeat, FromState};
+use crate::domain::DomainError;
 use crate::domain::access::{self, PresentedToken};
+use crate::domain::batch::{Decision, FirstReading, Ledger, Needs, No, Tries};
 use crate::domain::conflict::{self, ConflictPolicy};
-use crate::domain::holding::{Held, HoldRefused, Holding, Picker, SeatsHeld};
-use crate::domain::idempotency::{self, Effect, IdempotentRequest};
-use crate::domain::transaction::{Abort, Settled, UnitOfWork};
-use crate::domain::{DomainError, Environment};
+use crate::domain::holding::{Held, HoldRefused, Holding};
+use crate::domain::idempotency::{Effect, IdempotentRequest};
 use crate::model::Caller;
-use crate::model::ids::EventId;
-use diesel_async::AsyncPgConnection;
+use crate::model::ids::{EventId, SeatNo};
 use serde::Serialize;
 
 /// Hold these seats for the caller, all of them or none.
@@ -29,88 +28,72 @@ pub struct HoldSeats {
     pub idempotency_key: Option<String>,
 }
 
-/// Holds the seats of `command`, or says what it lost them to.
+/// Holding the seats of a command, or saying what they were lost to.
+pub struct HoldingSeats {
+    /// The hold.
+    pub holding: Holding,
+    command: HoldSeats,
+    seat_nos: Vec<SeatNo>,
+}
+
+/// What is to be decided, and once only under its idempotency key.
 ///
 /// # Errors
-/// When the command makes no sense, the event is not there, or the database fails.
-pub async fn hold_seats(
-    connection: &mut AsyncPgConnection,
-    environment: &Environment,
+/// When the command makes no sense.
+pub fn hold_seats(
     caller: &Caller,
     command: HoldSeats,
-) -> Result<Settled<SeatsHeld, HoldRefused>, DomainError> {
+) -> Result<(HoldingSeats, Option<IdempotentRequest>), DomainError> {
     let key = command.idempotency_key.as_deref();
     let request = IdempotentRequest::new(caller, "holdSeats", &command, key)?;
     conflict::check("seats", &command.seats)?;
-    let work = Work {
-        holding: Holding::new(
-            environment,
-            caller,
-            command.event,
-            command.into_hold.clone(),
-            key,
-        ),
-        command: &command,
+    let into_hold = command.into_hold.clone();
+    let holding = Holding::new(caller.clone(), command.event, into_hold, key);
+    let seat_nos = command.seats.iter().map(|seat| seat.seat_no).collect();
+    let work = HoldingSeats {
+        holding,
+        command,
+        seat_nos,
     };
-    let settled =
-        idempotency::run(connection, environment, caller, request.as_ref(), &work).await?;
-    let result = match settled.result {
-        Ok(effect) => Ok(work.holding.answer(effect)),
-        Err(HoldRefused::Conflict(mut conflict)) => {
-            conflict.look_around(connection).await?;
-            Err(HoldRefused::Conflict(conflict))
-        }
-        Err(refused) => Err(refused),
-    };
-    Ok(Settled {
-        result,
-        attempts: settled.attempts,
-    })
+    Ok((work, request))
 }
 
-struct Work<'a> {
-    holding: Holding<'a>,
-    command: &'a HoldSeats,
-}
-
-impl UnitOfWork for Work<'_> {
-    type Reading = Vec<ExpectedSeat>;
-    type Success = Effect<Held>;
+impl Decision for HoldingSeats {
+    type Record = Held;
     type Refusal = HoldRefused;
 
-    async fn read(
-        &self,
-        connection: &mut AsyncPgConnection,
-        attempt: u32,
-    ) -> Result<Vec<ExpectedSeat>, DomainError> {
-        let HoldSeats {
-            event,
-            seats,
-            on_conflict,
-            ..
-        } = self.command;
-        conflict::expected(connection, *event, seats, *on_conflict, attempt).await
+    fn caller(&self) -> &Caller {
+        &self.holding.caller
     }
 
-    async fn run(
+    fn event(&self) -> Option<EventId> {
+        Some(self.command.event)
+    }
+
+    fn needs(&self, needs: &mut Needs) {
+        self.holding.needs(needs);
+        needs.seats(self.command.event, self.seat_nos.iter().copied());
+    }
+
+    fn needs_then(&self, first: &FirstReading, needs: &mut Needs) {
+        self.holding.needs_then(first, &self.seat_nos, needs);
+    }
+
+    fn decide(
         &self,
-        connection: &mut AsyncPgConnection,
-        seats: &Vec<ExpectedSeat>,
-    ) -> Result<Effect<Held>, Abort<HoldRefused>> {
-        let hold = self.holding.open(connection).await?;
+        ledger: &mut Ledger,
+        tries: &mut Tries,
+    ) -> Result<Effect<Held>, No<HoldRefused>> {
+        let HoldSeats {
+            seats, on_conflict, ..
+        } = &self.command;
+        let hold = self.holding.open(ledger)?;
         // What makes no sense is not counted.
         conflict::check_places("seats", &hold.event, seats)?;
         conflict::check_new("seats", "hold", &hold.hold.seat_nos, seats)?;
-        self.holding
-            .check_limits(connection, &hold, seats.len())
-            .await?;
-        self.holding
-            .take(
-                connection,
-                hold,
-                seats,
-                Picker::Buyer(self.command.on_conflict),
-            )
-            .await
+        self.holding.check_limits(ledger, &hold, seats.len())?;
+        let from = FromState::Takeable;
+        conflict::judge(ledger, &hold.event, seats, from, *on_conflict, tries)?;
+        self.holding.take(ledger, hold, &self.seat_nos)
     }
 }

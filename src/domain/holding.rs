@@ -1,24 +1,23 @@
 //! What every way to hold seats shares, whoever picks them: the hold that they go
 //! into, the rules of the event, and taking them.
 
-use crate::db::holds::{self, Hold};
-use crate::db::seats::{self, ExpectedSeat, FromState, SeatState, ToState, Transition};
+use crate::db::holds::Hold;
+use crate::db::seats::{FromState, SeatState, ToState, Transition};
 use crate::db::transaction_id::TransactionId;
 use crate::domain::access::{self, HoldUnusable, PresentedToken};
+use crate::domain::batch::{FirstReading, Ledger, Needs, No};
 use crate::domain::buyer_limits::{self, LimitExceeded, Wanted};
-use crate::domain::conflict::{self, ConflictPolicy, SeatConflict};
-use crate::domain::event_view::{self, EventView};
+use crate::domain::conflict::SeatConflict;
+use crate::domain::event_view::EventView;
 use crate::domain::idempotency::Effect;
 use crate::domain::lone_seat_rule::{self, LeftAlone, Seating};
+use crate::domain::prices;
 use crate::domain::sale::{self, SaleNotOpen};
-use crate::domain::transaction::Abort;
-use crate::domain::{Environment, prices};
 use crate::model::Caller;
 use crate::model::ids::{EventId, HoldId, SeatNo};
-use crate::model::status::{Cause, HoldStatus, OrphanRule};
+use crate::model::status::{Cause, HoldStatus};
 use crate::model::token::{HoldToken, TokenSalt};
-use chrono::{DateTime, TimeDelta, Utc};
-use diesel_async::AsyncPgConnection;
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -71,25 +70,16 @@ impl From<SeatConflict> for HoldRefused {
     }
 }
 
-/// Who has picked the seats.
-#[derive(Clone, Copy, Debug)]
-pub enum Picker {
-    /// The buyer, who may want them at whatever version.
-    Buyer(ConflictPolicy),
-    /// usher, which has kept to the event's rules.
-    Server,
-}
-
 /// Holding seats of an event for a caller.
-pub struct Holding<'a> {
-    /// What it works with.
-    pub environment: &'a Environment,
+pub struct Holding {
     /// Who asks.
-    pub caller: &'a Caller,
+    pub caller: Caller,
     /// The event.
     pub event: EventId,
     /// The hold to add them to; `None` for a new one.
     into_hold: Option<PresentedToken>,
+    /// The new one.
+    new_hold: HoldId,
     /// What a new hold's token is derived with: a request that is sent again is
     /// answered with the same token, which is stored nowhere.
     token_key: Vec<u8>,
@@ -114,111 +104,121 @@ pub struct OpenHold {
     pub hold: Hold,
 }
 
-impl<'a> Holding<'a> {
+impl Holding {
     /// For this caller, into this hold or a new one. The key, if there is one, makes
     /// the new hold's token the same each time; without it the token is random.
     pub fn new(
-        environment: &'a Environment,
-        caller: &'a Caller,
+        caller: Caller,
         event: EventId,
         into_hold: Option<PresentedToken>,
         idempotency_key: Option<&str>,
     ) -> Self {
         let random = || rand::random::<[u8; 32]>().to_vec();
         Self {
-            environment,
             caller,
             event,
             into_hold,
+            new_hold: HoldId::generate(),
             token_key: idempotency_key.map_or_else(random, |key| key.as_bytes().to_vec()),
             token_salt: TokenSalt::generate(),
         }
     }
 
-    /// The hold to put seats into: a new one, or that of the token, locked. The sale must
-    /// be open.
-    ///
-    /// # Errors
-    /// A refusal when nothing can be held, or not into that hold; a failure of the
-    /// database.
-    pub async fn open(
-        &self,
-        connection: &mut AsyncPgConnection,
-    ) -> Result<OpenHold, Abort<HoldRefused>> {
-        let plans = &self.environment.plans;
-        let (event, now) = event_view::find(connection, plans, self.caller, self.event).await?;
-        sale::require_open(&event.event, now)
-            .map_err(|refusal| Abort::Refused(HoldRefused::SaleNotOpen(refusal)))?;
-        let hold = match &self.into_hold {
-            None => self.new_hold(&event, now),
-            Some(token) => self.existing_hold(connection, token).await?,
-        };
-        Ok(OpenHold {
-            event: Arc::new(event),
-            hold,
-        })
+    /// The event, and the hold of the token.
+    pub fn needs(&self, needs: &mut Needs) {
+        needs.event(self.event);
+        if let Some(token) = self.token_of_event() {
+            needs.hold(self.event, token.hold);
+        }
     }
 
-    /// Takes all of `seats` into the hold, or none. What the server has picked keeps the
-    /// rule against lone seats already, where the event enforces it.
+    /// The seats that the hold has already, what its buyer has, and the rows of those that are
+    /// to be taken.
+    pub fn needs_then(&self, first: &FirstReading, taking: &[SeatNo], needs: &mut Needs) {
+        let Some(event) = first.event(self.event) else {
+            return;
+        };
+        let hold = self
+            .token_of_event()
+            .and_then(|token| first.hold(self.event, token.hold));
+        let buyer = match hold {
+            None => self.caller.subject(),
+            Some(hold) => {
+                needs.seats(self.event, hold.seat_nos.iter().copied());
+                hold.buyer.as_deref()
+            }
+        };
+        if let Some(buyer) = buyer_limits::counted(&event.event, &self.caller, buyer) {
+            needs.buyer(self.event, buyer);
+        }
+        lone_seat_rule::needs(event, taking, needs);
+    }
+
+    /// The token of the hold that is to get the seats, if it is one of this event.
+    fn token_of_event(&self) -> Option<&HoldToken> {
+        let token = self.into_hold.as_ref()?.as_ref()?;
+        (token.event == self.event).then_some(token)
+    }
+
+    /// The hold to put seats into: a new one, or that of the token. The sale must be open.
     ///
     /// # Errors
-    /// A refusal when a rule of the event or somebody else is in the way; a failure of
-    /// the database.
-    pub async fn take(
+    /// A refusal when nothing can be held, or not into that hold.
+    pub fn open(&self, ledger: &Ledger) -> Result<OpenHold, No<HoldRefused>> {
+        let event = ledger.event(&self.caller, self.event)?;
+        sale::require_open(&event.event, ledger.now())
+            .map_err(|refusal| No::Refused(HoldRefused::SaleNotOpen(refusal)))?;
+        let hold = match &self.into_hold {
+            None => self.new_hold(&event, ledger),
+            Some(_) => self
+                .existing_hold(ledger)
+                .map_err(|unusable| No::Refused(unusable.into()))?,
+        };
+        Ok(OpenHold { event, hold })
+    }
+
+    /// Takes all of `seats`, which can be taken, into the hold, or none.
+    ///
+    /// # Errors
+    /// A refusal when a rule of the event is in the way.
+    pub fn take(
         &self,
-        connection: &mut AsyncPgConnection,
+        ledger: &mut Ledger,
         OpenHold { event, mut hold }: OpenHold,
-        seats: &[ExpectedSeat],
-        picker: Picker,
-    ) -> Result<Effect<Held>, Abort<HoldRefused>> {
+        seats: &[SeatNo],
+    ) -> Result<Effect<Held>, No<HoldRefused>> {
         let own = hold.seat_nos.clone();
-        prices::add(&event, &mut hold.seat_nos, &mut hold.amounts, seats)?;
-        let taking: Vec<SeatNo> = seats.iter().map(|seat| seat.seat_no).collect();
-        let concurrency = self.environment.concurrency;
-        lone_seat_rule::turn(connection, concurrency, &event, &taking).await?;
+        let had = ledger.states_owned(self.event, &own, hold.id.0);
+        if had.len() < own.len() {
+            // It lapses at this moment, and has lost one.
+            let lapsed = HoldUnusable::Ended(HoldStatus::Lapsed);
+            return Err(No::Refused(lapsed.into()));
+        }
+        let taken = seats.iter().copied();
+        prices::add(&event, &mut hold.seat_nos, &mut hold.amounts, taken)?;
+        let seating = Seating {
+            taken: seats,
+            own: &own,
+            given: &[],
+        };
+        let left_alone = lone_seat_rule::left_alone(ledger, &event, seating)
+            .map_err(|refusal| No::Refused(HoldRefused::LeftAlone(refusal)))?;
         let transition = Transition {
             from: FromState::Takeable,
             to: ToState::Held(hold.id, hold.expires_at),
             cause: Cause::Held,
             actor: self.caller.to_string(),
         };
-        let environment = self.environment;
-        let policy = match picker {
-            Picker::Buyer(policy) => policy,
-            Picker::Server => ConflictPolicy::Report,
-        };
-        let taken =
-            conflict::change_all(connection, environment, &event, seats, &transition, policy)
-                .await?;
-        // Judged when they are taken: whoever lost one of them is told that.
-        let seating = Seating {
-            taken: &taking,
-            own: &own,
-            given: &[],
-        };
-        let left_alone = self.judge(connection, &event, seating, picker).await?;
-        let transaction = match &self.into_hold {
-            None => holds::insert(connection, &hold).await?,
-            Some(_) => holds::update(connection, &hold).await?,
-        };
-        // An older hold has more seats than those that were taken now, and may
-        // have lapsed and lost one since it was locked.
-        let seats = if taken.len() == hold.seat_nos.len() {
-            taken
-        } else {
-            seats::load_held_by(connection, self.event, &hold.seat_nos, &[hold.id]).await?
-        };
-        if seats.len() < hold.seat_nos.len() {
-            let lapsed = HoldUnusable::Ended(HoldStatus::Lapsed);
-            return Err(Abort::Refused(lapsed.into()));
-        }
+        ledger.change(self.event, seats, transition);
+        let buyer = (self.event, hold.buyer.as_deref());
+        ledger.count(buyer, hold.id.0, (hold.id.0, true, hold.seat_nos.len()));
+        ledger.put_hold(hold.clone(), self.into_hold.is_none());
         let record = Held {
+            seats: ledger.states(self.event, &hold.seat_nos),
             hold,
-            seats,
-            left_alone: lone_seat_rule::states(connection, self.event, &left_alone).await?,
+            left_alone,
             token_salt: self.token_salt,
-            transaction,
+            transaction: ledger.transaction(),
         };
         Ok(Effect { event, record })
     }
@@ -248,8 +248,9 @@ impl<'a> Holding<'a> {
         HoldToken::derive(self.event, hold, &self.token_key, salt)
     }
 
-    fn new_hold(&self, event: &EventView, now: DateTime<Utc>) -> Hold {
-        let id = HoldId::generate();
+    fn new_hold(&self, event: &EventView, ledger: &Ledger) -> Hold {
+        let id = self.new_hold;
+        let now = ledger.now();
         Hold {
             event_id: self.event,
             id,
@@ -264,49 +265,23 @@ impl<'a> Holding<'a> {
         }
     }
 
-    async fn existing_hold(
-        &self,
-        connection: &mut AsyncPgConnection,
-        presented: &PresentedToken,
-    ) -> Result<Hold, Abort<HoldRefused>> {
-        let is_of_event = presented
-            .as_ref()
-            .is_some_and(|token| token.event == self.event);
-        if !is_of_event {
-            return Err(Abort::Refused(HoldUnusable::NotFound.into()));
-        }
-        access::lock_running(connection, presented, self.caller).await
-    }
-
-    /// The seats that are left alone, if the event allows it.
-    async fn judge(
-        &self,
-        connection: &mut AsyncPgConnection,
-        event: &Arc<EventView>,
-        seating: Seating<'_>,
-        picker: Picker,
-    ) -> Result<Vec<SeatNo>, Abort<HoldRefused>> {
-        let is_enforced = event.event.orphan_rule == OrphanRule::Enforce;
-        if is_enforced && matches!(picker, Picker::Server) {
-            return Ok(Vec::new());
-        }
-        let alone = lone_seat_rule::broken_by(connection, event, seating).await?;
-        lone_seat_rule::require_allowed(connection, event, &alone)
-            .await?
-            .map_err(|refusal| Abort::Refused(HoldRefused::LeftAlone(refusal)))?;
-        Ok(alone)
+    fn existing_hold(&self, ledger: &Ledger) -> Result<Hold, HoldUnusable> {
+        let token = self.token_of_event().cloned();
+        let hold = access::usable(ledger, &token, &self.caller)?;
+        access::require_running(hold, ledger.clock())?;
+        Ok(hold.clone())
     }
 
     /// Whether the event's limits allow so many more seats in the hold.
     ///
     /// # Errors
-    /// A refusal when they do not; a failure of the database.
-    pub async fn check_limits(
+    /// A refusal when they do not.
+    pub fn check_limits(
         &self,
-        connection: &mut AsyncPgConnection,
+        ledger: &Ledger,
         OpenHold { event, hold }: &OpenHold,
         added: usize,
-    ) -> Result<(), Abort<HoldRefused>> {
+    ) -> Result<(), No<HoldRefused>> {
         let wanted = Wanted {
             owner: hold.id.0,
             buyer: hold.buyer.as_deref(),
@@ -314,9 +289,7 @@ impl<'a> Holding<'a> {
             had: hold.seat_nos.len(),
             is_new_hold: self.into_hold.is_none(),
         };
-        let concurrency = self.environment.concurrency;
-        buyer_limits::check(connection, concurrency, self.caller, &event.event, wanted)
-            .await?
-            .map_err(|exceeded| Abort::Refused(HoldRefused::LimitExceeded(exceeded)))
+        buyer_limits::check_in(ledger, &self.caller, &event.event, wanted)
+            .map_err(|exceeded| No::Refused(HoldRefused::LimitExceeded(exceeded)))
     }
 }

@@ -7,6 +7,7 @@
 
 use crate::db::idempotency_keys::{self, Claim};
 use crate::domain::DomainError;
+use crate::domain::batch::Ledger;
 use crate::domain::environment::Environment;
 use crate::domain::event_view::{self, EventView};
 use crate::domain::transaction::{self, Abort, Settled, UnitOfWork};
@@ -75,6 +76,53 @@ impl IdempotentRequest {
             key_hash: hash([&caller.to_string(), key]),
             input_hash: hash([operation, &command]),
         }))
+    }
+}
+
+impl IdempotentRequest {
+    /// SHA-256 of the caller and the key.
+    pub fn key_hash(&self) -> &[u8] {
+        &self.key_hash
+    }
+
+    /// What the request was answered before, if it was.
+    ///
+    /// # Errors
+    /// [`DomainError::KeyReused`] when the key was used for another input.
+    pub fn outcome<R: DeserializeOwned>(
+        &self,
+        ledger: &Ledger,
+        caller: &Caller,
+    ) -> Result<Option<Effect<R>>, DomainError> {
+        let Some(used) = ledger.used(&self.key_hash) else {
+            return Ok(None);
+        };
+        if used.input_hash != self.input_hash {
+            return Err(DomainError::KeyReused);
+        }
+        let outcome = used.outcome.clone().unwrap_or_default();
+        let Outcome { event, record } = serde_json::from_value(outcome).map_err(unreadable)?;
+        // The input is the same, so it is about the same event, which was read.
+        let event = ledger.event(caller, event)?;
+        Ok(Some(Effect { event, record }))
+    }
+
+    /// Remembers what the request is answered.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn remember<R: Serialize>(
+        &self,
+        ledger: &mut Ledger,
+        effect: &Effect<R>,
+    ) -> Result<(), DomainError> {
+        let outcome = Outcome {
+            event: effect.event.event.id,
+            record: &effect.record,
+        };
+        let outcome = serde_json::to_value(outcome).map_err(unwritable)?;
+        ledger.put_key(&self.key_hash, &self.input_hash, outcome);
+        Ok(())
     }
 }
 

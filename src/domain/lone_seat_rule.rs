@@ -9,6 +9,7 @@
 use crate::config::Concurrency;
 use crate::db::advisory_locks;
 use crate::db::seats::{self, FromState, SeatState};
+use crate::domain::batch::{Ledger, Needs};
 use crate::domain::event_view::EventView;
 use crate::domain::seating::lone_seats;
 use crate::model::ids::{EventId, SeatNo};
@@ -61,6 +62,53 @@ pub async fn turn(
     Ok(())
 }
 
+/// The rows of seats that are to be taken, where the event has the rule: judged when it is
+/// the batch's turn at them, where it is enforced.
+pub fn needs(event: &EventView, taking: &[SeatNo], needs: &mut Needs) {
+    if event.event.orphan_rule == OrphanRule::Off {
+        return;
+    }
+    let rows = event.plan.rows_of(taking);
+    needs.seats(event.event.id, event.plan.seats_of_rows(&rows));
+    if event.event.orphan_rule == OrphanRule::Enforce && !rows.is_empty() {
+        needs.turn(event.event.id, &rows);
+    }
+}
+
+/// The seats that are left alone in a batch though their row has a better way, as they
+/// are.
+///
+/// # Errors
+/// When the event does not allow that.
+pub fn left_alone(
+    ledger: &Ledger,
+    event: &Arc<EventView>,
+    seating: Seating<'_>,
+) -> Result<Vec<SeatState>, LeftAlone> {
+    if event.event.orphan_rule == OrphanRule::Off {
+        return Ok(Vec::new());
+    }
+    let id = event.event.id;
+    let is_free = |seat: SeatNo| ledger.accepts(id, seat, FromState::Takeable);
+    let alone = judge(event, seating, is_free);
+    let seats = ledger.states(id, &alone);
+    if event.event.orphan_rule != OrphanRule::Enforce || seats.is_empty() {
+        return Ok(seats);
+    }
+    let event = Arc::clone(event);
+    Err(LeftAlone { event, seats })
+}
+
+/// The seats that are left alone though their row has a better way, ascending.
+fn judge(event: &EventView, seating: Seating<'_>, is_free: impl Fn(SeatNo) -> bool) -> Vec<SeatNo> {
+    let rows = event.plan.rows_of(seating.taken);
+    let seats = event.plan.seats_of_rows(&rows);
+    let is_free = |seat: SeatNo| is_free(seat) || seating.given.contains(&seat);
+    let mut party = seating.taken.to_vec();
+    party.extend(seating.own.iter().filter(|seat| seats.contains(seat)));
+    lone_seats::broken_by(&event.plan, is_free, &party)
+}
+
 /// The seats that are left alone though their row has a better way, ascending; none
 /// when the event has no such rule. It makes no difference whether the seats are taken
 /// already, if it is the caller's [turn].
@@ -83,10 +131,7 @@ pub async fn broken_by(
     let seats = event.plan.seats_of_rows(&rows);
     let free = seats::load_in(connection, id, &seats, FromState::Takeable).await?;
     let free: HashSet<SeatNo> = free.iter().map(|seat| seat.seat_no).collect();
-    let is_free = |seat: SeatNo| free.contains(&seat) || seating.given.contains(&seat);
-    let mut party = seating.taken.to_vec();
-    party.extend(seating.own.iter().filter(|seat| seats.contains(seat)));
-    Ok(lone_seats::broken_by(&event.plan, is_free, &party))
+    Ok(judge(event, seating, |seat| free.contains(&seat)))
 }
 
 /// Lets pass unless the event enforces the rule and these seats would be left `alone`.
@@ -119,25 +164,6 @@ pub async fn states(
         return Ok(Vec::new());
     }
     seats::load(connection, event, alone).await
-}
-
-/// Whether these seats can be judged at once: no other transaction is at their rows,
-/// and from now on none will be until this one ends. Always so where the database
-/// itself sends one of two back.
-///
-/// # Errors
-/// When the database fails.
-pub async fn try_turn(
-    connection: &mut AsyncPgConnection,
-    concurrency: Concurrency,
-    event: &EventView,
-    taken: &[SeatNo],
-) -> QueryResult<bool> {
-    if concurrency == Concurrency::Serializable {
-        return Ok(true);
-    }
-    let rows = numbers(&event.plan.rows_of(taken));
-    advisory_locks::try_lock_rows(connection, event.event.id, &rows).await
 }
 
 /// A plan has fewer rows than a number has values.

@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod alternatives;
+pub mod batch;
 pub mod block_seats;
 pub mod book_seats;
 pub mod box_office;

@@ -1,6 +1,5 @@
 //! What seats cost: fixed when they are taken, whatever becomes of the event's prices.
 
-use crate::db::seats::ExpectedSeat;
 use crate::domain::DomainError;
 use crate::domain::event_view::EventView;
 use crate::model::ids::SeatNo;
@@ -14,20 +13,20 @@ pub fn add(
     event: &EventView,
     seat_nos: &mut Vec<SeatNo>,
     amounts: &mut Vec<i64>,
-    added: &[ExpectedSeat],
+    added: impl IntoIterator<Item = SeatNo>,
 ) -> Result<(), DomainError> {
     let mut priced: Vec<(SeatNo, i64)> = std::mem::take(seat_nos)
         .into_iter()
         .zip(std::mem::take(amounts))
         .collect();
-    for seat in added {
+    for seat_no in added {
         let price = event
-            .seat(seat.seat_no)
+            .seat(seat_no)
             .and_then(|place| event.price(place.category))
             .ok_or(DomainError::NotFound {
                 what: "price of a seat",
             })?;
-        priced.push((seat.seat_no, price.amount_minor));
+        priced.push((seat_no, price.amount_minor));
     }
     priced.sort_unstable();
     (*seat_nos, *amounts) = priced.into_iter().unzip();

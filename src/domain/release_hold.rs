@@ -1,19 +1,16 @@
 //! Giving held seats back.
 
-use crate::db::holds::{self, Hold};
-use crate::db::seats::{self, ExpectedSeat, FromState, SeatState, ToState, Transition};
+use crate::db::holds::Hold;
+use crate::db::seats::{FromState, SeatState, ToState, Transition};
 use crate::db::transaction_id::TransactionId;
 use crate::domain::access::{self, HoldUnusable, PresentedToken};
-use crate::domain::event_view;
-use crate::domain::idempotency::{self, Effect, IdempotentRequest};
-use crate::domain::transaction::{Abort, Settled, UnitOfWork, Work};
-use crate::domain::{DomainError, Environment, prices, seat_change};
+use crate::domain::batch::{Decision, FirstReading, Ledger, Needs, No, Tries};
+use crate::domain::idempotency::{Effect, IdempotentRequest};
+use crate::domain::{DomainError, prices};
 use crate::model::Caller;
 use crate::model::ids::{EventId, SeatNo};
 use crate::model::status::{Cause, HoldStatus};
-use diesel_async::AsyncPgConnection;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 /// Release a hold, all of it or some of its seats.
 #[derive(Clone, Debug, Serialize)]
@@ -38,81 +35,95 @@ pub struct SeatsReleased {
     pub transaction: TransactionId,
 }
 
-/// Releases what `command` names.
-///
-/// # Errors
-/// When a seat is not in the hold, or the database fails.
-pub async fn release_hold(
-    connection: &mut AsyncPgConnection,
-    environment: &Environment,
-    caller: &Caller,
+/// Releasing what a command names.
+pub struct ReleasingHold {
+    caller: Caller,
     command: ReleaseHold,
-) -> Result<Settled<Effect<SeatsReleased>, HoldUnusable>, DomainError> {
-    let key = command.idempotency_key.as_deref();
-    let request = IdempotentRequest::new(caller, "releaseHold", &command, key)?;
-    let work = Work {
-        environment,
-        caller,
-        command: &command,
-    };
-    idempotency::run(connection, environment, caller, request.as_ref(), &work).await
 }
 
-impl UnitOfWork for Work<'_, ReleaseHold> {
-    type Reading = ();
-    type Success = Effect<SeatsReleased>;
+/// What is to be decided, and once only under its idempotency key.
+///
+/// # Errors
+/// When the command makes no sense.
+pub fn release_hold(
+    caller: &Caller,
+    command: ReleaseHold,
+) -> Result<(ReleasingHold, Option<IdempotentRequest>), DomainError> {
+    let key = command.idempotency_key.as_deref();
+    let request = IdempotentRequest::new(caller, "releaseHold", &command, key)?;
+    let caller = caller.clone();
+    Ok((ReleasingHold { caller, command }, request))
+}
+
+impl Decision for ReleasingHold {
+    type Record = SeatsReleased;
     type Refusal = HoldUnusable;
 
-    async fn run(
+    fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    fn event(&self) -> Option<EventId> {
+        self.command.token.as_ref().map(|token| token.event)
+    }
+
+    fn needs(&self, needs: &mut Needs) {
+        if let Some(token) = &self.command.token {
+            needs.hold(token.event, token.hold);
+        }
+    }
+
+    fn needs_then(&self, first: &FirstReading, needs: &mut Needs) {
+        let token = self.command.token.as_ref();
+        if let Some(hold) = token.and_then(|token| first.hold(token.event, token.hold)) {
+            needs.seats(hold.event_id, hold.seat_nos.iter().copied());
+        }
+    }
+
+    fn decide(
         &self,
-        connection: &mut AsyncPgConnection,
-        (): &(),
-    ) -> Result<Effect<SeatsReleased>, Abort<HoldUnusable>> {
-        let mut hold: Hold =
-            access::lock_running(connection, &self.command.token, self.caller).await?;
-        let seats = self.command.seats.as_deref();
-        let named = access::named_or_all("hold", "release", seats, hold.event_id, &hold.seat_nos)?;
-        let held = seats::load_held_by(connection, hold.event_id, &named, &[hold.id]).await?;
-        let expected: Vec<ExpectedSeat> = held.iter().map(SeatState::expected).collect();
+        ledger: &mut Ledger,
+        _tries: &mut Tries,
+    ) -> Result<Effect<SeatsReleased>, No<HoldUnusable>> {
+        let ReleaseHold { token, seats, .. } = &self.command;
+        let mut hold: Hold = access::usable(ledger, token, &self.caller)
+            .map_err(No::Refused)?
+            .clone();
+        access::require_running(&hold, ledger.clock()).map_err(No::Refused)?;
+        let (event_id, owner) = (hold.event_id, hold.id.0);
+        let event = ledger.event(&self.caller, event_id)?;
+        let seats = seats.as_deref();
+        let named = access::named_or_all("hold", "release", seats, event_id, &hold.seat_nos)?;
+        // A seat that is missing here was taken by somebody else because the
+        // hold has lapsed just now: it is not this caller's to give back any more.
+        let held = ledger.states_owned(event_id, &named, owner);
+        let held: Vec<SeatNo> = held.iter().map(|seat| seat.seat_no).collect();
+        if held.iter().any(|seat_no| ledger.is_changed(event_id, *seat_no)) {
+            return Err(No::PutOff);
+        }
         let transition = Transition {
             from: FromState::HeldBy(hold.id),
             to: ToState::Available,
             cause: Cause::Released,
             actor: self.caller.to_string(),
         };
-        // A seat that is missing here was taken by somebody else because the
-        // hold has lapsed just now: it is not this caller's to give back any more.
-        let concurrency = self.environment.concurrency;
-        let released = seat_change::change(
-            connection,
-            concurrency,
-            hold.event_id,
-            &expected,
-            &transition,
-        )
-        .await?;
+        let released = ledger.change(event_id, &held, transition);
         prices::remove(&mut hold.seat_nos, &mut hold.amounts, &named);
         if hold.seat_nos.is_empty() {
             hold.status = HoldStatus::Released;
         }
-        let transaction = holds::update(connection, &hold).await?;
-        let plans = &self.environment.plans;
-        let (event, _) = event_view::find(connection, plans, self.caller, hold.event_id).await?;
-        let left = if hold.status == HoldStatus::Active {
-            let id = hold.id;
-            let seats =
-                seats::load_held_by(connection, hold.event_id, &hold.seat_nos, &[id]).await?;
-            Some((hold, seats))
-        } else {
-            None
+        let buyer = (event_id, hold.buyer.as_deref());
+        ledger.count(buyer, owner, (owner, true, hold.seat_nos.len()));
+        ledger.put_hold(hold.clone(), false);
+        let left = (hold.status == HoldStatus::Active).then(|| {
+            let seats = ledger.states_owned(event_id, &hold.seat_nos, owner);
+            (hold, seats)
+        });
+        let record = SeatsReleased {
+            released,
+            left,
+            transaction: ledger.transaction(),
         };
-        Ok(Effect {
-            event: Arc::new(event),
-            record: SeatsReleased {
-                released,
-                left,
-                transaction,
-            },
-        })
+        Ok(Effect { event, record })
     }
 }

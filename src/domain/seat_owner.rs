@@ -80,7 +80,8 @@ impl Owner {
             Self::Booking(booking) => (&mut booking.seat_nos, &mut booking.amounts),
         };
         prices::remove(seat_nos, amounts, give);
-        prices::add(event, seat_nos, amounts, take)?;
+        let taken = take.iter().map(|seat| seat.seat_no);
+        prices::add(event, seat_nos, amounts, taken)?;
         Ok(self.total() - before)
     }
 

@@ -2,7 +2,8 @@
 
 use crate::config::Concurrency;
 use crate::db::failure::{
-    lost_to_another_transaction, took_a_taken_reference, waited_for_a_lock_in_vain,
+    lost_to_another_transaction, took_a_taken_reference, used_a_used_key,
+    waited_for_a_lock_in_vain,
 };
 use crate::domain::{DomainError, Environment};
 use crate::model::Caller;
@@ -113,12 +114,7 @@ pub async fn run<W: UnitOfWork>(
     concurrency: Concurrency,
     work: &W,
 ) -> Result<Settled<W::Success, W::Refusal>, DomainError> {
-    let mut pauses = ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(2))
-        .with_max_delay(Duration::from_millis(100))
-        .with_max_times(MAX_ATTEMPTS - 1)
-        .with_jitter()
-        .build();
+    let mut pauses = pauses();
     let mut attempts = 1;
     loop {
         let reading = work.read(connection, attempts).await?;
@@ -149,12 +145,23 @@ pub async fn run<W: UnitOfWork>(
     }
 }
 
-fn may_pass(error: &diesel::result::Error) -> bool {
-    lost_to_another_transaction(error) || took_a_taken_reference(error)
+/// The pauses between attempts: one less than there may be.
+pub fn pauses() -> impl Iterator<Item = Duration> + Send {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(2))
+        .with_max_delay(Duration::from_millis(100))
+        .with_max_times(MAX_ATTEMPTS - 1)
+        .with_jitter()
+        .build()
+}
+
+/// Whether the failure says nothing about the work itself: run again, it may succeed.
+pub fn may_pass(error: &diesel::result::Error) -> bool {
+    lost_to_another_transaction(error) || took_a_taken_reference(error) || used_a_used_key(error)
 }
 
 /// What is told of a failure that nothing more is done about.
-fn in_the_end(error: DomainError) -> DomainError {
+pub fn in_the_end(error: DomainError) -> DomainError {
     match error {
         DomainError::Database(error) if may_pass(&error) || waited_for_a_lock_in_vain(&error) => {
             DomainError::Contended

@@ -111,6 +111,7 @@ impl From<DomainError> for ApiError {
             DomainError::Forbidden => code::FORBIDDEN,
             DomainError::KeyReused => code::IDEMPOTENCY_KEY_REUSED,
             DomainError::Contended => code::CONTENDED,
+            DomainError::Unavailable(cause) => return Self::unavailable(cause),
             DomainError::Database(cause) => return Self::database(cause),
         };
         // Commands come from the one argument of a mutation.

@@ -1,5 +1,6 @@
 //! What resolvers work with, and how they reach it.
 
+use crate::batcher::Batcher;
 use crate::db::transaction_id::TransactionId;
 use crate::db::{Connection, Database};
 use crate::domain::Environment;
@@ -17,6 +18,8 @@ pub struct Services {
     pub database: Database,
     /// The feed of its changes.
     pub feed: Feed,
+    /// Where commands share transactions.
+    pub batcher: Batcher,
     /// What its use cases work with.
     pub environment: Environment,
 }

@@ -4,25 +4,26 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each floor, and those it may import from beside itself.
-const FLOORS: [(&str, &[&str]); 9] = [
+const FLOORS: [(&str, &[&str]); 10] = [
     ("model", &[]),
     ("config", &[]),
     ("db", &["model", "config"]),
     ("auth", &["model", "config", "db"]),
     ("domain", &["model", "config", "db"]),
     ("feed", &["model", "config", "db"]),
+    ("batcher", &["model", "config", "db", "domain"]),
     (
         "graphql",
-        &["model", "config", "db", "auth", "domain", "feed"],
+        &["model", "config", "db", "auth", "domain", "feed", "batcher"],
     ),
     (
         "http",
-        &["model", "config", "db", "auth", "domain", "feed", "graphql"],
+        &["model", "config", "db", "auth", "domain", "feed", "batcher", "graphql"],
     ),
     (
         "app",
         &[
-            "model", "config", "db", "auth", "domain", "feed", "graphql", "http",
+            "model", "config", "db", "auth", "domain", "feed", "batcher", "graphql", "http",
         ],
     ),
 ];

@@ -7,7 +7,7 @@ use crate::graphql::input::FeedCursor;
 use crate::graphql::refusal::{
     HoldEnded, HoldLapsed, HoldNotFound, LimitExceeded, SaleNotOpen, hold_unusable,
 };
-use crate::graphql::services::{caller, connection, services};
+use crate::graphql::services::{caller, services};
 use crate::graphql::types::booking::Booking;
 use crate::graphql::types::seat::Seat;
 use async_graphql::{Context, InputObject, Object, SimpleObject, Union};
@@ -72,13 +72,9 @@ impl ConfirmHoldMutation {
             idempotency_key: input.idempotency_key,
         };
         let services = services(context)?;
-        let mut connection = connection(context).await?;
-        let caller = caller(context);
-        let settled =
-            confirm_hold::confirm_hold(&mut connection, &services.environment, caller, command)
-                .await?;
-        drop(connection);
-        Ok(match settled.result {
+        let (work, request) = confirm_hold::confirm_hold(caller(context), command)?;
+        let (_, settled) = services.batcher.submit(work, request).await?;
+        Ok(match settled?.result {
             Ok(Effect {
                 event,
                 record: confirmed,

@@ -5,7 +5,7 @@ use crate::domain::seating::party;
 use crate::graphql::errors::{ApiError, ApiResult};
 use crate::graphql::input::event_id;
 use crate::graphql::mutation::seats_held::HoldSeatsResult;
-use crate::graphql::services::{caller, connection, services};
+use crate::graphql::services::{caller, services};
 use async_graphql::{Context, Enum, ID, InputObject, Object};
 
 /// For whom to find seats.
@@ -65,13 +65,9 @@ impl HoldBestAvailableMutation {
         let command = HoldBestAvailable::try_from(input)?;
         let into_hold = command.into_hold.clone();
         let services = services(context)?;
-        let mut connection = connection(context).await?;
-        let (environment, caller) = (&services.environment, caller(context));
-        let settled =
-            hold_best_available::hold_best_available(&mut connection, environment, caller, command)
-                .await?;
-        drop(connection);
-        Ok(HoldSeatsResult::new(services, into_hold.as_ref(), settled))
+        let (work, request) = hold_best_available::hold_best_available(caller(context), command)?;
+        let (work, settled) = services.batcher.submit(work, request).await?;
+        HoldSeatsResult::new(services, &work.holding, into_hold.as_ref(), settled?).await
     }
 }
 

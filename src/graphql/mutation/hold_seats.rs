@@ -4,7 +4,7 @@ use crate::domain::hold_seats::{self, HoldSeats};
 use crate::graphql::errors::{ApiError, ApiResult};
 use crate::graphql::input::{ConflictPolicy, SeatVersionInput, event_id, seat_versions};
 use crate::graphql::mutation::seats_held::HoldSeatsResult;
-use crate::graphql::services::{caller, connection, services};
+use crate::graphql::services::{caller, services};
 use async_graphql::{Context, ID, InputObject, Object};
 
 /// Which seats to hold.
@@ -42,12 +42,9 @@ impl HoldSeatsMutation {
         let command = HoldSeats::try_from(input)?;
         let into_hold = command.into_hold.clone();
         let services = services(context)?;
-        let mut connection = connection(context).await?;
-        let caller = caller(context);
-        let settled =
-            hold_seats::hold_seats(&mut connection, &services.environment, caller, command).await?;
-        drop(connection);
-        Ok(HoldSeatsResult::new(services, into_hold.as_ref(), settled))
+        let (work, request) = hold_seats::hold_seats(caller(context), command)?;
+        let (work, settled) = services.batcher.submit(work, request).await?;
+        HoldSeatsResult::new(services, &work.holding, into_hold.as_ref(), settled?).await
     }
 }
 

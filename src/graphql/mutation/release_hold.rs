@@ -5,7 +5,7 @@ use crate::domain::release_hold::{self, ReleaseHold};
 use crate::graphql::errors::ApiResult;
 use crate::graphql::input::{FeedCursor, seat_ids};
 use crate::graphql::refusal::{HoldEnded, HoldNotFound, hold_unusable};
-use crate::graphql::services::{caller, connection, services};
+use crate::graphql::services::{caller, services};
 use crate::graphql::types::hold::Hold;
 use crate::graphql::types::seat::Seat;
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
@@ -65,13 +65,9 @@ impl ReleaseHoldMutation {
             idempotency_key: input.idempotency_key,
         };
         let services = services(context)?;
-        let mut connection = connection(context).await?;
-        let caller = caller(context);
-        let settled =
-            release_hold::release_hold(&mut connection, &services.environment, caller, command)
-                .await?;
-        drop(connection);
-        Ok(match settled.result {
+        let (work, request) = release_hold::release_hold(caller(context), command)?;
+        let (_, settled) = services.batcher.submit(work, request).await?;
+        Ok(match settled?.result {
             Ok(Effect {
                 event,
                 record: released,

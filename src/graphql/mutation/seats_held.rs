@@ -1,8 +1,10 @@
 //! What `holdSeats` and `holdBestAvailable` answer.
 
 use crate::domain::access::PresentedToken;
-use crate::domain::holding::{self, HoldRefused};
+use crate::domain::holding::{Held, HoldRefused, Holding};
+use crate::domain::idempotency::Effect;
 use crate::domain::transaction::Settled;
+use crate::graphql::errors::ApiResult;
 use crate::graphql::input::FeedCursor;
 use crate::graphql::refusal::{
     HoldEnded, HoldNotFound, LimitExceeded, NotEnoughSeats, SaleNotOpen, SeatConflict,
@@ -53,11 +55,12 @@ pub(super) struct SeatsHeld {
 impl HoldSeatsResult {
     /// Counts the outcome, and tells the watchers of what was held. `into_hold` is the token
     /// of the hold that was to get the seats.
-    pub(super) fn new(
+    pub(super) async fn new(
         services: &Services,
+        holding: &Holding,
         into_hold: Option<&PresentedToken>,
-        settled: Settled<holding::SeatsHeld, HoldRefused>,
-    ) -> Self {
+        settled: Settled<Effect<Held>, HoldRefused>,
+    ) -> ApiResult<Self> {
         let Settled { result, attempts } = settled;
         metrics::counter!("usher_hold_attempts_total").increment(attempts.into());
         let outcome = match &result {
@@ -66,8 +69,9 @@ impl HoldSeatsResult {
             Err(_) => "refused",
         };
         metrics::counter!("usher_holds_total", "outcome" => outcome).increment(1);
-        match result {
-            Ok(held) => {
+        Ok(match result {
+            Ok(effect) => {
+                let held = holding.answer(effect);
                 let cursor = services.publish(held.hold.event_id, held.transaction);
                 if into_hold.is_some() {
                     services.feed.announce_hold(held.hold.id);
@@ -80,7 +84,9 @@ impl HoldSeatsResult {
                     cursor,
                 })
             }
-            Err(HoldRefused::Conflict(conflict)) => {
+            Err(HoldRefused::Conflict(mut conflict)) => {
+                let mut connection = services.database.connection().await?;
+                conflict.look_around(&mut connection).await?;
                 HoldSeatsResult::SeatConflict(SeatConflict::new(conflict, attempts))
             }
             Err(HoldRefused::LimitExceeded(exceeded)) => {
@@ -96,6 +102,6 @@ impl HoldSeatsResult {
                 HoldSeatsResult::SaleNotOpen(SaleNotOpen::new(&refusal))
             }
             Err(HoldRefused::Hold(unusable)) => hold_unusable(unusable),
-        }
+        })
     }
 }

@@ -22,6 +22,7 @@ impl House {
             feed: feed_settings(),
             retention: retention(),
             redis: None,
+            batch: usher::config::BatchSettings::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let loader = Running::start(listener, setup).await.unwrap();

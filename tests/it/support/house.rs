@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use usher::app::serve::{Running, Setup};
 use usher::auth::mint;
-use usher::config::{Concurrency, DatabaseSettings, FeedSettings, RetentionSettings};
+use usher::config::{BatchSettings, Concurrency, DatabaseSettings, FeedSettings, RetentionSettings};
 use usher::db::Database;
 use usher::db::schema::events;
 use usher::db::transaction_id::{self, TransactionId};
@@ -138,6 +138,7 @@ impl House {
             feed: feed_settings(),
             retention: retention(),
             redis: None,
+            batch: BatchSettings::default(),
         };
         let running = Running::start(listener, setup).await.unwrap();
         let url = format!("http://{}", running.address);

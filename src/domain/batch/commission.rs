@@ -1,0 +1,141 @@
+//! A command on its way through a batch, with whoever waits for its answer.
+
+use crate::domain::DomainError;
+use crate::domain::batch::{
+    Decision, FirstReading, Ledger, Member, Needs, No, Standing, Tries,
+};
+use crate::domain::idempotency::{Effect, IdempotentRequest};
+use crate::domain::transaction::Settled;
+use crate::model::ids::EventId;
+use tokio::sync::oneshot;
+
+/// What a command is answered: how it ended, beside the decision that knows how to tell it.
+pub type Outcome<D> = (
+    D,
+    Result<Settled<Effect<<D as Decision>::Record>, <D as Decision>::Refusal>, DomainError>,
+);
+
+/// A command, under an idempotency key or none.
+pub struct Commission<D: Decision> {
+    decision: D,
+    request: Option<IdempotentRequest>,
+    /// In how many transactions it was decided.
+    tries: u32,
+    /// What is told of that.
+    attempts: u32,
+    state: State<D>,
+    answer: oneshot::Sender<Outcome<D>>,
+}
+
+enum State<D: Decision> {
+    Undecided(Standing),
+    Decided(Result<Result<Effect<D::Record>, D::Refusal>, DomainError>),
+}
+
+impl<D: Decision> Commission<D> {
+    /// The command, and where its answer will be.
+    pub fn new(
+        decision: D,
+        request: Option<IdempotentRequest>,
+    ) -> (Self, oneshot::Receiver<Outcome<D>>) {
+        let (answer, answered) = oneshot::channel();
+        let commission = Self {
+            decision,
+            request,
+            tries: 0,
+            attempts: 1,
+            state: State::Undecided(Standing::Outrun),
+            answer,
+        };
+        (commission, answered)
+    }
+
+    /// The outcome of the first time, or that of now, which is remembered.
+    fn once(
+        &self,
+        ledger: &mut Ledger,
+        tries: &mut Tries,
+    ) -> Result<Effect<D::Record>, No<D::Refusal>> {
+        let Some(request) = &self.request else {
+            return self.decision.decide(ledger, tries);
+        };
+        if let Some(before) = request.outcome(ledger, self.decision.caller())? {
+            return Ok(before);
+        }
+        let effect = self.decision.decide(ledger, tries)?;
+        request.remember(ledger, &effect)?;
+        Ok(effect)
+    }
+}
+
+impl<D: Decision> Member for Commission<D> {
+    fn event(&self) -> Option<EventId> {
+        self.decision.event()
+    }
+
+    fn needs(&self, needs: &mut Needs) {
+        if let Some(request) = &self.request {
+            needs.key(request.key_hash());
+        }
+        self.decision.needs(needs);
+    }
+
+    fn needs_then(&self, first: &FirstReading, needs: &mut Needs) {
+        self.decision.needs_then(first, needs);
+    }
+
+    fn begin_try(&mut self) {
+        self.tries += 1;
+    }
+
+    fn decide(&mut self, ledger: &mut Ledger, is_last: bool) {
+        let mut tries = Tries {
+            count: self.tries,
+            is_last,
+        };
+        self.state = match self.once(ledger, &mut tries) {
+            Ok(effect) => State::Decided(Ok(Ok(effect))),
+            Err(No::Refused(refusal)) => State::Decided(Ok(Err(refusal))),
+            Err(No::Outrun(refusal)) if is_last => State::Decided(Ok(Err(refusal))),
+            Err(No::Failed(error)) => State::Decided(Err(error)),
+            Err(No::Outrun(_)) => State::Undecided(Standing::Outrun),
+            Err(No::PutOff) => State::Undecided(Standing::PutOff),
+        };
+        self.attempts = tries.count;
+    }
+
+    fn standing(&self) -> Standing {
+        match self.state {
+            State::Undecided(standing) => standing,
+            State::Decided(_) => Standing::Decided,
+        }
+    }
+
+    fn fail(&mut self, error: DomainError) {
+        self.state = State::Decided(Err(error));
+    }
+
+    fn answer(self: Box<Self>) {
+        let Self {
+            decision,
+            attempts,
+            state,
+            answer,
+            ..
+        } = *self;
+        let result = match state {
+            State::Decided(result) => result,
+            State::Undecided(_) => Err(DomainError::Contended),
+        };
+        let settled = result.map(|result| Settled {
+            result,
+            attempts,
+        });
+        // Nobody waits any more: it is done all the same, and a retry tells.
+        let _ = answer.send((decision, settled));
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.answer.is_closed()
+    }
+}
