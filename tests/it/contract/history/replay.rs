@@ -1,7 +1,7 @@
 //! The feed played again, transaction by transaction: who has which seats.
 
-use super::successes::did;
-use super::{Change, Done, History, Outcome, Rule, Violations};
+use super::successes::{Deed, deeds};
+use super::{Call, Change, Done, History, Outcome, Rule, Violations};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the feed says up to a moment.
@@ -24,18 +24,23 @@ impl History {
             let now = changes.iter().map(|change| change.id).max().unwrap_or(0);
             let lapsed = self.lapses.iter().filter(|(after, _)| *after <= now);
             replay.over.extend(lapsed.map(|(_, hold)| hold.as_str()));
-            let did = self.calls.iter().find_map(|call| match &call.outcome {
-                Outcome::Done(done) if done.transaction == transaction => {
-                    did(&changes, call, done).then_some(done)
-                }
-                _ => None,
-            });
+            let told: Vec<(&Call, &Done)> = self
+                .calls
+                .iter()
+                .filter_map(|call| match &call.outcome {
+                    Outcome::Done(done) if done.transaction == transaction => Some((call, done)),
+                    _ => None,
+                })
+                .collect();
+            let deeds = deeds(&changes, &told);
             for change in changes {
+                let is_in = |deed: &&Deed<'_>| deed.changes.iter().any(|of| of.id == change.id);
+                let did = deeds.iter().find(is_in).map(|deed| deed.done);
                 replay.check_taken(change, did, violations);
                 let state = (change.status.as_str(), change.owner.as_deref());
                 replay.seats.insert(change.seat, state);
             }
-            replay.check_owned(did, violations);
+            replay.check_owned(&deeds, violations);
             replay.check_limits(violations);
         }
         replay.check_end(violations);
@@ -83,23 +88,26 @@ impl<'history> Replay<'history> {
             .collect()
     }
 
-    /// Whoever did something has what it was told it has.
-    fn check_owned(&self, did: Option<&Done>, violations: &mut Violations) {
-        let Some(Done {
-            owner: Some(owner),
-            all: Some(all),
-            ..
-        }) = did
-        else {
-            return;
-        };
-        let mut said: Vec<usize> = all.iter().map(|seen| seen.seat).collect();
-        said.sort_unstable();
-        let has = self.seats_of(owner);
-        // What a lapsed hold loses meanwhile is told to whoever uses it next.
-        if said != has && !self.over.contains(owner.as_str()) {
-            let how = format!("{owner} is said to have {said:?} and has {has:?}");
-            violations.add(Rule::Owned, how);
+    /// Whoever did something has what it was told it has: of several who shared a
+    /// transaction, whoever was last.
+    fn check_owned(&self, deeds: &[Deed<'_>], violations: &mut Violations) {
+        for owner in owners_of(deeds).collect::<BTreeSet<_>>() {
+            let has = self.seats_of(owner);
+            let owned = deeds.iter().map(|deed| deed.done);
+            let owned = owned.filter(|done| done.owner.as_deref() == Some(owner));
+            let said = owned.filter_map(|done| done.all.as_ref()).map(|all| {
+                let mut said: Vec<usize> = all.iter().map(|seen| seen.seat).collect();
+                said.sort_unstable();
+                said
+            });
+            let said: Vec<_> = said.collect();
+            let is_booked = owners_of(deeds).any(|one| self.was_hold(Some(one)) == Some(owner));
+            // What a lapsed hold loses meanwhile is told to whoever uses it next.
+            let is_wrong = !said.is_empty() && !said.contains(&has);
+            if is_wrong && !is_booked && !self.over.contains(owner) {
+                let how = format!("{owner} is said to have {said:?} and has {has:?}");
+                violations.add(Rule::Owned, how);
+            }
         }
     }
 
@@ -150,4 +158,8 @@ impl<'history> Replay<'history> {
             }
         }
     }
+}
+
+fn owners_of<'a>(deeds: &'a [Deed<'_>]) -> impl Iterator<Item = &'a str> {
+    deeds.iter().filter_map(|deed| deed.done.owner.as_deref())
 }

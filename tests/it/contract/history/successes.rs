@@ -26,16 +26,53 @@ impl History {
     }
 }
 
-/// One did it. Whoever else is told of it has asked for what was done before.
+/// What one call did.
+pub(super) struct Deed<'history> {
+    pub(super) done: &'history Done,
+    pub(super) changes: Vec<&'history Change>,
+}
+
+/// The changes of a transaction, parted by the calls that made them: many calls may share a
+/// transaction, and each seat changes once in it.
+pub(super) fn deeds<'history>(
+    changes: &[&'history Change],
+    told: &[(&'history Call, &'history Done)],
+) -> Vec<Deed<'history>> {
+    let mut deeds: Vec<Deed<'_>> = Vec::new();
+    for (call, done) in told {
+        let is_of_call = |change: &Change| {
+            let is_free = |deed: &Deed<'_>| deed.changes.iter().all(|of| of.seat != change.seat);
+            done.changed.iter().any(|seen| seen.seat == change.seat) && deeds.iter().all(is_free)
+        };
+        let part = changes.iter().copied();
+        let part: Vec<&Change> = part.filter(|change| is_of_call(change)).collect();
+        if !part.is_empty() && did(&part, call, done) {
+            deeds.push(Deed {
+                done,
+                changes: part,
+            });
+        }
+    }
+    deeds
+}
+
+/// Each change was made by one of those who are told of it. Whoever has made none of them has
+/// asked for what was done before.
 fn check_told(changes: &[&Change], told: &[(&Call, &Done)], violations: &mut Violations) {
-    let Some((_, doer)) = told.iter().find(|(call, done)| did(changes, call, done)) else {
-        let how = format!("{changes:?} was done by none of {told:?}");
-        violations.add(Rule::Explained, how);
-        return;
+    let deeds = deeds(changes, told);
+    let is_done = |change: &&&Change| {
+        let is_in = |deed: &Deed<'_>| deed.changes.iter().any(|of| of.id == change.id);
+        deeds.iter().any(is_in)
     };
-    let others = told.iter().filter(|(_, done)| !std::ptr::eq(*done, *doer));
-    for (call, done) in others {
-        if !done.may_be_again || done.owner != doer.owner {
+    let rest: Vec<_> = changes.iter().filter(|change| !is_done(change)).collect();
+    if !rest.is_empty() {
+        let how = format!("{rest:?} was done by none of {told:?}");
+        violations.add(Rule::Explained, how);
+    }
+    for (call, done) in told {
+        let did_it = deeds.iter().any(|deed| std::ptr::eq(deed.done, *done));
+        let is_again = || deeds.iter().any(|deed| deed.done.owner == done.owner);
+        if !did_it && !(done.may_be_again && is_again()) {
             let how = format!("{changes:?} was done before {call:?}");
             violations.add(Rule::Explained, how);
         }
@@ -43,7 +80,7 @@ fn check_told(changes: &[&Change], told: &[(&Call, &Done)], violations: &mut Vio
 }
 
 /// Whether this call can have made these changes.
-pub(super) fn did(changes: &[&Change], call: &Call, done: &Done) -> bool {
+fn did(changes: &[&Change], call: &Call, done: &Done) -> bool {
     let mut written: Vec<Sighting> = changes.iter().map(|change| change.sighting()).collect();
     let mut said = done.changed.clone();
     written.sort();
