@@ -2,11 +2,12 @@
 //! is run again with growing pauses.
 
 use crate::batcher::fate::{self, Fate};
-use crate::batcher::Shared;
+use crate::batcher::{Shared, lane};
 use crate::db::failure::connection_was_lost;
-use crate::domain::batch::{self, Member, Standing, Undone};
+use crate::domain::batch::{self, Member, Run, Standing, Undone};
 use crate::domain::{DomainError, transaction};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Answers it in the end.
 pub(super) async fn run(shared: Arc<Shared>, member: Box<dyn Member>) {
@@ -20,25 +21,33 @@ pub(super) async fn run(shared: Arc<Shared>, member: Box<dyn Member>) {
 }
 
 async fn decide(shared: &Shared, members: &mut [Box<dyn Member>; 1]) -> Result<(), DomainError> {
-    let mut pauses = transaction::pauses();
+    // What the batch has tried counts.
+    let mut pauses = transaction::pauses().skip(lane::RUNS);
+    let mut how = Run::default();
     loop {
         let pause = pauses.next();
         if members.iter().any(|member| member.is_abandoned()) {
             return Ok(());
         }
         let mut connection = shared.database.connection().await?;
-        let is_last = pause.is_none();
-        let ended = batch::run(&mut connection, &shared.environment, members, None, is_last);
+        how.is_last = pause.is_none();
+        let ended = batch::run(&mut connection, &shared.environment, members, &how);
         match ended.await {
             Ok(()) => {
-                if members.iter().all(|member| member.standing() == Standing::Decided) {
+                if members
+                    .iter()
+                    .all(|member| member.standing() == Standing::Decided)
+                {
                     return Ok(());
                 }
             }
-            Err(Undone { error: None, .. }) => {}
+            Err(Undone {
+                error: None, lost, ..
+            }) => how.lost = lost.into_iter().collect(),
             Err(Undone {
                 error: Some(DomainError::Database(error)),
                 transaction,
+                ..
             }) if connection_was_lost(&error) => {
                 drop(connection);
                 let mut another = shared.database.connection().await?;
@@ -64,7 +73,7 @@ async fn decide(shared: &Shared, members: &mut [Box<dyn Member>; 1]) -> Result<(
     }
 }
 
-async fn continue_or_end(pause: Option<std::time::Duration>) -> Result<(), DomainError> {
+async fn continue_or_end(pause: Option<Duration>) -> Result<(), DomainError> {
     tokio::time::sleep(pause.ok_or(DomainError::Contended)?).await;
     Ok(())
 }

@@ -4,13 +4,13 @@ use crate::batcher::queue::{Queue, Waiting};
 use crate::batcher::{Batcher, Shared, alone, fate};
 use crate::db::failure::connection_was_lost;
 use crate::db::{Connection, DatabaseUnavailable};
-use crate::domain::batch::{self, Member, Standing, Undone};
+use crate::domain::batch::{self, Member, Run, Standing, Undone};
 use crate::domain::{DomainError, transaction};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A batch that is undone is run again so often before each command is run alone.
-const RUNS: usize = 3;
+pub(super) const RUNS: usize = 3;
 
 /// How long a batch waits for a lock: who has it may keep it, and many wait with the one who
 /// wants it. Alone it is waited for as long as the settings say.
@@ -52,15 +52,17 @@ async fn settle(
     mut connection: Connection,
     taken: Vec<Waiting>,
 ) {
-    metrics::histogram!("usher_batch_size").record(f64::from(
-        u32::try_from(taken.len()).unwrap_or(u32::MAX),
-    ));
+    metrics::histogram!("usher_batch_size")
+        .record(f64::from(u32::try_from(taken.len()).unwrap_or(u32::MAX)));
     let mut members: Vec<Box<dyn Member>> =
         taken.into_iter().map(|waiting| waiting.member).collect();
     let environment = &shared.environment;
-    let lock_timeout = Some(LOCK_TIMEOUT);
+    let mut how = Run {
+        lock_timeout: Some(LOCK_TIMEOUT),
+        ..Run::default()
+    };
     for _ in 0..RUNS {
-        let ended = batch::run(&mut connection, environment, &mut members, lock_timeout, false);
+        let ended = batch::run(&mut connection, environment, &mut members, &how);
         let undone = match ended.await {
             Ok(()) => {
                 drop(connection);
@@ -69,10 +71,13 @@ async fn settle(
             Err(undone) => undone,
         };
         match undone {
-            Undone { error: None, .. } => {}
+            Undone {
+                error: None, lost, ..
+            } => how.lost.extend(lost),
             Undone {
                 error: Some(DomainError::Database(error)),
                 transaction,
+                ..
             } if connection_was_lost(&error) => {
                 drop(connection);
                 let Ok(another) = shared.database.connection().await else {

@@ -1,7 +1,7 @@
 //! The database's clock, which alone decides what has lapsed.
 
-use chrono::{DateTime, Utc};
 use crate::db::transaction_id::{TransactionId, pg_current_xact_id};
+use chrono::{DateTime, Utc};
 use diesel::dsl::now;
 use diesel::prelude::*;
 use diesel::sql_types::Timestamptz;

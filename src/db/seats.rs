@@ -189,9 +189,8 @@ impl FromState {
             lapsed,
         } = self.accepted();
         status == Some(row.status)
-            || owned.is_some_and(|(status, owner)| {
-                row.status == status && row.owner_id == Some(owner)
-            })
+            || owned
+                .is_some_and(|(status, owner)| row.status == status && row.owner_id == Some(owner))
             || (lapsed && row.held_until.is_some_and(|until| until <= at))
     }
 }
@@ -238,7 +237,8 @@ pub async fn transition(
             transition: Arc::clone(&transition),
         })
         .collect();
-    change(connection, &moves).await
+    let changed = change(connection, &moves).await?;
+    Ok(changed.into_iter().map(|(_, state)| state).collect())
 }
 
 /// Moves the end of a hold on those of `seat_nos` that it still has, and answers them

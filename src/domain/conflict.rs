@@ -184,12 +184,15 @@ pub fn judge<R: From<SeatConflict>>(
         let now = ledger.seat(id, seat.seat_no);
         now.is_some_and(|now| now.version == seat.version)
     };
-    let (kept, mut lost): (Vec<ExpectedSeat>, Vec<ExpectedSeat>) =
-        expected.iter().partition(|seat| is_as_seen(seat) && can(seat));
+    let may_try_on = policy == ConflictPolicy::Retry && !tries.is_last;
+    let was_lost = |seat: &ExpectedSeat| !may_try_on && ledger.was_lost(id, seat.seat_no);
+    let is_kept = |seat: &&ExpectedSeat| is_as_seen(seat) && can(seat) && !was_lost(seat);
+    let (kept, mut lost): (Vec<&ExpectedSeat>, Vec<&ExpectedSeat>) =
+        expected.iter().partition(is_kept);
     if lost.is_empty() {
         return Ok(());
     }
-    if policy == ConflictPolicy::Retry && !tries.is_last && lost.iter().all(can) {
+    if may_try_on && lost.iter().all(|seat| can(seat)) {
         if lost.iter().any(|seat| ledger.is_changed(id, seat.seat_no)) {
             return Err(No::PutOff);
         }

@@ -98,7 +98,10 @@ impl Decision for ReleasingHold {
         // hold has lapsed just now: it is not this caller's to give back any more.
         let held = ledger.states_owned(event_id, &named, owner);
         let held: Vec<SeatNo> = held.iter().map(|seat| seat.seat_no).collect();
-        if held.iter().any(|seat_no| ledger.is_changed(event_id, *seat_no)) {
+        if held
+            .iter()
+            .any(|seat_no| ledger.is_changed(event_id, *seat_no))
+        {
             return Err(No::PutOff);
         }
         let transition = Transition {

@@ -2,8 +2,7 @@
 
 use crate::config::Concurrency;
 use crate::db::failure::{
-    lost_to_another_transaction, took_a_taken_reference, used_a_used_key,
-    waited_for_a_lock_in_vain,
+    lost_to_another_transaction, took_a_taken_reference, used_a_used_key, waited_for_a_lock_in_vain,
 };
 use crate::domain::{DomainError, Environment};
 use crate::model::Caller;

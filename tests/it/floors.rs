@@ -18,7 +18,9 @@ const FLOORS: [(&str, &[&str]); 10] = [
     ),
     (
         "http",
-        &["model", "config", "db", "auth", "domain", "feed", "batcher", "graphql"],
+        &[
+            "model", "config", "db", "auth", "domain", "feed", "batcher", "graphql",
+        ],
     ),
     (
         "app",

@@ -27,7 +27,7 @@ pub struct SeatMove {
 
 array_statement! {
     /// Diesel has no `UPDATE … FROM unnest`, and never keeps an UPDATE prepared.
-    struct ChangeSeats returns (Integer, Integer, Text);
+    struct ChangeSeats returns (BigInt, Integer, Integer, Text);
     "UPDATE seats SET version = seats.version + 1, status = wanted.status, \
          owner_id = wanted.owner_id, held_until = wanted.held_until, cause = wanted.cause, \
          actor = wanted.actor \
@@ -51,12 +51,12 @@ array_statement! {
          AND (seats.status = wanted.accepted \
               OR (seats.status = wanted.owned_as AND seats.owner_id = wanted.owned_by) \
               OR (wanted.lapsed AND seats.status = 'HELD' AND seats.held_until <= now())) \
-     RETURNING seats.seat_no, seats.version, seats.status"
+     RETURNING seats.event_id, seats.seat_no, seats.version, seats.status"
 }
 
 /// The version-checked UPDATE: makes each of `moves` whose seat is still at the expected
-/// version and in the state to start from, and answers those seats as they became, of all
-/// events in one list. A seat that is missing from the answer was not touched; whether
+/// version and in the state to start from, and answers those seats with their events as they
+/// became. A seat that is missing from the answer was not touched; whether
 /// that undoes the others is the caller's to decide, by rolling back.
 ///
 /// `moves` names each seat once. Rows are locked in the order of their key: two transactions
@@ -68,7 +68,7 @@ array_statement! {
 pub async fn change(
     mut connection: &AsyncPgConnection,
     moves: &[SeatMove],
-) -> QueryResult<Vec<SeatState>> {
+) -> QueryResult<Vec<(EventId, SeatState)>> {
     let mut sorted: Vec<&SeatMove> = moves.iter().collect();
     sorted.sort_unstable_by_key(|one| (one.event, one.seat_no));
     let mut statement = ChangeSeats::default();
@@ -98,5 +98,14 @@ pub async fn change(
         statement.causes.push(transition.cause);
         statement.actors.push(transition.actor.clone());
     }
-    statement.load(&mut connection).await
+    let changed: Vec<(EventId, SeatNo, i32, SeatStatus)> = statement.load(&mut connection).await?;
+    let state = |(event, seat_no, version, status)| {
+        let state = SeatState {
+            seat_no,
+            version,
+            status,
+        };
+        (event, state)
+    };
+    Ok(changed.into_iter().map(state).collect())
 }

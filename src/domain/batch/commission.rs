@@ -1,9 +1,7 @@
 //! A command on its way through a batch, with whoever waits for its answer.
 
 use crate::domain::DomainError;
-use crate::domain::batch::{
-    Decision, FirstReading, Ledger, Member, Needs, No, Standing, Tries,
-};
+use crate::domain::batch::{Decision, FirstReading, Ledger, Member, Needs, No, Standing, Tries};
 use crate::domain::idempotency::{Effect, IdempotentRequest};
 use crate::domain::transaction::Settled;
 use crate::model::ids::EventId;
@@ -127,10 +125,7 @@ impl<D: Decision> Member for Commission<D> {
             State::Decided(result) => result,
             State::Undecided(_) => Err(DomainError::Contended),
         };
-        let settled = result.map(|result| Settled {
-            result,
-            attempts,
-        });
+        let settled = result.map(|result| Settled { result, attempts });
         // Nobody waits any more: it is done all the same, and a retry tells.
         let _ = answer.send((decision, settled));
     }

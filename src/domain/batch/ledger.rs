@@ -18,7 +18,7 @@ use crate::model::ids::{EventId, HoldId, SeatNo};
 use crate::model::status::EventStatus;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -36,6 +36,8 @@ pub struct Ledger {
     pub(super) takeable: HashMap<EventId, Vec<bool>>,
     /// The events of which others are at seats that the server would have picked.
     pub(super) withheld: BTreeSet<EventId>,
+    /// Seats that were lost to others when this batch was run before.
+    pub(super) lost: HashSet<(EventId, SeatNo)>,
     pub(super) changes: Changes,
 }
 
@@ -111,7 +113,10 @@ impl Ledger {
     /// What a buyer has of an event, without the hold or booking `except`.
     pub fn holdings(&self, event: EventId, buyer: &str, except: Uuid) -> Holdings {
         let of_buyer = self.possessions.get(&(event, buyer.to_owned()));
-        let counted = of_buyer.into_iter().flatten().filter(|one| one.id != except);
+        let counted = of_buyer
+            .into_iter()
+            .flatten()
+            .filter(|one| one.id != except);
         counted.fold(Holdings::default(), |sum, one| Holdings {
             holds: sum.holds + i64::from(one.is_hold),
             seats: sum.seats + one.seats,
@@ -139,7 +144,9 @@ impl Ledger {
         seats: &[SeatNo],
         is_meant: impl Fn(&SeatRow) -> bool,
     ) -> Vec<SeatState> {
-        let rows = seats.iter().filter_map(|seat_no| self.seat(event, *seat_no));
+        let rows = seats
+            .iter()
+            .filter_map(|seat_no| self.seat(event, *seat_no));
         let mut states: Vec<_> = rows
             .filter(|row| is_meant(row))
             .map(SeatRow::state)
@@ -152,6 +159,12 @@ impl Ledger {
     pub fn accepts(&self, event: EventId, seat_no: SeatNo, from: FromState) -> bool {
         self.seat(event, seat_no)
             .is_some_and(|row| from.accepts(row, self.moment.now))
+    }
+
+    /// Whether this seat was lost to somebody else when the batch was run before, and could not
+    /// be changed.
+    pub fn was_lost(&self, event: EventId, seat_no: SeatNo) -> bool {
+        self.lost.contains(&(event, seat_no))
     }
 
     /// Whether this seat was changed by another command of the batch. The database lets each
@@ -233,7 +246,10 @@ impl Ledger {
     fn withdraw(&mut self, event: EventId, seat_no: SeatNo) {
         let house = self.takeable.get_mut(&event);
         let place = usize::try_from(seat_no).ok();
-        if let Some(takeable) = house.zip(place).and_then(|(house, place)| house.get_mut(place)) {
+        if let Some(takeable) = house
+            .zip(place)
+            .and_then(|(house, place)| house.get_mut(place))
+        {
             *takeable = false;
         }
     }
@@ -260,7 +276,10 @@ impl Ledger {
         let Some(buyer) = buyer else {
             return;
         };
-        let possessions = self.possessions.entry((event, buyer.to_owned())).or_default();
+        let possessions = self
+            .possessions
+            .entry((event, buyer.to_owned()))
+            .or_default();
         possessions.retain(|one| one.id != was);
         if seats > 0 {
             possessions.push(Possession {
@@ -282,9 +301,8 @@ impl Ledger {
 
     /// Whether the booking of this hold was changed by another command of the batch.
     pub fn is_booking_changed(&self, event: EventId, hold: HoldId) -> bool {
-        let is_new = |booking: &NewBooking| {
-            booking.event_id == event && booking.hold_id == Some(hold)
-        };
+        let is_new =
+            |booking: &NewBooking| booking.event_id == event && booking.hold_id == Some(hold);
         let is_changed = |changed: &Booking| {
             let booking = self.booking_of(event, hold);
             booking.is_some_and(|booking| booking.id == changed.id)
@@ -298,7 +316,8 @@ impl Ledger {
         let mut stored = booking.clone();
         stored.version += 1;
         stored.transaction_id = self.moment.transaction;
-        self.bookings.insert((booking.event_id, hold), stored.clone());
+        self.bookings
+            .insert((booking.event_id, hold), stored.clone());
         self.changes.changed_bookings.push(booking);
         stored
     }

@@ -4,7 +4,7 @@
 //! ```text
 //!  needs       which rows each command is about
 //!  BEGIN
-//!  read        all of them at once, in two rounds: events, holds and keys, then the rest
+//!  read        all of them at once; in a second round what depends on that, if anything does
 //!  decide      in memory, one command after the other in order of arrival: each sees what
 //!              those before it have decided, and is entered into the ledger whole or
 //!              not at all
@@ -34,12 +34,13 @@ use crate::db::transaction_id::TransactionId;
 use crate::domain::idempotency::Effect;
 use crate::domain::{DomainError, Environment};
 use crate::model::Caller;
-use crate::model::ids::EventId;
+use crate::model::ids::{EventId, SeatNo};
 use diesel_async::AsyncPgConnection;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::HashSet;
 use std::time::Duration;
+use writing::Written;
 
 /// A command of a caller: which rows it is about, and what is to become of them. It may be
 /// asked more than once, so it has no effect but in the ledger.
@@ -161,6 +162,8 @@ pub enum Standing {
 pub struct Undone {
     /// What happened; `None` when rows had changed between reading and writing.
     pub error: Option<DomainError>,
+    /// The seats among them.
+    pub lost: Vec<(EventId, SeatNo)>,
     /// The transaction, if it may have been committed.
     pub transaction: Option<TransactionId>,
 }
@@ -168,8 +171,19 @@ pub struct Undone {
 /// Seats that the server has picked and others have locked are replaced so often.
 const MAX_PICKS: usize = 8;
 
-/// Runs the commands in one transaction, in this order. A lock is waited for no longer than
-/// `lock_timeout`, if there is one beside the connection's own. Afterwards each says how it
+/// How a batch is run.
+#[derive(Clone, Debug, Default)]
+pub struct Run {
+    /// How long a lock is waited for, where that is shorter than the connection's own limit.
+    pub lock_timeout: Option<Duration>,
+    /// Whether it is the last time.
+    pub is_last: bool,
+    /// Seats that were lost to others the last time: for whoever wants to be told at once,
+    /// they are lost, whatever has become of them.
+    pub lost: HashSet<(EventId, SeatNo)>,
+}
+
+/// Runs the commands in one transaction, in this order. Afterwards each says how it
 /// [stands](Member::standing): what is decided may be answered.
 ///
 /// # Errors
@@ -178,8 +192,7 @@ pub async fn run(
     connection: &mut AsyncPgConnection,
     environment: &Environment,
     members: &mut [Box<dyn Member>],
-    lock_timeout: Option<Duration>,
-    is_last: bool,
+    how: &Run,
 ) -> Result<(), Undone> {
     let builder = connection.build_transaction();
     let mut transaction = match environment.concurrency {
@@ -189,10 +202,10 @@ pub async fn run(
     let mut written = None;
     let ended: Result<(), Stop> = transaction
         .run(async |connection| {
-            let ledger = decide(connection, environment, members, lock_timeout, is_last).await?;
+            let ledger = decide(connection, environment, members, how).await?;
             if !ledger.changes.is_empty() {
-                if !writing::write(connection, &ledger).await? {
-                    return Err(Stop::Lost);
+                if let Written::AllBut(lost) = writing::write(connection, &ledger).await? {
+                    return Err(Stop::Lost(lost));
                 }
                 written = Some(ledger.transaction());
             }
@@ -200,20 +213,22 @@ pub async fn run(
         })
         .await;
     ended.map_err(|stop| match stop {
-        Stop::Lost => Undone {
+        Stop::Lost(lost) => Undone {
             error: None,
+            lost,
             transaction: None,
         },
         Stop::Failed(error) => Undone {
             error: Some(error),
+            lost: Vec::new(),
             transaction: written,
         },
     })
 }
 
 enum Stop {
-    /// A row has become another one since it was read.
-    Lost,
+    /// Rows have become others since they were read, these seats among them.
+    Lost(Vec<(EventId, SeatNo)>),
     Failed(DomainError),
 }
 
@@ -233,36 +248,41 @@ async fn decide(
     connection: &mut AsyncPgConnection,
     environment: &Environment,
     members: &mut [Box<dyn Member>],
-    lock_timeout: Option<Duration>,
-    is_last: bool,
+    how: &Run,
 ) -> Result<Ledger, Stop> {
     let mut needs = Needs::default();
     for member in members.iter_mut() {
         member.begin_try();
         member.needs(&mut needs);
     }
-    let first = reading::begin(connection, environment, lock_timeout, &needs).await?;
+    let first = reading::begin(connection, environment, how.lock_timeout, &needs).await?;
+    let mut more = Needs::default();
     for member in members.iter() {
-        member.needs_then(&first, &mut needs);
+        member.needs_then(&first, &mut more);
     }
-    let mut read = reading::complete(connection, environment.concurrency, &needs, first).await?;
+    let concurrency = environment.concurrency;
+    let mut read = reading::complete(connection, concurrency, &needs, &more, first).await?;
+    read.lost.clone_from(&how.lost);
     if needs.takeable.is_empty() {
         for member in members.iter_mut() {
-            member.decide(&mut read, is_last);
+            member.decide(&mut read, how.is_last);
         }
         return Ok(read);
     }
     for _ in 0..MAX_PICKS {
         let mut ledger = read.clone();
         for member in members.iter_mut() {
-            member.decide(&mut ledger, is_last);
+            member.decide(&mut ledger, how.is_last);
         }
         let picked = ledger.picked();
         if picked.is_empty() {
             return Ok(ledger);
         }
         let locked = seats::lock_takeable_rows(connection, picked.iter().copied()).await?;
-        let locked: HashSet<_> = locked.iter().map(|row| (row.event_id, row.seat_no)).collect();
+        let locked: HashSet<_> = locked
+            .iter()
+            .map(|row| (row.event_id, row.seat_no))
+            .collect();
         if locked.len() == picked.len() {
             return Ok(ledger);
         }
@@ -272,5 +292,5 @@ async fn decide(
             }
         }
     }
-    Err(Stop::Lost)
+    Err(Stop::Lost(Vec::new()))
 }

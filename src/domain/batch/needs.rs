@@ -19,6 +19,30 @@ pub struct Needs {
 }
 
 impl Needs {
+    /// Whether there is nothing to read.
+    pub(super) fn is_empty(&self) -> bool {
+        let Self {
+            events,
+            holds,
+            keys,
+            bookings,
+            buyers,
+            turns,
+            houses,
+            seats,
+            takeable,
+        } = self;
+        events.is_empty()
+            && holds.is_empty()
+            && keys.is_empty()
+            && bookings.is_empty()
+            && buyers.is_empty()
+            && turns.is_empty()
+            && houses.is_empty()
+            && seats.is_empty()
+            && takeable.is_empty()
+    }
+
     /// The event, with its prices and its plan.
     pub fn event(&mut self, event: EventId) {
         self.events.insert(event);

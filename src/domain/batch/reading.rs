@@ -3,6 +3,7 @@
 use crate::config::Concurrency;
 use crate::db::bookings::Booking;
 use crate::db::buyers::{self, Possession};
+use crate::db::clock::Moment;
 use crate::db::holds::Hold;
 use crate::db::idempotency_keys::Use;
 use crate::db::seats::SeatRow;
@@ -11,11 +12,11 @@ use crate::domain::batch::ledger::{Changes, Ledger};
 use crate::domain::batch::needs::Needs;
 use crate::domain::event_view::EventView;
 use crate::domain::{DomainError, Environment};
-use crate::model::ids::{EventId, HoldId};
+use crate::model::ids::{EventId, HoldId, SeatNo};
 use diesel::QueryResult;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::try_join;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub struct FirstReading {
     holds: HashMap<(EventId, HoldId), Hold>,
     bookings: HashMap<(EventId, HoldId), Booking>,
     keys: HashMap<Vec<u8>, Use>,
+    moment: Moment,
+    seats: Vec<SeatRow>,
 }
 
 impl FirstReading {
@@ -52,29 +55,7 @@ pub(super) async fn begin(
     lock_timeout: Option<Duration>,
     needs: &Needs,
 ) -> Result<FirstReading, DomainError> {
-    let Needs {
-        events,
-        holds,
-        keys,
-        ..
-    } = needs;
     let shared = &*connection;
-    // Holds first: an event is read when those are locked, so that whatever ended one of
-    // them is seen.
-    let lock_holds = async {
-        if holds.is_empty() {
-            return Ok(Vec::new());
-        }
-        holds::lock_all(shared, holds.iter().copied()).await
-    };
-    let event_ids: Vec<EventId> = events.iter().copied().collect();
-    let find_keys = async {
-        if keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        let hashes: Vec<Vec<u8>> = keys.iter().cloned().collect();
-        idempotency_keys::find_all(shared, &hashes).await
-    };
     let mut sender = shared;
     let limit_waiting = async {
         let Some(limit) = lock_timeout else {
@@ -83,12 +64,17 @@ pub(super) async fn begin(
         let set = format!("SET LOCAL lock_timeout = {}", limit.as_millis());
         sender.batch_execute(&set).await
     };
-    let ((), holds, bookings, events, keys) = try_join!(
+    let event_ids: Vec<EventId> = needs.events.iter().copied().collect();
+    // In the order in which they are sent: holds are locked before all else is read, so that
+    // whatever ended one of them is seen.
+    let ((), holds, bookings, events, keys, moment, seats) = try_join!(
         limit_waiting,
-        lock_holds,
+        lock_holds(shared, needs),
         lock_bookings(shared, needs),
         events::find_priced(shared, &event_ids),
-        find_keys
+        find_keys(shared, needs),
+        clock::moment(shared),
+        first_seats(shared, environment.concurrency, needs),
     )?;
     let mut views = HashMap::with_capacity(events.len());
     for (event, prices) in events {
@@ -111,30 +97,42 @@ pub(super) async fn begin(
             .map(|(hold, booking)| ((booking.event_id, hold), booking))
             .collect(),
         keys: keys.into_iter().collect(),
+        moment,
+        seats,
     })
 }
 
-/// Reads what is needed beside it, when it is the batch's turn.
+/// Reads what is needed beside it, when it is the batch's turn. `needs` are those from the
+/// beginning, and `more` those that came of what was read first.
 pub(super) async fn complete(
     connection: &AsyncPgConnection,
     concurrency: Concurrency,
     needs: &Needs,
+    more: &Needs,
     first: FirstReading,
 ) -> Result<Ledger, DomainError> {
-    // Before anything else is sent: what is read is what whoever had the turn has left.
-    take_turns(connection, concurrency, needs).await?;
-    let (moment, possessions, seats, takeable) = try_join!(
-        clock::moment(connection),
-        possessions(connection, needs),
-        seats(connection, concurrency, needs),
-        takeable(connection, needs),
-    )?;
     let FirstReading {
         events,
         holds,
         bookings,
         keys,
+        mut moment,
+        mut seats,
     } = first;
+    let mut possessed = Vec::new();
+    let mut takeable = Vec::new();
+    let is_first_enough = concurrency != Concurrency::Pessimistic && needs.takeable.is_empty();
+    if !more.is_empty() || !is_first_enough {
+        // Before anything else is sent: what is read is what whoever had the turn has left.
+        take_turns(connection, concurrency, more).await?;
+        let keys = || needs.seats.union(&more.seats).copied();
+        (moment, possessed, seats, takeable) = try_join!(
+            clock::moment(connection),
+            possessions(connection, more),
+            all_seats(connection, concurrency, keys),
+            takeable_seats(connection, needs),
+        )?;
+    }
     let mut ledger = Ledger {
         moment,
         events,
@@ -142,17 +140,18 @@ pub(super) async fn complete(
         bookings,
         keys,
         possessions: HashMap::new(),
-        seats: HashMap::new(),
+        seats: HashMap::with_capacity(seats.len() + takeable.len()),
         takeable: HashMap::new(),
         withheld: BTreeSet::new(),
+        lost: HashSet::new(),
         changes: Changes::default(),
     };
-    for (event, buyer) in &needs.buyers {
+    for (event, buyer) in &more.buyers {
         ledger
             .possessions
             .insert((*event, buyer.clone()), Vec::new());
     }
-    for (key, possession) in possessions {
+    for (key, possession) in possessed {
         // Buyers of one event are read for the others as well.
         if let Some(known) = ledger.possessions.get_mut(&key) {
             known.push(possession);
@@ -167,7 +166,10 @@ pub(super) async fn complete(
     for row in takeable {
         let place = usize::try_from(row.seat_no).ok();
         let house = ledger.takeable.get_mut(&row.event_id);
-        if let Some(is_takeable) = house.zip(place).and_then(|(house, place)| house.get_mut(place)) {
+        if let Some(is_takeable) = house
+            .zip(place)
+            .and_then(|(house, place)| house.get_mut(place))
+        {
             *is_takeable = true;
         }
         ledger.seats.insert((row.event_id, row.seat_no), row);
@@ -176,6 +178,37 @@ pub(super) async fn complete(
         ledger.seats.insert((row.event_id, row.seat_no), row);
     }
     Ok(ledger)
+}
+
+async fn lock_holds(connection: &AsyncPgConnection, needs: &Needs) -> QueryResult<Vec<Hold>> {
+    if needs.holds.is_empty() {
+        return Ok(Vec::new());
+    }
+    holds::lock_all(connection, needs.holds.iter().copied()).await
+}
+
+async fn find_keys(
+    connection: &AsyncPgConnection,
+    needs: &Needs,
+) -> QueryResult<Vec<(Vec<u8>, Use)>> {
+    if needs.keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let hashes: Vec<Vec<u8>> = needs.keys.iter().cloned().collect();
+    idempotency_keys::find_all(connection, &hashes).await
+}
+
+/// The seats that the commands name, as they are before anybody has a turn: locked, they
+/// would be locked before that.
+async fn first_seats(
+    connection: &AsyncPgConnection,
+    concurrency: Concurrency,
+    needs: &Needs,
+) -> QueryResult<Vec<SeatRow>> {
+    if concurrency == Concurrency::Pessimistic || needs.seats.is_empty() {
+        return Ok(Vec::new());
+    }
+    seats::load_rows(connection, needs.seats.iter().copied()).await
 }
 
 /// Whose turn it is. Not with SERIALIZABLE transactions, of which the database sends one of two
@@ -234,24 +267,26 @@ async fn lock_bookings(
     bookings::lock_by_holds(connection, &events, &holds).await
 }
 
-async fn seats(
+async fn all_seats<K: Iterator<Item = (EventId, SeatNo)>>(
     connection: &AsyncPgConnection,
     concurrency: Concurrency,
-    needs: &Needs,
+    keys: impl Fn() -> K,
 ) -> QueryResult<Vec<SeatRow>> {
-    if needs.seats.is_empty() {
+    if keys().next().is_none() {
         return Ok(Vec::new());
     }
-    let keys = needs.seats.iter().copied();
     match concurrency {
         Concurrency::Optimistic | Concurrency::Serializable => {
-            seats::load_rows(connection, keys).await
+            seats::load_rows(connection, keys()).await
         }
-        Concurrency::Pessimistic => seats::lock_rows(connection, keys).await,
+        Concurrency::Pessimistic => seats::lock_rows(connection, keys()).await,
     }
 }
 
-async fn takeable(connection: &AsyncPgConnection, needs: &Needs) -> QueryResult<Vec<SeatRow>> {
+async fn takeable_seats(
+    connection: &AsyncPgConnection,
+    needs: &Needs,
+) -> QueryResult<Vec<SeatRow>> {
     if needs.takeable.is_empty() {
         return Ok(Vec::new());
     }

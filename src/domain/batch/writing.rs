@@ -2,29 +2,53 @@
 
 use crate::db::{bookings, holds, idempotency_keys, seats};
 use crate::domain::batch::ledger::{Changes, Ledger};
+use crate::model::ids::{EventId, SeatNo};
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 use futures_util::try_join;
+use std::collections::HashSet;
 
-/// Whether all was written. Otherwise a row has become another one since it was read: the
-/// transaction is to be rolled back, and the batch decided again.
-pub(super) async fn write(connection: &AsyncPgConnection, ledger: &Ledger) -> QueryResult<bool> {
+/// What could not be written, because it has become another thing since it was read.
+pub(super) enum Written {
+    /// Nothing: all was.
+    All,
+    /// Some of it, and of seats these: the transaction is to be rolled back.
+    AllBut(Vec<(EventId, SeatNo)>),
+}
+
+pub(super) async fn write(connection: &AsyncPgConnection, ledger: &Ledger) -> QueryResult<Written> {
     let changes = &ledger.changes;
-    let (moved, held, rest) = try_join!(
+    let (lost, is_held, is_rest_written) = try_join!(
         change_seats(connection, changes),
         write_holds(connection, ledger),
         write_rest(connection, changes)
     )?;
-    Ok(moved && held && rest)
+    if lost.is_empty() && is_held && is_rest_written {
+        Ok(Written::All)
+    } else {
+        Ok(Written::AllBut(lost))
+    }
 }
 
-async fn change_seats(connection: &AsyncPgConnection, changes: &Changes) -> QueryResult<bool> {
+/// Answers the seats that could not be changed.
+async fn change_seats(
+    connection: &AsyncPgConnection,
+    changes: &Changes,
+) -> QueryResult<Vec<(EventId, SeatNo)>> {
     if changes.moves.is_empty() {
-        return Ok(true);
+        return Ok(Vec::new());
     }
     let moves: Vec<_> = changes.moves.values().cloned().collect();
     let changed = seats::change(connection, &moves).await?;
-    Ok(changed.len() == moves.len())
+    if changed.len() == moves.len() {
+        return Ok(Vec::new());
+    }
+    let changed: HashSet<_> = changed
+        .iter()
+        .map(|(event, state)| (*event, state.seat_no))
+        .collect();
+    let keys = changes.moves.keys().copied();
+    Ok(keys.filter(|key| !changed.contains(key)).collect())
 }
 
 async fn write_holds(connection: &AsyncPgConnection, ledger: &Ledger) -> QueryResult<bool> {

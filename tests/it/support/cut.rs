@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::watch;
 use tokio_postgres::config::Host;
 
 /// What PostgreSQL answers when it has committed:
@@ -15,7 +16,16 @@ const COMMITTED: &[u8] = b"C\0\0\0\x0bCOMMIT\0";
 pub struct Cut {
     /// The database, by this way.
     pub database_url: String,
-    due: Arc<AtomicBool>,
+    due: Arc<Due>,
+}
+
+/// What is to be cut, and what is.
+#[derive(Default)]
+struct Due {
+    once: AtomicBool,
+    all: AtomicBool,
+    /// Whether nothing passes any more.
+    is_closed: watch::Sender<bool>,
 }
 
 impl Cut {
@@ -35,10 +45,13 @@ impl Cut {
             listener.local_addr().unwrap(),
             config.get_dbname().unwrap()
         );
-        let due = Arc::new(AtomicBool::new(false));
+        let due = Arc::<Due>::default();
         let shared = Arc::clone(&due);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
+                if *shared.is_closed.borrow() {
+                    continue;
+                }
                 let server = UnixStream::connect(&socket).await.unwrap();
                 tokio::spawn(pass_on(client, server, actor, Arc::clone(&shared)));
             }
@@ -48,22 +61,47 @@ impl Cut {
 
     /// Cuts the next such transaction when it has committed, before it hears of that.
     pub fn after_next_commit(&self) {
-        self.due.store(true, Ordering::SeqCst);
+        self.due.once.store(true, Ordering::SeqCst);
+    }
+
+    /// The same, and all other connections with it: nobody gets through before it is
+    /// [mended](Cut::mend).
+    pub fn all_after_next_commit(&self) {
+        self.due.all.store(true, Ordering::SeqCst);
+        self.after_next_commit();
+    }
+
+    /// Lets whoever connects from now on get through.
+    pub fn mend(&self) {
+        self.due.is_closed.send_replace(false);
     }
 
     /// Whether that has happened.
     pub fn is_done(&self) -> bool {
-        !self.due.load(Ordering::SeqCst)
+        !self.due.once.load(Ordering::SeqCst)
     }
 }
 
-async fn pass_on(mut client: TcpStream, mut server: UnixStream, actor: &str, due: Arc<AtomicBool>) {
+impl Due {
+    /// Whether this commit is the one.
+    fn is_it(&self) -> bool {
+        let is_it = self.once.swap(false, Ordering::SeqCst);
+        if is_it && self.all.swap(false, Ordering::SeqCst) {
+            self.is_closed.send_replace(true);
+        }
+        is_it
+    }
+}
+
+async fn pass_on(mut client: TcpStream, mut server: UnixStream, actor: &str, due: Arc<Due>) {
     let has = |bytes: &[u8], part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
     // Other transactions, such as the sweeper's, commit as well.
     let mut is_meant = false;
     let (mut from_client, mut from_server) = ([0; 8192], [0; 8192]);
+    let mut closed = due.is_closed.subscribe();
     loop {
         let passed = tokio::select! {
+            _ = closed.wait_for(|is_closed| *is_closed) => return,
             read = client.read(&mut from_client) => match read {
                 Ok(length) if length > 0 => {
                     is_meant |= has(&from_client[..length], actor.as_bytes());
@@ -75,7 +113,7 @@ async fn pass_on(mut client: TcpStream, mut server: UnixStream, actor: &str, due
                 Ok(length) if length > 0 => {
                     let answer = &from_server[..length];
                     if has(answer, COMMITTED) {
-                        if is_meant && due.swap(false, Ordering::SeqCst) {
+                        if is_meant && due.is_it() {
                             return;
                         }
                         is_meant = false;

@@ -14,7 +14,9 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use usher::app::serve::{Running, Setup};
 use usher::auth::mint;
-use usher::config::{BatchSettings, Concurrency, DatabaseSettings, FeedSettings, RetentionSettings};
+use usher::config::{
+    BatchSettings, Concurrency, DatabaseSettings, FeedSettings, RetentionSettings,
+};
 use usher::db::Database;
 use usher::db::schema::events;
 use usher::db::transaction_id::{self, TransactionId};
