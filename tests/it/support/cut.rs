@@ -101,7 +101,7 @@ async fn pass_on(mut client: TcpStream, mut server: UnixStream, actor: &str, due
     let mut closed = due.is_closed.subscribe();
     loop {
         let passed = tokio::select! {
-            _ = closed.wait_for(|is_closed| *is_closed) => return,
+            () = async { drop(closed.wait_for(|is_closed| *is_closed).await) } => return,
             read = client.read(&mut from_client) => match read {
                 Ok(length) if length > 0 => {
                     is_meant |= has(&from_client[..length], actor.as_bytes());
