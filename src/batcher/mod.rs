@@ -77,6 +77,11 @@ impl Batcher {
         })
     }
 
+    /// How many commands wait for their batch.
+    pub fn waiting(&self) -> usize {
+        self.shared.lanes.iter().map(Queue::length).sum()
+    }
+
     fn queue_of(&self, event: Option<EventId>) -> &Queue {
         let lanes = &self.shared.lanes;
         let number = event.map_or(0, |event| event.0.unsigned_abs());
