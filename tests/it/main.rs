@@ -13,6 +13,7 @@
 mod support;
 
 mod bad_input;
+mod batches;
 mod best_available;
 mod booking;
 mod box_office;

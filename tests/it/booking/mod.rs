@@ -90,7 +90,7 @@ pub(crate) fn hold_id(held: &Answer) -> HoldId {
 }
 
 /// The same, for SQL.
-fn hold_key(held: &Answer) -> String {
+pub(crate) fn hold_key(held: &Answer) -> String {
     hold_id(held).to_string()
 }
 
