@@ -1,16 +1,13 @@
-//! holdSeats, one distinct seat a call, beside pgbench with the same
-//! transaction: the checked UPDATE, the row of the hold, and the rows that the
-//! database writes into the feed for both.
+//! holdSeats, one distinct seat a call, beside pgbench with the same effect.
 
 use crate::client::Client;
 use crate::event::{field, on_sale};
+use crate::pgbench::Transaction;
 use crate::report::{Times, new_histogram};
 use crate::server::Server;
 use crate::{Outcome, Rate};
 use serde_json::{Value, json};
-use std::process::Stdio;
 use std::time::Instant;
-use tokio::process::Command;
 use usher::model::global_id::GlobalId;
 use usher::model::ids::EventId;
 
@@ -25,9 +22,19 @@ pub async fn run(rate: Rate) -> Outcome<()> {
     let times = load(&server, ours, rate).await?;
     println!("{}", times.line("usher holdSeats"));
     println!("memory after it: {:.1} MiB", server.memory()?);
-    let alone = pgbench(&server, theirs, rate).await?;
-    println!("{:<38} {alone:>9.0} /s", "pgbench, the same transaction");
-    println!("ratio: {:.2}", times.rate() / alone);
+    let share = PLACES / 2 / rate.clients;
+    for (number, transaction) in Transaction::ALL.into_iter().enumerate() {
+        let seats = (number * PLACES / 2, share);
+        let alone = transaction.run(&server, theirs, seats, rate).await?;
+        println!(
+            "{:<38} {:>9.0} /s   {:>14}   p99 {:>7.2} ms   usher's ratio {:.2}",
+            transaction.name(),
+            alone.rate,
+            "",
+            alone.p99,
+            times.rate() / alone.rate,
+        );
+    }
     check(&server, ours, times.count()).await?;
     server.stop().await
 }
@@ -74,63 +81,6 @@ fn request(event: EventId, seat: usize) -> Outcome<String> {
         "seats": [{"seatId": seat_id, "version": 1}],
     });
     Ok(json!({"query": query, "variables": {"input": input}}).to_string())
-}
-
-/// Transactions a second of the database alone, on seats of its own.
-async fn pgbench(server: &Server, event: EventId, rate: Rate) -> Outcome<f64> {
-    let script = format!(
-        "\\set n :n + 1\n\
-         \\set seat :client_id * {} + :n\n\
-         BEGIN;\n\
-         UPDATE seats SET version = version + 1, status = 'HELD', \
-             owner_id = '00000000-0000-7000-8000-000000000000', \
-             held_until = now() + interval '10 minutes', cause = 'HELD', actor = 'pgbench' \
-         WHERE event_id = {event} AND seat_no = :seat AND version = 1 \
-             AND (status = 'AVAILABLE' OR status = 'HELD' AND held_until <= now()) \
-         RETURNING seat_no, version, status;\n\
-         INSERT INTO holds (event_id, id, token_hash, buyer, status, seat_nos, amounts, \
-                            currency, expires_at) \
-         VALUES ({event}, gen_random_uuid(), sha256('secret'), NULL, 'ACTIVE', \
-                 ARRAY[:seat::integer], ARRAY[3000::bigint], 'EUR', now() + interval '10 minutes') \
-         RETURNING pg_current_xact_id();\n\
-         COMMIT;\n",
-        PLACES / rate.clients
-    );
-    let file = tempfile::NamedTempFile::new()?;
-    std::fs::write(file.path(), script)?;
-    let output = Command::new("pgbench")
-        .args([
-            "--no-vacuum",
-            "--protocol=prepared",
-            "--jobs=2",
-            "--define=n=-1",
-        ])
-        .arg(format!("--client={}", rate.clients))
-        .arg(format!("--time={}", rate.seconds))
-        .arg(format!("--host={}", server.socket_folder().display()))
-        .args(["--username=usher", "--file"])
-        .arg(file.path())
-        .arg("usher")
-        .stdin(Stdio::null())
-        .output()
-        .await?;
-    let text = String::from_utf8(output.stdout)?;
-    println!(
-        "{}",
-        text.lines()
-            .filter(|line| line.contains("latency"))
-            .collect::<String>()
-    );
-    text.lines()
-        .find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok())
-        .ok_or_else(|| {
-            let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
-            format!(
-                "pgbench failed: {}",
-                complaint.lines().next().unwrap_or_default()
-            )
-            .into()
-        })
 }
 
 /// The run counts only if the house is what the clients were told.

@@ -25,6 +25,7 @@ mod hold;
 mod lag;
 mod lapse;
 mod map;
+mod pgbench;
 mod process;
 mod redis;
 mod report;

@@ -64,10 +64,7 @@ async fn settle(
     for _ in 0..RUNS {
         let ended = batch::run(&mut connection, environment, &mut members, &how);
         let undone = match ended.await {
-            Ok(()) => {
-                drop(connection);
-                return let_go(shared, queue, members);
-            }
+            Ok(()) => return let_go(shared, queue, connection, members),
             Err(undone) => undone,
         };
         match undone {
@@ -85,7 +82,7 @@ async fn settle(
                 };
                 connection = another;
                 match fate::of(&mut connection, transaction).await {
-                    fate::Fate::Committed => return let_go(shared, queue, members),
+                    fate::Fate::Committed => return let_go(shared, queue, connection, members),
                     fate::Fate::RolledBack => {}
                     fate::Fate::Unknown => return fail(members),
                 }
@@ -107,11 +104,18 @@ async fn settle(
     }
 }
 
-/// Answers those who have an answer; the others go on.
-fn let_go(shared: &Arc<Shared>, queue: &Queue, members: Vec<Box<dyn Member>>) {
-    let mut put_off = Vec::new();
-    for member in members {
+/// Answers those who have an answer; the others go on. Those who have lost a race are looked
+/// after while the next batch runs.
+fn let_go(
+    shared: &Arc<Shared>,
+    queue: &Queue,
+    connection: Connection,
+    members: Vec<Box<dyn Member>>,
+) {
+    let (mut losers, mut put_off) = (Vec::new(), Vec::new());
+    for mut member in members {
         match member.standing() {
+            Standing::Decided if member.conflict().is_some() => losers.push(member),
             Standing::Decided => member.answer(),
             Standing::PutOff => put_off.push(Waiting::new(member)),
             Standing::Outrun => {
@@ -121,6 +125,17 @@ fn let_go(shared: &Arc<Shared>, queue: &Queue, members: Vec<Box<dyn Member>>) {
     }
     if !put_off.is_empty() {
         queue.put_back(put_off.into_iter());
+    }
+    if !losers.is_empty() {
+        tokio::spawn(async move {
+            if let Err(error) = batch::look_around(&connection, &mut losers).await {
+                tracing::debug!(%error, "nothing is offered to those who lost");
+            }
+            drop(connection);
+            for loser in losers {
+                loser.answer();
+            }
+        });
     }
 }
 

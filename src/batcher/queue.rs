@@ -151,6 +151,7 @@ impl Line {
 mod tests {
     use super::*;
     use crate::domain::batch::{FirstReading, Ledger, Needs, Standing};
+    use crate::domain::conflict::SeatConflict;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -175,6 +176,10 @@ mod tests {
 
         fn standing(&self) -> Standing {
             Standing::Decided
+        }
+
+        fn conflict(&mut self) -> Option<&mut SeatConflict> {
+            None
         }
 
         fn fail(&mut self, _: DomainError) {}

@@ -7,7 +7,10 @@ use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 use std::collections::BTreeSet;
 
-/// How far to look first, in the plan's order: neighbours in a row follow one
+/// The nearest seats of its kind that are looked at first for each lost one: mostly one of them
+/// is free.
+const CLOSEST: usize = 32;
+/// How far to look then, in the plan's order: neighbours in a row follow one
 /// another there, and rows follow their neighbours, so this is several rows.
 const NEARBY: SeatNo = 500;
 /// Seats that are then looked at in one step.
@@ -28,6 +31,11 @@ pub async fn find(
     lost: &[SeatNo],
     kept: &[SeatNo],
 ) -> QueryResult<Vec<SeatState>> {
+    let closest = closest(plan, lost, kept);
+    let available = seats::load_available(connection, event, &closest).await?;
+    if let Some(found) = among_closest(plan, lost, &available) {
+        return Ok(found);
+    }
     let mut nearby = nearby(plan, lost);
     nearby.retain(|seat_no| !kept.contains(seat_no));
     let mut available = seats::load_available(connection, event, &nearby).await?;
@@ -45,6 +53,47 @@ pub async fn find(
         }
     }
     Ok(found)
+}
+
+/// The few seats to look at first, ascending, without those in `kept`.
+pub fn closest(plan: &SeatingPlan, lost: &[SeatNo], kept: &[SeatNo]) -> Vec<SeatNo> {
+    let mut closest = BTreeSet::new();
+    for place in places(plan, lost) {
+        closest.extend(closest_to(plan, place));
+    }
+    closest.retain(|seat_no| !kept.contains(seat_no));
+    closest.into_iter().collect()
+}
+
+/// For each lost seat the nearest one, if those that are available among the [`closest`] say
+/// which it is: one that was not looked at is farther than any that was.
+pub fn among_closest(
+    plan: &SeatingPlan,
+    lost: &[SeatNo],
+    available: &[SeatState],
+) -> Option<Vec<SeatState>> {
+    let found = assigned(plan, lost, available);
+    let is_close = |&(lost, state): &(SeatNo, SeatState)| {
+        let mut places = places(plan, &[lost]).into_iter();
+        places.any(|place| closest_to(plan, place).contains(&state.seat_no))
+    };
+    let is_all = found.len() == lost.len() && found.iter().all(is_close);
+    is_all.then(|| in_order(found))
+}
+
+/// The seats of its kind that are nearest to this one, itself among them, in no order.
+fn closest_to(plan: &SeatingPlan, (seat_no, seat): (SeatNo, &PlanSeat)) -> Vec<SeatNo> {
+    let around = seat_no.saturating_sub(NEARBY)..=seat_no.saturating_add(NEARBY);
+    let mut far: Vec<(f64, SeatNo)> = around
+        .filter_map(|other_no| Some((other_no, plan.seat(other_no)?)))
+        .filter(|(_, other)| is_of_one_kind(other, seat))
+        .map(|other| (distance((seat_no, seat), other), other.0))
+        .collect();
+    if far.len() > CLOSEST {
+        far.select_nth_unstable_by(CLOSEST, |(a, _), (b, _)| a.total_cmp(b));
+        far.truncate(CLOSEST);
+    }
+    far.into_iter().map(|(_, seat_no)| seat_no).collect()
 }
 
 /// The seats around each lost one that are of its kind, ascending.
@@ -86,6 +135,21 @@ fn is_of_one_kind(a: &PlanSeat, b: &PlanSeat) -> bool {
 
 /// For each lost seat the nearest available one of its kind, each given once.
 fn nearest(plan: &SeatingPlan, lost: &[SeatNo], available: &[SeatState]) -> Vec<SeatState> {
+    in_order(assigned(plan, lost, available))
+}
+
+fn in_order(assigned: Vec<(SeatNo, SeatState)>) -> Vec<SeatState> {
+    let mut found: Vec<SeatState> = assigned.into_iter().map(|(_, state)| state).collect();
+    found.sort_by_key(|state| state.seat_no);
+    found
+}
+
+/// The same, with which lost seat each is for.
+fn assigned(
+    plan: &SeatingPlan,
+    lost: &[SeatNo],
+    available: &[SeatState],
+) -> Vec<(SeatNo, SeatState)> {
     let mut available = available.to_vec();
     let mut found = Vec::with_capacity(lost.len());
     for (seat_no, seat) in places(plan, lost) {
@@ -100,10 +164,9 @@ fn nearest(plan: &SeatingPlan, lost: &[SeatNo], available: &[SeatState]) -> Vec<
                 a.total_cmp(&b)
             });
         if let Some((index, ..)) = best {
-            found.push(available.remove(index));
+            found.push((seat_no, available.remove(index)));
         }
     }
-    found.sort_by_key(|state| state.seat_no);
     found
 }
 

@@ -7,6 +7,7 @@ use crate::domain::event_view::EventView;
 use crate::domain::transaction::Abort;
 use crate::domain::{DomainError, alternatives, seat_change};
 use crate::model::ids::{EventId, SeatNo};
+use crate::model::status::SeatStatus;
 use diesel_async::AsyncPgConnection;
 use serde::Serialize;
 use std::collections::HashSet;
@@ -36,6 +37,8 @@ pub struct SeatConflict {
     pub alternatives: Vec<SeatState>,
     /// The seats that could have been had.
     kept: Vec<SeatNo>,
+    /// Whether the alternatives are those that there were.
+    has_looked: bool,
 }
 
 /// A seat that could not be had.
@@ -57,11 +60,41 @@ impl SeatConflict {
         &mut self,
         connection: &mut AsyncPgConnection,
     ) -> Result<(), DomainError> {
-        let lost: Vec<SeatNo> = self.lost.iter().map(|lost| lost.now.seat_no).collect();
-        let event = &self.event;
+        if self.has_looked {
+            return Ok(());
+        }
+        let (event, lost) = (&self.event, self.lost_nos());
         self.alternatives =
             alternatives::find(connection, event.event.id, &event.plan, &lost, &self.kept).await?;
+        self.has_looked = true;
         Ok(())
+    }
+
+    /// Whether the alternatives are there.
+    pub fn has_looked(&self) -> bool {
+        self.has_looked
+    }
+
+    /// The few seats among which the alternatives are, mostly.
+    pub fn closest(&self) -> (EventId, Vec<SeatNo>) {
+        let event = &self.event;
+        let closest = alternatives::closest(&event.plan, &self.lost_nos(), &self.kept);
+        (event.event.id, closest)
+    }
+
+    /// Chooses the alternatives among the closest seats as they are, if they are there.
+    pub fn choose(&mut self, closest: impl Iterator<Item = SeatState>) {
+        let available = closest.filter(|seat| seat.status == SeatStatus::Available);
+        let available: Vec<SeatState> = available.collect();
+        let plan = &self.event.plan;
+        if let Some(found) = alternatives::among_closest(plan, &self.lost_nos(), &available) {
+            self.alternatives = found;
+            self.has_looked = true;
+        }
+    }
+
+    fn lost_nos(&self) -> Vec<SeatNo> {
+        self.lost.iter().map(|lost| lost.now.seat_no).collect()
     }
 }
 
@@ -211,6 +244,7 @@ pub fn judge<R: From<SeatConflict>>(
         lost: lost.collect(),
         alternatives: Vec::new(),
         kept: kept.iter().map(|seat| seat.seat_no).collect(),
+        has_looked: false,
     };
     Err(No::Refused(conflict.into()))
 }
@@ -265,6 +299,7 @@ pub async fn change_all<R: From<SeatConflict>>(
         lost,
         alternatives: Vec::new(),
         kept,
+        has_looked: false,
     };
     Err(if is_worth_it {
         Abort::Outrun(conflict.into())

@@ -4,7 +4,7 @@ use crate::db::seats::{ExpectedSeat, FromState};
 use crate::domain::DomainError;
 use crate::domain::access::{self, PresentedToken};
 use crate::domain::batch::{Decision, FirstReading, Ledger, Needs, No, Tries};
-use crate::domain::conflict::{self, ConflictPolicy};
+use crate::domain::conflict::{self, ConflictPolicy, SeatConflict};
 use crate::domain::holding::{Held, HoldRefused, Holding};
 use crate::domain::idempotency::{Effect, IdempotentRequest};
 use crate::model::Caller;
@@ -77,6 +77,13 @@ impl Decision for HoldingSeats {
 
     fn needs_then(&self, first: &FirstReading, needs: &mut Needs) {
         self.holding.needs_then(first, &self.seat_nos, needs);
+    }
+
+    fn conflict(refusal: &mut HoldRefused) -> Option<&mut SeatConflict> {
+        match refusal {
+            HoldRefused::Conflict(conflict) => Some(conflict),
+            _ => None,
+        }
     }
 
     fn decide(

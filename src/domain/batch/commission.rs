@@ -2,6 +2,7 @@
 
 use crate::domain::DomainError;
 use crate::domain::batch::{Decision, FirstReading, Ledger, Member, Needs, No, Standing, Tries};
+use crate::domain::conflict::SeatConflict;
 use crate::domain::idempotency::{Effect, IdempotentRequest};
 use crate::domain::transaction::Settled;
 use crate::model::ids::EventId;
@@ -106,6 +107,13 @@ impl<D: Decision> Member for Commission<D> {
         match self.state {
             State::Undecided(standing) => standing,
             State::Decided(_) => Standing::Decided,
+        }
+    }
+
+    fn conflict(&mut self) -> Option<&mut SeatConflict> {
+        match &mut self.state {
+            State::Decided(Ok(Err(refusal))) => D::conflict(refusal),
+            _ => None,
         }
     }
 

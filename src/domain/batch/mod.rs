@@ -31,14 +31,16 @@ pub use reading::FirstReading;
 use crate::config::Concurrency;
 use crate::db::seats;
 use crate::db::transaction_id::TransactionId;
+use crate::domain::conflict::SeatConflict;
 use crate::domain::idempotency::Effect;
 use crate::domain::{DomainError, Environment};
 use crate::model::Caller;
 use crate::model::ids::{EventId, SeatNo};
+use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 use writing::Written;
 
@@ -61,6 +63,11 @@ pub trait Decision: Send + Sync + 'static {
 
     /// The others, once those are read.
     fn needs_then(&self, first: &FirstReading, needs: &mut Needs);
+
+    /// The lost race that a refusal is, if it is one.
+    fn conflict(_refusal: &mut Self::Refusal) -> Option<&mut SeatConflict> {
+        None
+    }
 
     /// Decides, and enters what was decided into the ledger; nothing when it answers
     /// [`No`].
@@ -135,6 +142,10 @@ pub trait Member: Send {
 
     /// What was decided last.
     fn standing(&self) -> Standing;
+
+    /// The lost race that was decided on, if it is one: its alternatives are still to be
+    /// looked for.
+    fn conflict(&mut self) -> Option<&mut SeatConflict>;
 
     /// Nobody could decide, because this happened.
     fn fail(&mut self, error: DomainError);
@@ -224,6 +235,40 @@ pub async fn run(
             transaction: written,
         },
     })
+}
+
+/// Looks for seats to offer to those who have lost a race: for all of them at once, and not in
+/// the transaction in which they lost. Whoever wants to look farther does so by
+/// itself.
+///
+/// # Errors
+/// When the database fails; nothing is offered then.
+pub async fn look_around(
+    connection: &AsyncPgConnection,
+    losers: &mut [Box<dyn Member>],
+) -> QueryResult<()> {
+    let mut conflicts: Vec<_> = losers
+        .iter_mut()
+        .filter_map(|loser| loser.conflict())
+        .map(|conflict| (conflict.closest(), conflict))
+        .collect();
+    let keys = conflicts
+        .iter()
+        .flat_map(|((event, seats), _)| seats.iter().map(|seat_no| (*event, *seat_no)));
+    let keys: BTreeSet<_> = keys.collect();
+    let rows = seats::load_rows(connection, keys).await?;
+    let rows: HashMap<_, _> = rows
+        .iter()
+        .map(|row| ((row.event_id, row.seat_no), row.state()))
+        .collect();
+    for ((event, seats), conflict) in &mut conflicts {
+        conflict.choose(
+            seats
+                .iter()
+                .filter_map(|seat_no| rows.get(&(*event, *seat_no)).copied()),
+        );
+    }
+    Ok(())
 }
 
 enum Stop {

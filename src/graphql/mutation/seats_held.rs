@@ -85,8 +85,10 @@ impl HoldSeatsResult {
                 })
             }
             Err(HoldRefused::Conflict(mut conflict)) => {
-                let mut connection = services.database.connection().await?;
-                conflict.look_around(&mut connection).await?;
+                if !conflict.has_looked() {
+                    let mut connection = services.database.connection().await?;
+                    conflict.look_around(&mut connection).await?;
+                }
                 HoldSeatsResult::SeatConflict(SeatConflict::new(conflict, attempts))
             }
             Err(HoldRefused::LimitExceeded(exceeded)) => {

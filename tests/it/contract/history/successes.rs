@@ -72,7 +72,8 @@ fn check_told(changes: &[&Change], told: &[(&Call, &Done)], violations: &mut Vio
     for (call, done) in told {
         let did_it = deeds.iter().any(|deed| std::ptr::eq(deed.done, *done));
         let is_again = || deeds.iter().any(|deed| deed.done.owner == done.owner);
-        if !did_it && !(done.may_be_again && is_again()) {
+        let is_explained = did_it || (done.may_be_again && is_again());
+        if !is_explained {
             let how = format!("{changes:?} was done before {call:?}");
             violations.add(Rule::Explained, how);
         }
