@@ -4,15 +4,18 @@
 
 use crate::Outcome;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Most that is read at once.
-const BUFFER: usize = 64 * 1024;
+/// What there is room for at least when more is read.
+const BUFFER: usize = 4 * 1024;
 
 pub struct Client {
-    stream: BufReader<TcpStream>,
+    stream: TcpStream,
     headers: String,
+    /// The answer, as it came.
+    received: Vec<u8>,
+    /// The body of one that came in chunks.
     body: Vec<u8>,
 }
 
@@ -22,8 +25,9 @@ impl Client {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self {
-            stream: BufReader::with_capacity(BUFFER, stream),
+            stream,
             headers: format!("Host: {address}\r\n{headers}"),
+            received: Vec::new(),
             body: Vec::new(),
         })
     }
@@ -46,35 +50,38 @@ impl Client {
     }
 
     async fn send(&mut self, request: &str) -> Outcome<&[u8]> {
-        self.stream.get_mut().write_all(request.as_bytes()).await?;
-        self.body.clear();
-        let status = self.read_line().await?;
-        if !status.starts_with("http/1.1 200") {
+        self.stream.write_all(request.as_bytes()).await?;
+        self.received.clear();
+        let head = self.read_head().await?;
+        let text = str::from_utf8(&self.received[..head])?;
+        if !text.starts_with("HTTP/1.1 200") {
+            let status = text.lines().next().unwrap_or_default();
             return Err(format!("the server answered {status}").into());
         }
-        let mut length = None;
-        loop {
-            let line = self.read_line().await?;
-            match line.trim_end().split_once(':') {
-                Some(("content-length", value)) => length = Some(value.trim().parse()?),
-                Some(_) => {}
-                None => break,
-            }
-        }
+        let length = text.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            let is_length = name.eq_ignore_ascii_case("content-length");
+            is_length.then(|| value.trim().parse::<usize>())
+        });
         if let Some(length) = length {
-            self.read_body(length).await?;
-            return Ok(&self.body);
+            self.read_until_has(head + length?).await?;
+            return Ok(&self.received[head..]);
         }
         // Compressed answers come in chunks; the last one is empty.
+        let mut place = head;
+        self.body.clear();
         loop {
-            let length = usize::from_str_radix(self.read_line().await?.trim_end(), 16)?;
-            self.read_body(length).await?;
-            self.read_line().await?;
-            if length == 0 {
-                break;
+            let line = self.read_line(place).await?;
+            let size = str::from_utf8(&self.received[place..line])?;
+            let size = usize::from_str_radix(size.trim_end(), 16)?;
+            self.read_until_has(line + size + 2).await?;
+            self.body
+                .extend_from_slice(&self.received[line..line + size]);
+            place = line + size + 2;
+            if size == 0 {
+                return Ok(&self.body);
             }
         }
-        Ok(&self.body)
     }
 
     /// Sends a mutation; answers what became of it, or `None` when too many others were
@@ -92,19 +99,38 @@ impl Client {
         Ok(Some(field.ok_or("an answer without data")?.take()))
     }
 
-    async fn read_line(&mut self) -> Outcome<String> {
-        let mut line = String::new();
-        match self.stream.read_line(&mut line).await? {
-            0 => Err("the server closed the connection".into()),
-            _ => Ok(line.to_ascii_lowercase()),
+    /// Where the body of an answer begins.
+    async fn read_head(&mut self) -> Outcome<usize> {
+        loop {
+            if let Some(end) = memchr::memmem::find(&self.received, b"\r\n\r\n") {
+                return Ok(end + 4);
+            }
+            self.read().await?;
         }
     }
 
-    /// Adds so many bytes to the body.
-    async fn read_body(&mut self, length: usize) -> Outcome<()> {
-        let start = self.body.len();
-        self.body.resize(start + length, 0);
-        self.stream.read_exact(&mut self.body[start..]).await?;
+    /// Where the line ends that begins here.
+    async fn read_line(&mut self, start: usize) -> Outcome<usize> {
+        loop {
+            if let Some(end) = memchr::memchr(b'\n', &self.received[start..]) {
+                return Ok(start + end + 1);
+            }
+            self.read().await?;
+        }
+    }
+
+    async fn read_until_has(&mut self, length: usize) -> Outcome<()> {
+        while self.received.len() < length {
+            self.read().await?;
+        }
         Ok(())
+    }
+
+    async fn read(&mut self) -> Outcome<()> {
+        self.received.reserve(BUFFER);
+        match self.stream.read_buf(&mut self.received).await? {
+            0 => Err("the server closed the connection".into()),
+            _ => Ok(()),
+        }
     }
 }

@@ -3,6 +3,7 @@
 use crate::config::DatabaseSettings;
 use crate::db::database_url::{self, ConnectFailed, OpenError};
 use crate::db::encryption;
+use bb8::QueueStrategy;
 use diesel::ConnectionError;
 use diesel::result::DatabaseErrorKind;
 use diesel_async::pooled_connection::bb8::{Pool, PooledConnection, RunError};
@@ -116,6 +117,8 @@ impl Database {
         let pool = Pool::builder()
             .max_size(settings.connections)
             .min_idle(1)
+            // The one that was used last knows the tables and the statements best.
+            .queue_strategy(QueueStrategy::Lifo)
             .connection_timeout(settings.acquire_timeout)
             .build(manager)
             .await
