@@ -9,6 +9,10 @@ use tokio::runtime::Builder;
 use usher::app::cli::{self, CommandLine};
 use usher::model::causes::in_full;
 
+/// Requests are many small allocations, given back on other threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match run(CommandLine::read()) {
         Ok(()) => ExitCode::SUCCESS,

@@ -19,7 +19,9 @@ use crate::domain::Environment;
 use crate::domain::plan_cache::PlanCache;
 use crate::feed::{Feed, FeedError};
 use crate::graphql::{self, Services, Watching};
-use crate::http::{self, Draining, GraphqlState, SocketLimits, StreamLimits, WrittenAnswer};
+use crate::http::{
+    self, DocumentCache, Draining, GraphqlState, SocketLimits, StreamLimits, WrittenAnswer,
+};
 use crate::model::causes::in_full;
 use secrecy::SecretString;
 use std::io;
@@ -302,6 +304,7 @@ impl Running {
         let state = GraphqlState {
             watching: Watching::new(schema.clone(), WrittenAnswer::new),
             schema,
+            documents: DocumentCache::default(),
             authenticator,
             sockets,
             streams,

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::document_cache::DocumentCache;
 use super::draining::Draining;
 use super::event_stream::StreamLimits;
 use super::graphql_answer::WrittenAnswer;
@@ -35,6 +36,8 @@ pub struct GraphqlState {
     pub schema: UsherSchema,
     /// Executes the subscriptions.
     pub watching: Watching<WrittenAnswer>,
+    /// The documents that were parsed before.
+    pub documents: DocumentCache,
     /// Turns a bearer token into a caller.
     pub authenticator: Authenticator,
     /// What one WebSocket connection may use.

@@ -16,6 +16,7 @@ use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::graphql_endpoint::GraphqlState;
 use super::graphql_errors::ErrorCode;
 use super::graphql_http_answer::Refusal;
 use super::graphql_request::{Operation, Parameters, kind_of};
@@ -41,11 +42,11 @@ const LONGEST_DISCARD: Duration = Duration::from_secs(5);
 /// # Errors
 /// When the request cannot be given to GraphQL.
 pub async fn read_operation(
-    authenticator: &Authenticator,
+    state: &GraphqlState,
     request: Request,
 ) -> Result<Result<Operation, ServerError>, Refusal> {
     let (parts, body) = request.into_parts();
-    let caller = authenticate(authenticator, &parts.headers)?;
+    let caller = authenticate(&state.authenticator, &parts.headers)?;
     let parameters = if parts.method == Method::GET {
         parameters_of_url(&parts.uri)?
     } else if parts.method == Method::POST {
@@ -65,7 +66,7 @@ pub async fn read_operation(
     } else {
         return Err(Refusal::method("GET, POST", "use GET or POST"));
     };
-    let operation = match Operation::prepare(parameters, caller) {
+    let operation = match Operation::prepare(&state.documents, parameters, caller) {
         Ok(operation) => operation,
         Err(error) => return Ok(Err(error)),
     };

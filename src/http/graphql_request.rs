@@ -4,7 +4,6 @@
 //! the one parse of the document, the choice of the operation. It must never know
 //! which transport asked, and never parse a document twice.
 
-use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection,
 };
@@ -13,6 +12,7 @@ use serde_json::{Map, Value};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
+use super::document_cache::DocumentCache;
 use super::graphql_errors::{ErrorCode, coded, parse_failed};
 use crate::model::Caller;
 
@@ -125,15 +125,21 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// Parses the document and finds the operation in it.
-    pub fn prepare(parameters: Parameters, caller: Caller) -> Result<Self, ServerError> {
+    /// Reads the document and finds the operation in it.
+    pub fn prepare(
+        documents: &DocumentCache,
+        parameters: Parameters,
+        caller: Caller,
+    ) -> Result<Self, ServerError> {
         let Parameters {
             query,
             operation_name,
             variables,
             extensions,
         } = parameters;
-        let document = parse_query(&query).map_err(|cause| parse_failed(&cause))?;
+        let document = documents
+            .parse(&query)
+            .map_err(|cause| parse_failed(&cause))?;
         let (name, definition) = find_operation(&document, operation_name.as_deref())?;
         let (name, kind) = (name.cloned(), definition.ty);
         if kind == OperationType::Subscription {
@@ -145,7 +151,7 @@ impl Operation {
             .data(caller.clone());
         request.operation_name = operation_name;
         request.extensions = extensions;
-        request.set_parsed_query(document);
+        request.set_parsed_query((*document).clone());
         Ok(Self {
             kind,
             name,
@@ -236,7 +242,7 @@ mod tests {
             operation_name: operation_name.map(str::to_owned),
             ..Parameters::default()
         };
-        Operation::prepare(parameters, Caller::Anonymous)
+        Operation::prepare(&DocumentCache::default(), parameters, Caller::Anonymous)
             .map(|operation| operation.kind)
             .map_err(|error| {
                 let extensions = error.extensions.unwrap_or_default();

@@ -2,6 +2,7 @@
 //! operations to the schema, writes answers. Knows nothing of seats.
 
 mod assets;
+mod document_cache;
 mod draining;
 mod enveloped;
 mod event_stream;
@@ -22,6 +23,7 @@ mod plans;
 mod request_id;
 mod websocket;
 
+pub use document_cache::DocumentCache;
 pub use draining::Draining;
 pub use event_stream::StreamLimits;
 pub use graphql_answer::WrittenAnswer;

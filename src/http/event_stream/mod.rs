@@ -94,7 +94,7 @@ async fn open(state: GraphqlState, request: Request) -> Result<mpsc::Receiver<En
     }
     let client = request.extensions().get::<ConnectInfo<Client>>();
     let client = client.map(|info| info.0.clone()).unwrap_or_default();
-    let operation = read_operation(&state.authenticator, request).await?;
+    let operation = read_operation(&state, request).await?;
     let (queue, events) = mpsc::channel(state.streams.outgoing_queue.max(1));
     let feeder = Feeder::new(operation, queue, client, &state.streams);
     let tracker = state.tracker.clone();

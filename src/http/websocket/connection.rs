@@ -285,7 +285,7 @@ impl Reader {
         let error = if self.is_stopping {
             coded(ErrorCode::ServiceUnavailable, "the server is shutting down")
         } else {
-            match Operation::prepare(parameters, caller) {
+            match Operation::prepare(&self.state.documents, parameters, caller) {
                 Err(error) => error,
                 Ok(operation) => match self.operations.start(&id, operation) {
                     Ok(()) => return Ok(()),
