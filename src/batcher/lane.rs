@@ -25,6 +25,9 @@ pub(super) async fn run(batcher: Batcher, number: usize) {
         queue.is_wanted().await;
         // While a connection is waited for, more may arrive.
         let connection = shared.database.connection().await;
+        // Those whose requests are being read come along: they run before this does. With
+        // nobody else there it takes no time.
+        tokio::task::yield_now().await;
         let patience = shared.database.acquire_timeout();
         let taken = queue.take(shared.settings.size as usize, patience);
         if taken.is_empty() {

@@ -20,15 +20,16 @@
 mod commission;
 mod ledger;
 mod needs;
+mod open;
 mod reading;
 mod writing;
 
 pub use commission::{Commission, Outcome};
 pub use ledger::{Ledger, More};
 pub use needs::Needs;
+use open::Open;
 pub use reading::FirstReading;
 
-use crate::config::Concurrency;
 use crate::db::seats;
 use crate::db::transaction_id::TransactionId;
 use crate::domain::conflict::SeatConflict;
@@ -205,24 +206,25 @@ pub async fn run(
     members: &mut [Box<dyn Member>],
     how: &Run,
 ) -> Result<(), Undone> {
-    let builder = connection.build_transaction();
-    let mut transaction = match environment.concurrency {
-        Concurrency::Optimistic | Concurrency::Pessimistic => builder.read_committed(),
-        Concurrency::Serializable => builder.serializable(),
-    };
     let mut written = None;
-    let ended: Result<(), Stop> = transaction
-        .run(async |connection| {
-            let ledger = decide(connection, environment, members, how).await?;
-            if !ledger.changes.is_empty() {
-                if let Written::AllBut(lost) = writing::write(connection, &ledger).await? {
-                    return Err(Stop::Lost(lost));
-                }
-                written = Some(ledger.transaction());
+    let mut connection = Open::new(connection);
+    let ended = async {
+        let ledger = decide(&mut connection, environment, members, how).await?;
+        if !ledger.changes.is_empty() {
+            if let Written::AllBut(lost) = writing::write(&connection, &ledger).await? {
+                return Err(Stop::Lost(lost));
             }
-            Ok(())
-        })
-        .await;
+            written = Some(ledger.transaction());
+        }
+        Ok(())
+    };
+    let ended = match ended.await {
+        Ok(()) => connection.commit().await.map_err(Stop::from),
+        Err(stop) => {
+            connection.roll_back().await;
+            Err(stop)
+        }
+    };
     ended.map_err(|stop| match stop {
         Stop::Lost(lost) => Undone {
             error: None,

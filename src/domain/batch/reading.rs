@@ -17,6 +17,7 @@ use diesel::QueryResult;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::try_join;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,7 +49,7 @@ impl FirstReading {
     }
 }
 
-/// Reads that.
+/// Begins the transaction and reads that.
 pub(super) async fn begin(
     connection: &mut AsyncPgConnection,
     environment: &Environment,
@@ -57,18 +58,19 @@ pub(super) async fn begin(
 ) -> Result<FirstReading, DomainError> {
     let shared = &*connection;
     let mut sender = shared;
-    let limit_waiting = async {
-        let Some(limit) = lock_timeout else {
-            return Ok(());
-        };
-        let set = format!("SET LOCAL lock_timeout = {}", limit.as_millis());
-        sender.batch_execute(&set).await
+    let isolation = match environment.concurrency {
+        Concurrency::Optimistic | Concurrency::Pessimistic => "READ COMMITTED",
+        Concurrency::Serializable => "SERIALIZABLE",
     };
+    let mut begin = format!("BEGIN ISOLATION LEVEL {isolation}");
+    if let Some(limit) = lock_timeout {
+        let _ = write!(begin, "; SET LOCAL lock_timeout = {}", limit.as_millis());
+    }
     let event_ids: Vec<EventId> = needs.events.iter().copied().collect();
     // In the order in which they are sent: holds are locked before all else is read, so that
     // whatever ended one of them is seen.
     let ((), holds, bookings, events, keys, moment, seats) = try_join!(
-        limit_waiting,
+        sender.batch_execute(&begin),
         lock_holds(shared, needs),
         lock_bookings(shared, needs),
         events::find_priced(shared, &event_ids),
