@@ -33,7 +33,7 @@ pub async fn respond(state: GraphqlState, request: Request) -> Response {
 }
 
 async fn answer(state: &GraphqlState, request: Request) -> Result<Answer, Refusal> {
-    let operation = match read_operation(&state, request).await? {
+    let operation = match read_operation(state, request).await? {
         Ok(operation) => operation,
         Err(error) => return Ok(Answer::refused(error)),
     };
