@@ -312,7 +312,12 @@ impl Running {
             shutdown: shutdown.clone(),
             tracker: tasks.clone(),
         };
-        let router = http::router(state, database, services.environment.plans.clone());
+        let router = http::router(
+            state,
+            services.batcher.clone(),
+            database,
+            services.environment.plans.clone(),
+        );
         let serving = http::serve(listener, router, send_timeout, shutdown.clone());
         background.spawn("HTTP server", tasks.track_future(serving));
         Ok(Self {

@@ -1,10 +1,11 @@
 //! What became of a transaction whose COMMIT was not answered.
 
-use crate::db::DatabaseUnavailable;
-use crate::db::transaction_id::{self, TransactionId, TransactionStatus};
+use crate::db::transaction_id::{self, TransactionStatus};
+use crate::db::{Database, changes};
 use crate::domain::DomainError;
-use diesel_async::AsyncPgConnection;
+use crate::domain::batch::End;
 use std::time::Duration;
+use tokio::time::{Instant, sleep};
 
 /// What became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,35 +19,53 @@ pub(super) enum Fate {
 }
 
 /// A backend that has lost its client ends within milliseconds: it is looked for so often.
-const LOOKS: usize = 50;
-/// The time between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
+/// And for so long, or as long as a connection is waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Asks the database over another connection. Without a number it was never asked to commit.
-pub(super) async fn of(
-    connection: &mut AsyncPgConnection,
-    transaction: Option<TransactionId>,
-) -> Fate {
-    let Some(transaction) = transaction else {
+/// Asks the database over other connections, until one can tell.
+pub(super) async fn of(database: &Database, end: End) -> Fate {
+    if matches!(end, End::RolledBack) {
         return Fate::RolledBack;
-    };
-    for _ in 0..LOOKS {
-        match transaction_id::status(connection, transaction).await {
-            Ok(Some(TransactionStatus::Committed)) => return Fate::Committed,
-            Ok(Some(TransactionStatus::Aborted)) => return Fate::RolledBack,
-            Ok(Some(TransactionStatus::InProgress)) => tokio::time::sleep(PAUSE).await,
-            Ok(None) => break,
+    }
+    let started = Instant::now();
+    loop {
+        match look(database, end).await {
+            Ok(Some(fate)) => return fate,
+            Ok(None) => {}
             Err(error) => {
-                tracing::warn!(%error, %transaction, "nobody can tell what became of a batch");
-                break;
+                tracing::warn!(%error, "it cannot be told yet what became of a batch");
             }
         }
+        if started.elapsed() > PATIENCE {
+            return Fate::Unknown;
+        }
+        sleep(PAUSE).await;
     }
-    Fate::Unknown
 }
 
-/// What those are told whose command may have been done, or may not.
-pub(super) fn away() -> DomainError {
-    let lost = "the connection was lost".into();
-    DomainError::Unavailable(DatabaseUnavailable::Unreachable(lost))
+/// What became of it; `None` while it has not ended.
+///
+/// A number that has committed is not enough. After a crash, or on a standby that took over, the
+/// numbers of transactions that were lost are given again: only what the transaction
+/// itself has left behind tells that it was this one.
+async fn look(database: &Database, end: End) -> Result<Option<Fate>, DomainError> {
+    let End::Unknown(transaction, trace) = end else {
+        return Ok(Some(Fate::RolledBack));
+    };
+    let mut connection = database.connection().await?;
+    let status = transaction_id::status(&mut connection, transaction).await?;
+    Ok(match (status, trace) {
+        (Some(TransactionStatus::InProgress), _) => None,
+        (Some(TransactionStatus::Aborted), _) => Some(Fate::RolledBack),
+        (Some(TransactionStatus::Committed), Some(trace)) => {
+            let is_there = changes::is_there(&mut connection, trace).await?;
+            Some(if is_there {
+                Fate::Committed
+            } else {
+                Fate::RolledBack
+            })
+        }
+        (Some(TransactionStatus::Committed), None) | (None, _) => Some(Fate::Unknown),
+    })
 }

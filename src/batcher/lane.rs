@@ -1,23 +1,28 @@
 //! Runs one batch after the other.
 
-use crate::batcher::queue::{Queue, Waiting};
-use crate::batcher::{Batcher, Shared, alone, fate};
-use crate::db::failure::connection_was_lost;
-use crate::db::{Connection, DatabaseUnavailable};
-use crate::domain::batch::{self, Member, Run, Standing, Undone};
-use crate::domain::{DomainError, transaction};
+use crate::batcher::attempt::{Ended, attempt};
+use crate::batcher::queue::Room;
+use crate::batcher::{Shared, answers, apart};
+use crate::db::Connection;
+use crate::domain::batch::{Member, Run};
+use futures_util::FutureExt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A batch that is undone is run again so often before each command is run alone.
+/// A batch that is undone is run again so often before it is taken apart.
 pub(super) const RUNS: usize = 3;
 
 /// How long a batch waits for a lock: who has it may keep it, and many wait with the one who
-/// wants it. Alone it is waited for as long as the settings say.
+/// wants it.
 const LOCK_TIMEOUT: Duration = Duration::from_millis(100);
 
-pub(super) async fn run(batcher: Batcher, number: usize) {
-    let shared = batcher.shared;
+/// The same, where the settings do not ask for less. Alone it is waited for as long as they say.
+pub(super) fn lock_timeout(shared: &Shared) -> Duration {
+    LOCK_TIMEOUT.min(shared.database.lock_timeout())
+}
+
+pub(super) async fn run(shared: Arc<Shared>, number: usize) {
     let Some(queue) = shared.lanes.get(number) else {
         return;
     };
@@ -28,123 +33,42 @@ pub(super) async fn run(batcher: Batcher, number: usize) {
         // Those whose requests are being read come along: they run before this does. With
         // nobody else there it takes no time.
         tokio::task::yield_now().await;
-        let patience = shared.database.acquire_timeout();
-        let taken = queue.take(shared.settings.size as usize, patience);
-        if taken.is_empty() {
+        let members = queue.take(Room::new(shared.settings.size as usize));
+        if members.is_empty() {
             continue;
         }
         match connection {
-            Ok(connection) => settle(&shared, queue, connection, taken).await,
-            Err(error) => refuse(taken, &error),
-        }
-    }
-}
-
-fn refuse(taken: Vec<Waiting>, cause: &DatabaseUnavailable) {
-    tracing::warn!(%cause, commands = taken.len(), "a batch has no connection");
-    for mut waiting in taken {
-        let unavailable = fate::away();
-        waiting.member.fail(unavailable);
-        waiting.member.answer();
-    }
-}
-
-async fn settle(
-    shared: &Arc<Shared>,
-    queue: &Queue,
-    mut connection: Connection,
-    taken: Vec<Waiting>,
-) {
-    metrics::histogram!("usher_batch_size")
-        .record(f64::from(u32::try_from(taken.len()).unwrap_or(u32::MAX)));
-    let mut members: Vec<Box<dyn Member>> =
-        taken.into_iter().map(|waiting| waiting.member).collect();
-    let environment = &shared.environment;
-    let mut how = Run {
-        lock_timeout: Some(LOCK_TIMEOUT),
-        ..Run::default()
-    };
-    for _ in 0..RUNS {
-        let ended = batch::run(&mut connection, environment, &mut members, &how);
-        let undone = match ended.await {
-            Ok(()) => return let_go(shared, queue, connection, members),
-            Err(undone) => undone,
-        };
-        match undone {
-            Undone {
-                error: None, lost, ..
-            } => how.lost.extend(lost),
-            Undone {
-                error: Some(DomainError::Database(error)),
-                transaction,
-                ..
-            } if connection_was_lost(&error) => {
-                drop(connection);
-                let Ok(another) = shared.database.connection().await else {
-                    return fail(members);
-                };
-                connection = another;
-                match fate::of(&mut connection, transaction).await {
-                    fate::Fate::Committed => return let_go(shared, queue, connection, members),
-                    fate::Fate::RolledBack => {}
-                    fate::Fate::Unknown => return fail(members),
+            Ok(connection) => {
+                let settled = settle(&shared, connection, members);
+                // Whoever waits for one of them is told; the lane goes on for the others.
+                if AssertUnwindSafe(settled).catch_unwind().await.is_err() {
+                    tracing::error!("a batch did not come to its end");
                 }
             }
-            Undone {
-                error: Some(DomainError::Database(error)),
-                ..
-            } if transaction::may_pass(&error) => {}
-            Undone { error, .. } => {
-                tracing::debug!(?error, commands = members.len(), "a batch is taken apart");
+            Err(error) => answers::refuse(members, &error.into()),
+        }
+    }
+}
+
+async fn settle(shared: &Arc<Shared>, connection: Connection, mut members: Vec<Box<dyn Member>>) {
+    metrics::histogram!("usher_batch_size")
+        .record(f64::from(u32::try_from(members.len()).unwrap_or(u32::MAX)));
+    let mut how = Run {
+        lock_timeout: Some(lock_timeout(shared)),
+        ..Run::default()
+    };
+    let mut connection = Some(connection);
+    for _ in 0..RUNS {
+        match attempt(shared, &mut connection, &mut members, &mut how).await {
+            Ended::Done => return answers::give(shared, connection, members),
+            Ended::Undone => {}
+            Ended::Failed(error) => {
+                tracing::debug!(%error, commands = members.len(), "a batch is taken apart");
                 break;
             }
+            Ended::GivenUp(error) => return answers::refuse(members, &error),
         }
     }
-    metrics::counter!("usher_batches_taken_apart_total").increment(1);
     drop(connection);
-    for member in members {
-        tokio::spawn(alone::run(Arc::clone(shared), member));
-    }
-}
-
-/// Answers those who have an answer; the others go on. Those who have lost a race are looked
-/// after while the next batch runs.
-fn let_go(
-    shared: &Arc<Shared>,
-    queue: &Queue,
-    connection: Connection,
-    members: Vec<Box<dyn Member>>,
-) {
-    let (mut losers, mut put_off) = (Vec::new(), Vec::new());
-    for mut member in members {
-        match member.standing() {
-            Standing::Decided if member.conflict().is_some() => losers.push(member),
-            Standing::Decided => member.answer(),
-            Standing::PutOff => put_off.push(Waiting::new(member)),
-            Standing::Outrun => {
-                tokio::spawn(alone::run(Arc::clone(shared), member));
-            }
-        }
-    }
-    if !put_off.is_empty() {
-        queue.put_back(put_off.into_iter());
-    }
-    if !losers.is_empty() {
-        tokio::spawn(async move {
-            if let Err(error) = batch::look_around(&connection, &mut losers).await {
-                tracing::debug!(%error, "nothing is offered to those who lost");
-            }
-            drop(connection);
-            for loser in losers {
-                loser.answer();
-            }
-        });
-    }
-}
-
-fn fail(members: Vec<Box<dyn Member>>) {
-    for mut member in members {
-        member.fail(fate::away());
-        member.answer();
-    }
+    tokio::spawn(apart::run(Arc::clone(shared), members));
 }

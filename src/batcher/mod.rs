@@ -4,7 +4,8 @@
 //!  submit ──► queue of a lane ──► batch ──► decided    ──► answered
 //!              (bounded, fair)      │  └───► put off    ──► first in the next batch
 //!                                   ├──────► outrun     ──► alone, with pauses
-//!                                   └─ undone: again, and then each one alone
+//!                                   └─ undone: again, then in halves until whoever is in
+//!                                      the way is alone
 //! ```
 //!
 //! No command waits for company: a lane that is idle takes what is there, one command or
@@ -12,18 +13,22 @@
 //! first; other processes are met in the database, by the version checks.
 
 mod alone;
+mod answers;
+mod apart;
+mod attempt;
 mod fate;
 mod lane;
 mod queue;
 
 use crate::config::BatchSettings;
 use crate::db::{Database, DatabaseUnavailable};
-use crate::domain::batch::{Commission, Decision, Outcome};
+use crate::domain::batch::{Commission, Decision, NoAnswer, Outcome};
 use crate::domain::idempotency::IdempotentRequest;
 use crate::domain::{DomainError, Environment};
 use crate::model::ids::EventId;
 use queue::{Queue, Waiting};
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// Where commands are brought; a clone is the same one.
 #[derive(Clone)]
@@ -36,44 +41,61 @@ struct Shared {
     environment: Environment,
     settings: BatchSettings,
     lanes: Vec<Queue>,
+    /// The places of all lanes together: most commands may be for one event.
+    places: Arc<Semaphore>,
+    /// Turns at running what no batch could do: a lock that many want does not take all
+    /// connections with it.
+    aside: Semaphore,
 }
 
 impl Batcher {
     /// For commands on this database. Nothing is done before its [lanes](Batcher::lanes) run.
     pub fn new(database: Database, environment: Environment, settings: BatchSettings) -> Self {
-        let capacity = settings.queue.div_ceil(settings.lanes) as usize;
-        let lanes = (0..settings.lanes).map(|_| Queue::new(capacity)).collect();
+        let connections = database.capacity();
+        let lanes = settings.lanes.min(connections / 2).max(1);
+        let shared = Shared {
+            database,
+            environment,
+            lanes: (0..lanes).map(|_| Queue::default()).collect(),
+            places: Arc::new(Semaphore::new(settings.queue as usize)),
+            aside: Semaphore::new((connections / 4).max(1) as usize),
+            settings,
+        };
         Self {
-            shared: Arc::new(Shared {
-                database,
-                environment,
-                settings,
-                lanes,
-            }),
+            shared: Arc::new(shared),
         }
     }
 
     /// What runs the batches: each for ever, and all of them together.
     pub fn lanes(&self) -> impl Iterator<Item = impl Future<Output = ()> + Send + use<>> {
-        (0..self.shared.lanes.len()).map(|number| lane::run(self.clone(), number))
+        (0..self.shared.lanes.len()).map(|number| lane::run(Arc::clone(&self.shared), number))
     }
 
     /// Has a command decided, together with others. Whoever goes away before its turn has
     /// come has asked nothing; from then on it is done all the same.
     ///
     /// # Errors
-    /// When too many wait already, or the database cannot be reached.
+    /// When too many wait already, or it has waited for as long as a connection may be waited
+    /// for: it is not done. And when the database cannot be reached, or the command fails.
     pub async fn submit<D: Decision>(
         &self,
         decision: D,
         request: Option<IdempotentRequest>,
     ) -> Result<Outcome<D>, DomainError> {
-        let (commission, answered) = Commission::new(decision, request);
-        let waiting = Waiting::new(Box::new(commission));
-        self.queue_of(waiting.event()).push(waiting)?;
-        answered.await.map_err(|_| {
-            let stopped = "usher is stopping".into();
-            DomainError::Unavailable(DatabaseUnavailable::Unreachable(stopped))
+        let place = Arc::clone(&self.shared.places).try_acquire_owned();
+        let Ok(place) = place else {
+            return Err(shed());
+        };
+        let (commission, answer) = Commission::new(decision, request);
+        let waiting = Waiting::new(Box::new(commission), place);
+        self.shared.queue_of(waiting.event()).push(waiting);
+        let patience = self.shared.database.acquire_timeout();
+        answer.within(patience).await.map_err(|none| match none {
+            NoAnswer::Withdrawn => shed(),
+            NoAnswer::Lost => {
+                let lost = "whoever was to do it has come to an end".into();
+                DatabaseUnavailable::Unreachable(lost).into()
+            }
         })
     }
 
@@ -81,12 +103,18 @@ impl Batcher {
     pub fn waiting(&self) -> usize {
         self.shared.lanes.iter().map(Queue::length).sum()
     }
+}
 
+fn shed() -> DomainError {
+    metrics::counter!("usher_batch_shed_total").increment(1);
+    DatabaseUnavailable::Busy.into()
+}
+
+impl Shared {
     fn queue_of(&self, event: Option<EventId>) -> &Queue {
-        let lanes = &self.shared.lanes;
         let number = event.map_or(0, |event| event.0.unsigned_abs());
         // At least one lane, so that this is one of them.
-        let number = usize::try_from(number % lanes.len() as u64).unwrap_or(0);
-        &lanes[number]
+        let number = usize::try_from(number % self.lanes.len() as u64).unwrap_or(0);
+        &self.lanes[number]
     }
 }

@@ -1,26 +1,25 @@
 //! The commands that wait for a lane: bounded, and fair among events.
 
-use crate::db::DatabaseUnavailable;
-use crate::domain::DomainError;
-use crate::domain::batch::Member;
+use crate::domain::batch::{Load, Member};
 use crate::model::ids::EventId;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 /// A command that waits.
 pub(super) struct Waiting {
-    pub(super) member: Box<dyn Member>,
-    since: Instant,
+    member: Box<dyn Member>,
+    /// Whether it was taken on before: its caller waits for it to the end.
+    is_taken_on: bool,
+    /// The place that it takes up among all who wait.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 /// The commands of one lane. Events take turns: one of whom thousands are waited for does not
 /// keep another one waiting. Those of one event keep their order.
+#[derive(Default)]
 pub(super) struct Queue {
     line: Mutex<Line>,
-    capacity: usize,
     arrived: Notify,
 }
 
@@ -32,11 +31,37 @@ struct Line {
     length: usize,
 }
 
+/// How much one batch takes on: so many commands, about [`MAX_SEATS`] seats, and
+/// [`MAX_HOUSES`] houses to search.
+pub(super) struct Room {
+    commands: usize,
+    seats: usize,
+    houses: Vec<EventId>,
+    is_empty: bool,
+}
+
+/// Seats that the commands of a batch are about, at most: what is read and decided takes a
+/// few milliseconds.
+const MAX_SEATS: usize = 2_000;
+/// Events of which one batch reads all seats that may be taken.
+const MAX_HOUSES: usize = 2;
+
 impl Waiting {
-    pub(super) fn new(member: Box<dyn Member>) -> Self {
+    /// One that has just come.
+    pub(super) fn new(member: Box<dyn Member>, place: OwnedSemaphorePermit) -> Self {
         Self {
             member,
-            since: Instant::now(),
+            is_taken_on: false,
+            _place: Some(place),
+        }
+    }
+
+    /// One that was in a batch, and is to be in the next one.
+    pub(super) fn again(member: Box<dyn Member>) -> Self {
+        Self {
+            member,
+            is_taken_on: true,
+            _place: None,
         }
     }
 
@@ -45,38 +70,43 @@ impl Waiting {
     }
 }
 
-impl Queue {
-    pub(super) fn new(capacity: usize) -> Self {
+impl Room {
+    pub(super) fn new(commands: usize) -> Self {
         Self {
-            line: Mutex::default(),
-            capacity,
-            arrived: Notify::new(),
+            commands,
+            seats: MAX_SEATS,
+            houses: Vec::new(),
+            is_empty: true,
         }
     }
 
+    /// Whether there is room for this one too: it is taken up. Into an empty batch anything goes.
+    fn admits(&mut self, Load { seats, searched }: Load) -> bool {
+        let house = searched.filter(|event| !self.houses.contains(event));
+        let has_room = self.commands > 0
+            && seats <= self.seats
+            && (house.is_none() || self.houses.len() < MAX_HOUSES);
+        if !has_room && !self.is_empty {
+            return false;
+        }
+        self.is_empty = false;
+        self.commands = self.commands.saturating_sub(1);
+        self.seats = self.seats.saturating_sub(seats);
+        self.houses.extend(house);
+        true
+    }
+}
+
+impl Queue {
     /// Puts a command at the end.
-    ///
-    /// # Errors
-    /// When too many wait already.
-    pub(super) fn push(&self, waiting: Waiting) -> Result<(), DomainError> {
-        let mut line = self.line();
-        if line.length >= self.capacity {
-            metrics::counter!("usher_batch_shed_total").increment(1);
-            return Err(DomainError::Unavailable(DatabaseUnavailable::Busy));
-        }
-        line.enter(waiting, VecDeque::push_back);
-        drop(line);
+    pub(super) fn push(&self, waiting: Waiting) {
+        self.line().enter(waiting, VecDeque::push_back);
         self.arrived.notify_one();
-        Ok(())
     }
 
-    /// Puts commands back that were taken, before all others of their events.
-    pub(super) fn put_back(&self, taken: impl DoubleEndedIterator<Item = Waiting>) {
-        let mut line = self.line();
-        for waiting in taken.rev() {
-            line.enter(waiting, VecDeque::push_front);
-        }
-        drop(line);
+    /// Puts a command back that was taken, before all others of its event.
+    pub(super) fn put_back(&self, waiting: Waiting) {
+        self.line().enter(waiting, VecDeque::push_front);
         self.arrived.notify_one();
     }
 
@@ -92,26 +122,14 @@ impl Queue {
         }
     }
 
-    /// Takes up to `limit` commands whose callers have not gone away. Those that have waited for
-    /// longer than `patience` are answered that it took too long.
-    pub(super) fn take(&self, limit: usize, patience: Duration) -> Vec<Waiting> {
+    /// Takes as many commands as there is room for, whose callers have not gone away.
+    pub(super) fn take(&self, mut room: Room) -> Vec<Box<dyn Member>> {
         let mut taken = Vec::new();
         let mut line = self.line();
-        let now = Instant::now();
-        while taken.len() < limit
-            && let Some(mut waiting) = line.next()
-        {
-            if waiting.member.is_abandoned() {
-                continue;
+        while let Some(waiting) = line.next_if(|waiting| room.admits(waiting.member.load())) {
+            if waiting.is_taken_on || waiting.member.take_on() {
+                taken.push(waiting.member);
             }
-            if now.duration_since(waiting.since) > patience {
-                metrics::counter!("usher_batch_shed_total").increment(1);
-                let busy = DomainError::Unavailable(DatabaseUnavailable::Busy);
-                waiting.member.fail(busy);
-                waiting.member.answer();
-                continue;
-            }
-            taken.push(waiting);
         }
         taken
     }
@@ -133,10 +151,14 @@ impl Line {
         self.length += 1;
     }
 
-    fn next(&mut self) -> Option<Waiting> {
-        let event = self.turns.pop_front()?;
+    fn next_if(&mut self, is_wanted: impl FnOnce(&Waiting) -> bool) -> Option<Waiting> {
+        let event = *self.turns.front()?;
         let of_event = self.waiting.get_mut(&event)?;
+        if !is_wanted(of_event.front()?) {
+            return None;
+        }
         let next = of_event.pop_front()?;
+        self.turns.pop_front();
         self.length -= 1;
         if of_event.is_empty() {
             self.waiting.remove(&event);
@@ -150,20 +172,30 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::DomainError;
     use crate::domain::batch::{FirstReading, Ledger, Needs, Standing};
     use crate::domain::conflict::SeatConflict;
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use tokio::sync::Semaphore;
 
+    #[derive(Clone, Copy)]
     struct Named {
-        event: Option<EventId>,
-        is_abandoned: bool,
-        is_answered: Arc<AtomicBool>,
+        event: i64,
+        load: Load,
+        is_gone: bool,
     }
 
     impl Member for Named {
         fn event(&self) -> Option<EventId> {
-            self.event
+            Some(EventId(self.event))
+        }
+
+        fn load(&self) -> Load {
+            self.load
+        }
+
+        fn take_on(&self) -> bool {
+            !self.is_gone
         }
 
         fn needs(&self, _: &mut Needs) {}
@@ -184,98 +216,118 @@ mod tests {
 
         fn fail(&mut self, _: DomainError) {}
 
-        fn answer(self: Box<Self>) {
-            self.is_answered.store(true, Ordering::SeqCst);
+        fn has_failed(&self) -> bool {
+            false
         }
 
-        fn is_abandoned(&self) -> bool {
-            self.is_abandoned
+        fn answer(self: Box<Self>) {}
+    }
+
+    /// One for a single seat of this event.
+    fn of(event: i64) -> Named {
+        Named {
+            event,
+            load: Load {
+                seats: 1,
+                searched: None,
+            },
+            is_gone: false,
         }
     }
 
-    fn of(event: i64) -> Waiting {
-        Waiting::new(Box::new(Named {
-            event: Some(EventId(event)),
-            is_abandoned: false,
-            is_answered: Arc::default(),
-        }))
+    fn seats(event: i64, seats: usize) -> Named {
+        let searched = None;
+        Named {
+            load: Load { seats, searched },
+            ..of(event)
+        }
     }
 
-    fn events(taken: &[Waiting]) -> Vec<i64> {
-        let events = taken.iter().filter_map(Waiting::event);
+    fn search(event: i64) -> Named {
+        let searched = Some(EventId(event));
+        Named {
+            load: Load { seats: 1, searched },
+            ..of(event)
+        }
+    }
+
+    fn waiting(member: Named) -> Waiting {
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        Waiting::new(Box::new(member), place)
+    }
+
+    fn queue(members: impl IntoIterator<Item = Named>) -> Queue {
+        let queue = Queue::default();
+        for member in members {
+            queue.push(waiting(member));
+        }
+        queue
+    }
+
+    fn take(queue: &Queue, commands: usize) -> Vec<i64> {
+        let taken = queue.take(Room::new(commands));
+        let events = taken.iter().filter_map(|member| member.event());
         events.map(|event| event.0).collect()
     }
 
-    const LONG: Duration = Duration::from_mins(1);
-
-    #[tokio::test(start_paused = true)]
-    async fn an_event_that_thousands_wait_for_keeps_no_other_waiting() {
-        let queue = Queue::new(2_000);
-        for _ in 0..1_000 {
-            queue.push(of(1)).unwrap();
-        }
-        for event in [2, 3, 2] {
-            queue.push(of(event)).unwrap();
-        }
-        assert_eq!(events(&queue.take(6, LONG)), [1, 2, 3, 1, 2, 1]);
+    #[test]
+    fn an_event_that_thousands_wait_for_keeps_no_other_waiting() {
+        let queue = queue([1; 1_000].into_iter().chain([2, 3, 2]).map(of));
+        assert_eq!(take(&queue, 6), [1, 2, 3, 1, 2, 1]);
         assert_eq!(queue.length(), 997);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn what_is_put_back_is_the_next_of_its_event_in_the_same_order() {
-        let queue = Queue::new(10);
-        let kept: Vec<Arc<AtomicBool>> = (0..3).map(|_| Arc::default()).collect();
-        for is_answered in &kept {
-            let member = Named {
-                event: Some(EventId(1)),
-                is_abandoned: false,
-                is_answered: Arc::clone(is_answered),
-            };
-            queue.push(Waiting::new(Box::new(member))).unwrap();
+    #[test]
+    fn what_is_put_back_is_the_next_of_its_event_in_the_same_order() {
+        let queue = queue([seats(1, 10), seats(1, 11), seats(1, 12)]);
+        let mut taken = queue.take(Room::new(2));
+        while let Some(member) = taken.pop() {
+            queue.put_back(Waiting::again(member));
         }
-        let taken = queue.take(2, LONG);
-        queue.put_back(taken.into_iter());
-        for place in 0..3 {
-            let next = queue.take(1, LONG);
-            for waiting in next {
-                waiting.member.answer();
-            }
-            let answered: Vec<bool> = kept.iter().map(|one| one.load(Ordering::SeqCst)).collect();
-            assert_eq!(answered, [true, place > 0, place > 1]);
-        }
+        let all = queue.take(Room::new(3));
+        let loads: Vec<usize> = all.iter().map(|member| member.load().seats).collect();
+        assert_eq!(loads, [10, 11, 12]);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_full_queue_takes_nobody_and_those_who_left_make_room() {
-        let queue = Queue::new(2);
+    #[test]
+    fn who_has_gone_is_left_out_unless_it_was_taken_on_before() {
         let gone = Named {
-            event: None,
-            is_abandoned: true,
-            is_answered: Arc::default(),
+            is_gone: true,
+            ..of(1)
         };
-        queue.push(Waiting::new(Box::new(gone))).unwrap();
-        queue.push(of(1)).unwrap();
-        assert!(matches!(
-            queue.push(of(1)),
-            Err(DomainError::Unavailable(DatabaseUnavailable::Busy))
-        ));
-        assert_eq!(events(&queue.take(2, LONG)), [1]);
-        assert!(queue.push(of(1)).is_ok());
+        let queue = queue([gone, of(2)]);
+        queue.put_back(Waiting::again(Box::new(Named { event: 3, ..gone })));
+        assert_eq!(take(&queue, 9), [2, 3]);
+        assert_eq!(queue.length(), 0);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn who_has_waited_for_too_long_is_told_so() {
-        let queue = Queue::new(2);
-        let is_answered = Arc::<AtomicBool>::default();
-        let member = Named {
-            event: None,
-            is_abandoned: false,
-            is_answered: Arc::clone(&is_answered),
-        };
-        queue.push(Waiting::new(Box::new(member))).unwrap();
-        tokio::time::advance(LONG * 2).await;
-        queue.push(of(1)).unwrap();
-        assert_eq!(events(&queue.take(2, LONG)), [1]);
-        assert!(is_answered.load(Ordering::SeqCst));
+    #[test]
+    fn a_batch_takes_on_so_many_seats_and_houses_and_any_one_command() {
+        let queue = queue([
+            seats(1, MAX_SEATS - 1),
+            of(1),
+            of(1),
+            seats(2, MAX_SEATS * 2),
+            search(3),
+            search(4),
+            search(3),
+            search(5),
+        ]);
+        assert_eq!(take(&queue, 9), [1]);
+        assert_eq!(take(&queue, 9), [2]);
+        assert_eq!(take(&queue, 9), [3, 4], "not the third house");
+        assert_eq!(take(&queue, 9), [5, 1, 3, 1]);
+        assert_eq!(queue.length(), 0);
+    }
+
+    #[test]
+    fn a_place_is_free_again_when_its_command_is_taken() {
+        let places = Arc::new(Semaphore::new(1));
+        let place = Arc::clone(&places).try_acquire_owned().unwrap();
+        let queue = Queue::default();
+        queue.push(Waiting::new(Box::new(of(1)), place));
+        assert_eq!(places.available_permits(), 0);
+        assert_eq!(take(&queue, 1), [1]);
+        assert_eq!(places.available_permits(), 1);
     }
 }

@@ -4,10 +4,11 @@
 //! the lock has left. A clash of two hashes makes two wait for one another
 //! that need not, and does no other harm.
 
+use crate::db::array_statement::array_statement;
 use crate::model::ids::EventId;
 use diesel::QueryResult;
 use diesel::prelude::QueryableByName;
-use diesel::sql_types::{Array, BigInt, Bool, Integer, Text};
+use diesel::sql_types::{BigInt, Bool, Integer, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 /// What one buyer has of one event: two requests of one buyer are counted one after
@@ -36,16 +37,25 @@ pub async fn lock_buyers(
     mut connection: &AsyncPgConnection,
     buyers: &[(EventId, &str)],
 ) -> QueryResult<()> {
-    let lock = "SELECT pg_advisory_xact_lock(key) \
-                FROM (SELECT DISTINCT hashtextextended('buyer ' || buyer, event) AS key \
-                      FROM unnest($1, $2) AS wanted (event, buyer) ORDER BY key) AS ascending";
-    let (events, buyers): (Vec<EventId>, Vec<&str>) = buyers.iter().copied().unzip();
-    diesel::sql_query(lock)
-        .bind::<Array<BigInt>, _>(events)
-        .bind::<Array<Text>, _>(buyers)
-        .execute(&mut connection)
-        .await?;
+    let statement = LockBuyers {
+        events: buyers.iter().map(|(event, _)| *event).collect(),
+        buyers: buyers
+            .iter()
+            .map(|(_, buyer)| (*buyer).to_owned())
+            .collect(),
+    };
+    statement.execute(&mut connection).await?;
     Ok(())
+}
+
+array_statement! {
+    /// Each lock once.
+    struct LockBuyers;
+    "SELECT pg_advisory_xact_lock(key) \
+     FROM (SELECT DISTINCT hashtextextended('buyer ' || buyer, event) AS key FROM unnest(",
+    events: BigInt = EventId, ", ",
+    buyers: Text = String,
+    ") AS wanted (event, buyer) ORDER BY key) AS ascending"
 }
 
 /// Rows of seats of one event, in ascending order whatever order they are given in, and not
@@ -58,18 +68,34 @@ pub async fn lock_rows(
     event: EventId,
     rows: &[i32],
 ) -> QueryResult<()> {
-    diesel::sql_query("SELECT pg_advisory_xact_lock_shared(hashtextextended('house', $1))")
-        .bind::<BigInt, _>(event.0)
-        .execute(&mut connection)
-        .await?;
-    let lock = "SELECT pg_advisory_xact_lock(hashtextextended('row ' || number, $2)) \
-                FROM (SELECT number FROM unnest($1) AS number ORDER BY number) AS ascending";
-    diesel::sql_query(lock)
-        .bind::<Array<Integer>, _>(rows)
-        .bind::<BigInt, _>(event.0)
-        .execute(&mut connection)
-        .await?;
+    let house = LockHouseForRows {
+        events: vec![event],
+    };
+    house.execute(&mut connection).await?;
+    let statement = LockRows {
+        events: vec![event; rows.len()],
+        rows: rows.to_vec(),
+    };
+    statement.execute(&mut connection).await?;
     Ok(())
+}
+
+array_statement! {
+    /// Whoever wants all rows waits for those who have some, and they for whoever has all.
+    struct LockHouseForRows;
+    "SELECT pg_advisory_xact_lock_shared(hashtextextended('house', event)) FROM unnest(",
+    events: BigInt = EventId,
+    ") AS event"
+}
+
+array_statement! {
+    /// One after the other.
+    struct LockRows;
+    "SELECT pg_advisory_xact_lock(hashtextextended('row ' || number, event)) \
+     FROM (SELECT event, number FROM unnest(",
+    events: BigInt = EventId, ", ",
+    rows: Integer = i32,
+    ") AS wanted (event, number) ORDER BY event, number) AS ascending"
 }
 
 /// All rows of one event at once.
@@ -77,11 +103,19 @@ pub async fn lock_rows(
 /// # Errors
 /// When the database fails.
 pub async fn lock_house(mut connection: &AsyncPgConnection, event: EventId) -> QueryResult<()> {
-    diesel::sql_query("SELECT pg_advisory_xact_lock(hashtextextended('house', $1))")
-        .bind::<BigInt, _>(event.0)
-        .execute(&mut connection)
-        .await?;
+    let statement = LockHouse {
+        events: vec![event],
+    };
+    statement.execute(&mut connection).await?;
     Ok(())
+}
+
+array_statement! {
+    /// Alone.
+    struct LockHouse;
+    "SELECT pg_advisory_xact_lock(hashtextextended('house', event)) FROM unnest(",
+    events: BigInt = EventId,
+    ") AS event"
 }
 
 /// The pruning of the feed, if nobody else is at it; nobody is waited for.

@@ -6,15 +6,16 @@ use crate::db::transaction_id::{TransactionId, pg_current_xact_id};
 use crate::model::ids::{BookingId, EventId, HoldId, SeatNo};
 use crate::model::status::BookingStatus;
 use chrono::{DateTime, Utc};
+use diesel::dsl::{AsSelect, SqlTypeOf};
+use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Binary, Integer, Nullable, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 /// A hold made final.
 #[derive(Clone, Debug, Queryable, Selectable, Serialize, Deserialize)]
-#[diesel(table_name = bookings, check_for_backend(diesel::pg::Pg))]
+#[diesel(table_name = bookings, check_for_backend(Pg))]
 pub struct Booking {
     /// The event whose seats it has.
     pub event_id: EventId,
@@ -169,6 +170,23 @@ impl NewBooking {
     }
 }
 
+array_statement! {
+    /// Bookings of any events, by the holds that they were.
+    struct LockBookings returns (Nullable<diesel::sql_types::Uuid>, BookingColumns);
+    "SELECT bookings.hold_id, bookings.event_id, id, version, reference, token_hash, buyer, status, \
+            seat_nos, amounts, currency, payment_reference, transaction_id, created_at \
+     FROM bookings, unnest(",
+    events: BigInt = EventId, ", ",
+    holds: diesel::sql_types::Uuid = HoldId,
+    ") AS wanted (event_id, hold_id) \
+     WHERE bookings.event_id = wanted.event_id AND bookings.hold_id = wanted.hold_id \
+     ORDER BY bookings.event_id, id \
+     FOR UPDATE OF bookings"
+}
+
+/// The columns of a [`Booking`].
+type BookingColumns = SqlTypeOf<AsSelect<Booking, Pg>>;
+
 /// The bookings that these holds became, with which hold each was, locked until the
 /// transaction ends in the order of their keys.
 ///
@@ -176,20 +194,13 @@ impl NewBooking {
 /// When the database fails.
 pub async fn lock_by_holds(
     mut connection: &AsyncPgConnection,
-    events: &[EventId],
-    holds: &[HoldId],
+    keys: impl IntoIterator<Item = (EventId, HoldId)>,
 ) -> QueryResult<Vec<(HoldId, Booking)>> {
-    let holds: Vec<Uuid> = holds.iter().map(|hold| hold.0).collect();
-    let rows: Vec<(Option<Uuid>, Booking)> = bookings::table
-        .filter(bookings::event_id.eq_any(events))
-        .filter(bookings::hold_id.eq_any(holds))
-        .order((bookings::event_id, bookings::id))
-        .select((bookings::hold_id, Booking::as_select()))
-        .for_update()
-        .load(&mut connection)
-        .await?;
-    let hold = |(hold, booking): (Option<Uuid>, _)| Some((HoldId(hold?), booking));
-    Ok(rows.into_iter().filter_map(hold).collect())
+    let (events, holds) = keys.into_iter().unzip();
+    let rows: Vec<(Option<HoldId>, Booking)> =
+        LockBookings { events, holds }.load(&mut connection).await?;
+    let known = |(hold, booking): (Option<HoldId>, _)| Some((hold?, booking));
+    Ok(rows.into_iter().filter_map(known).collect())
 }
 
 /// The booking with this key.
@@ -274,23 +285,4 @@ pub async fn update(
     .get_result(&mut connection)
     .await
     .optional()
-}
-
-/// The booking that this hold became, locked until the transaction ends.
-///
-/// # Errors
-/// When the database fails.
-pub async fn lock_by_hold(
-    connection: &mut AsyncPgConnection,
-    event: EventId,
-    hold: HoldId,
-) -> QueryResult<Option<Booking>> {
-    bookings::table
-        .filter(bookings::event_id.eq(event))
-        .filter(bookings::hold_id.eq(hold.0))
-        .select(Booking::as_select())
-        .for_update()
-        .first(connection)
-        .await
-        .optional()
 }

@@ -1,11 +1,12 @@
 //! What one buyer has of one event, over all holds and bookings.
 
+use crate::db::array_statement::array_statement;
 use crate::db::schema::{bookings, holds};
 use crate::model::ids::EventId;
 use crate::model::status::{BookingStatus, HoldStatus};
 use diesel::dsl::{count_star, now, sum};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Integer};
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -68,46 +69,36 @@ pub struct Possession {
     pub seats: i64,
 }
 
-/// What any of these buyers has of any of these events.
+array_statement! {
+    /// What counts against the limits of any buyers at any events.
+    struct Possessions returns (BigInt, Text, diesel::sql_types::Uuid, Bool, Integer);
+    "WITH wanted AS (SELECT * FROM unnest(",
+    events: BigInt = EventId, ", ",
+    buyers: Text = String,
+    ") AS wanted (event_id, buyer)) \
+     SELECT event_id, buyer, id, true, cardinality(seat_nos) \
+     FROM holds JOIN wanted USING (event_id, buyer) \
+     WHERE status = 'ACTIVE' AND expires_at > now() \
+     UNION ALL \
+     SELECT event_id, buyer, id, false, cardinality(seat_nos) \
+     FROM bookings JOIN wanted USING (event_id, buyer) \
+     WHERE status = 'CONFIRMED'"
+}
+
+/// What each of these buyers has of its event.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn possessions(
     mut connection: &AsyncPgConnection,
-    events: &[EventId],
-    buyers: &[&str],
+    buyers: impl IntoIterator<Item = (EventId, String)>,
 ) -> QueryResult<Vec<((EventId, String), Possession)>> {
-    type Row = (EventId, Option<String>, Uuid, i32);
-    let mut again = connection;
-    let held = holds::table
-        .filter(holds::event_id.eq_any(events))
-        .filter(holds::buyer.eq_any(buyers))
-        .filter(holds::status.eq(HoldStatus::Active))
-        .filter(holds::expires_at.gt(now))
-        .select((
-            holds::event_id,
-            holds::buyer,
-            holds::id,
-            cardinality(holds::seat_nos),
-        ))
-        .load::<Row>(&mut connection);
-    let booked = bookings::table
-        .filter(bookings::event_id.eq_any(events))
-        .filter(bookings::buyer.eq_any(buyers))
-        .filter(bookings::status.eq(BookingStatus::Confirmed))
-        .select((
-            bookings::event_id,
-            bookings::buyer,
-            bookings::id,
-            cardinality(bookings::seat_nos),
-        ))
-        .load::<Row>(&mut again);
-    let (held, booked) = futures_util::try_join!(held, booked)?;
-    let held = held.into_iter().map(|row| (row, true));
-    let booked = booked.into_iter().map(|row| (row, false));
-    let possession = |((event, buyer, id, seats), is_hold): (Row, bool)| {
+    type Row = (EventId, String, Uuid, bool, i32);
+    let (events, buyers) = buyers.into_iter().unzip();
+    let rows: Vec<Row> = Possessions { events, buyers }.load(&mut connection).await?;
+    let possession = |(event, buyer, id, is_hold, seats): Row| {
         let seats = i64::from(seats);
-        Some(((event, buyer?), Possession { id, is_hold, seats }))
+        ((event, buyer), Possession { id, is_hold, seats })
     };
-    Ok(held.chain(booked).filter_map(possession).collect())
+    Ok(rows.into_iter().map(possession).collect())
 }

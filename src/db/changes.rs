@@ -387,3 +387,34 @@ pub async fn of_seat(
         .load(connection)
         .await
 }
+
+/// A change that a transaction makes: there, once it is committed, and of no other transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct Trace {
+    /// The event.
+    pub event: EventId,
+    /// Which seat of it.
+    pub seat_no: SeatNo,
+    /// The version that the seat comes to.
+    pub version: i32,
+    /// Whose it becomes.
+    pub owner: Option<Uuid>,
+    /// The number of the transaction. Alone it says nothing: those of transactions that a crash
+    /// has undone are given again.
+    pub transaction: TransactionId,
+}
+
+/// Whether a transaction has left this behind.
+///
+/// # Errors
+/// When the database fails.
+pub async fn is_there(connection: &mut AsyncPgConnection, trace: Trace) -> QueryResult<bool> {
+    use seat_changes::{event_id, owner_id, seat_no, transaction_id, version};
+    let found = seat_changes::table
+        .filter(event_id.eq(trace.event))
+        .filter(seat_no.eq(trace.seat_no))
+        .filter(version.eq(trace.version))
+        .filter(owner_id.is_not_distinct_from(trace.owner))
+        .filter(transaction_id.eq(trace.transaction));
+    diesel::select(exists(found)).get_result(connection).await
+}

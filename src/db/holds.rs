@@ -49,18 +49,6 @@ impl Hold {
     }
 }
 
-/// Stores a new hold and answers the transaction that did.
-///
-/// # Errors
-/// When the database fails.
-pub async fn insert(connection: &mut AsyncPgConnection, hold: &Hold) -> QueryResult<TransactionId> {
-    diesel::insert_into(holds::table)
-        .values(hold)
-        .returning(pg_current_xact_id())
-        .get_result(connection)
-        .await
-}
-
 array_statement! {
     /// One row for each hold; those of `seat_nos` and `amounts` from `first` to `last` are a
     /// hold's.

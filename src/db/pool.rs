@@ -28,7 +28,7 @@ pub struct Database {
     // bb8 serves its waiters in no order, so that under overload some wait many
     // times longer than others; the semaphore is first come, first served.
     turns: Arc<Semaphore>,
-    acquire_timeout: Duration,
+    settings: DatabaseSettings,
     server: Arc<Server>,
 }
 
@@ -127,7 +127,7 @@ impl Database {
         Ok(Self {
             pool,
             turns,
-            acquire_timeout: settings.acquire_timeout,
+            settings,
             server,
         })
     }
@@ -139,7 +139,7 @@ impl Database {
     /// When none is to be had within the configured time.
     pub async fn connection(&self) -> Result<Connection, DatabaseUnavailable> {
         let turn = Arc::clone(&self.turns).acquire_owned();
-        let turn = tokio::time::timeout(self.acquire_timeout, turn)
+        let turn = tokio::time::timeout(self.settings.acquire_timeout, turn)
             .await
             .map_err(|_| DatabaseUnavailable::Busy)?
             .map_err(|_| DatabaseUnavailable::Busy)?;
@@ -166,7 +166,17 @@ impl Database {
 
     /// How long a connection is waited for.
     pub fn acquire_timeout(&self) -> Duration {
-        self.acquire_timeout
+        self.settings.acquire_timeout
+    }
+
+    /// How long a statement waits for a lock.
+    pub fn lock_timeout(&self) -> Duration {
+        self.settings.lock_timeout
+    }
+
+    /// How many connections the pool may have.
+    pub fn capacity(&self) -> u32 {
+        self.settings.connections
     }
 
     /// Where it is: host, port and database, for people. Nothing in it is secret.

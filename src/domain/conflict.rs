@@ -217,19 +217,18 @@ pub fn judge<R: From<SeatConflict>>(
         let now = ledger.seat(id, seat.seat_no);
         now.is_some_and(|now| now.version == seat.version)
     };
+    let is_changed = |seat: &ExpectedSeat| ledger.is_changed(id, seat.seat_no);
     let may_try_on = policy == ConflictPolicy::Retry && !tries.is_last;
-    let was_lost = |seat: &ExpectedSeat| !may_try_on && ledger.was_lost(id, seat.seat_no);
+    let was_lost =
+        |seat: &ExpectedSeat| !may_try_on && ledger.was_lost(id, seat.seat_no, seat.version);
     let is_kept = |seat: &&ExpectedSeat| is_as_seen(seat) && can(seat) && !was_lost(seat);
     let (kept, mut lost): (Vec<&ExpectedSeat>, Vec<&ExpectedSeat>) =
         expected.iter().partition(is_kept);
-    if lost.is_empty() {
-        return Ok(());
-    }
-    if may_try_on && lost.iter().all(|seat| can(seat)) {
-        if lost.iter().any(|seat| ledger.is_changed(id, seat.seat_no)) {
+    if lost.is_empty() || (may_try_on && lost.iter().all(|seat| can(seat))) {
+        if expected.iter().any(is_changed) {
             return Err(No::PutOff);
         }
-        tries.count += 1;
+        tries.count += u32::from(!lost.is_empty());
         return Ok(());
     }
     lost.sort_by_key(|seat| seat.seat_no);

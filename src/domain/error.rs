@@ -42,6 +42,9 @@ pub enum DomainError {
     /// Other transactions won every time; trying again later may help.
     #[error("too many others are changing the same records at this moment: try again")]
     Contended,
+    /// A mistake in usher: what has been asked for made it panic.
+    #[error("deciding it panicked")]
+    Panicked,
     /// The database cannot be reached, or too many wait for it.
     #[error(transparent)]
     Unavailable(#[from] DatabaseUnavailable),

@@ -11,7 +11,7 @@
 
 use crate::domain::DomainError;
 use crate::domain::access::{self, PresentedToken};
-use crate::domain::batch::{Decision, FirstReading, Ledger, More, Needs, No, Tries};
+use crate::domain::batch::{Decision, FirstReading, Ledger, Load, More, Needs, No, Tries};
 use crate::domain::conflict::MAX_SEATS_PER_CALL;
 use crate::domain::event_view::EventView;
 use crate::domain::holding::{Held, HoldRefused, Holding, OpenHold};
@@ -30,6 +30,9 @@ use serde::Serialize;
 const CHOICES: usize = 8;
 /// How much worse a choice may be than the best one, in seats: doubled with each attempt.
 const SPREAD: f64 = 2.0;
+/// A search takes about as long as reading and changing so many seats.
+const SEARCH: usize = 16;
+
 /// Hold the best seats that are left for a party.
 #[derive(Clone, Debug, Serialize)]
 pub struct HoldBestAvailable {
@@ -122,6 +125,13 @@ impl Decision for HoldingBestAvailable {
         Some(self.command.event)
     }
 
+    fn load(&self) -> Load {
+        Load {
+            seats: self.size.max(SEARCH),
+            searched: Some(self.command.event),
+        }
+    }
+
     fn needs(&self, needs: &mut Needs) {
         self.holding.needs(needs);
         needs.takeable(self.command.event);
@@ -153,6 +163,8 @@ impl Decision for HoldingBestAvailable {
                 let refusal = HoldRefused::NotEnoughSeats { largest_group };
                 return Err(match ledger.may_have_more(id) {
                     More::InTheNextBatch => No::PutOff,
+                    // What others have locked may be there again, and they are not done.
+                    More::Later if tries.is_last => No::Failed(DomainError::Contended),
                     More::Later => No::Outrun(refusal),
                     More::Never => No::Refused(refusal),
                 });

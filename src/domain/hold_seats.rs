@@ -3,7 +3,7 @@
 use crate::db::seats::{ExpectedSeat, FromState};
 use crate::domain::DomainError;
 use crate::domain::access::{self, PresentedToken};
-use crate::domain::batch::{Decision, FirstReading, Ledger, Needs, No, Tries};
+use crate::domain::batch::{Decision, FirstReading, Ledger, Load, Needs, No, Tries};
 use crate::domain::conflict::{self, ConflictPolicy, SeatConflict};
 use crate::domain::holding::{Held, HoldRefused, Holding};
 use crate::domain::idempotency::{Effect, IdempotentRequest};
@@ -68,6 +68,13 @@ impl Decision for HoldingSeats {
 
     fn event(&self) -> Option<EventId> {
         Some(self.command.event)
+    }
+
+    fn load(&self) -> Load {
+        Load {
+            seats: self.seat_nos.len(),
+            searched: None,
+        }
     }
 
     fn needs(&self, needs: &mut Needs) {

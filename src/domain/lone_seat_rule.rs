@@ -69,7 +69,7 @@ pub fn needs(event: &EventView, taking: &[SeatNo], needs: &mut Needs) {
         return;
     }
     let rows = event.plan.rows_of(taking);
-    needs.seats(event.event.id, event.plan.seats_of_rows(&rows));
+    needs.neighbours(event.event.id, event.plan.seats_of_rows(&rows));
     if event.event.orphan_rule == OrphanRule::Enforce && !rows.is_empty() {
         needs.turn(event.event.id, &rows);
     }

@@ -63,17 +63,6 @@ pub enum Abort<R> {
     Failed(DomainError),
 }
 
-impl<R> Abort<R> {
-    /// The same with another refusal.
-    pub fn map<T>(self, map: impl FnOnce(R) -> T) -> Abort<T> {
-        match self {
-            Self::Refused(refusal) => Abort::Refused(map(refusal)),
-            Self::Outrun(refusal) => Abort::Outrun(map(refusal)),
-            Self::Failed(error) => Abort::Failed(error),
-        }
-    }
-}
-
 impl<R> From<diesel::result::Error> for Abort<R> {
     fn from(error: diesel::result::Error) -> Self {
         Self::Failed(DomainError::Database(error))

@@ -111,6 +111,7 @@ impl From<DomainError> for ApiError {
             DomainError::Forbidden => code::FORBIDDEN,
             DomainError::KeyReused => code::IDEMPOTENCY_KEY_REUSED,
             DomainError::Contended => code::CONTENDED,
+            DomainError::Panicked => return Self::internal(&error),
             DomainError::Unavailable(cause) => return Self::unavailable(cause),
             DomainError::Database(cause) => return Self::database(cause),
         };

@@ -9,9 +9,11 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use std::sync::Arc;
 
-/// Bytes of text of all cached documents together. What is parsed takes up to about thirty times
-/// as much.
-const MAX_BYTES: u64 = 512 * 1024;
+/// Memory of all cached documents together, in bytes, as [`BySize`] takes them to have.
+const MAX_BYTES: u64 = 8 * 1024 * 1024;
+/// What a word or a sign of a document takes at most once it is parsed: a field is the largest
+/// thing that one can stand for.
+const BYTES_OF_A_TOKEN: usize = 400;
 /// Bytes of text of one that is cached: longer ones are seldom sent twice.
 const MAX_LENGTH: usize = 16 * 1024;
 /// Documents that are expected in the cache.
@@ -21,22 +23,35 @@ const EXPECTED_DOCUMENTS: usize = 500;
 /// cache.
 #[derive(Clone)]
 pub struct DocumentCache {
-    documents: Arc<Cache<String, Arc<ExecutableDocument>, ByLength>>,
+    documents: Arc<Cache<String, Arc<ExecutableDocument>, BySize>>,
 }
 
+/// By an estimate that no document exceeds, however little text there is to it.
 #[derive(Clone)]
-struct ByLength;
+struct BySize;
 
-impl Weighter<String, Arc<ExecutableDocument>> for ByLength {
+impl Weighter<String, Arc<ExecutableDocument>> for BySize {
     fn weight(&self, text: &String, _: &Arc<ExecutableDocument>) -> u64 {
-        // At least 1, because what weighs nothing is never dropped.
-        text.len().max(1) as u64
+        (text.len() + (1 + tokens(text)) * BYTES_OF_A_TOKEN) as u64
     }
+}
+
+/// How many words and signs there are, at most.
+fn tokens(text: &str) -> usize {
+    let is_of_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let mut before = b' ';
+    let is_beginning = |byte: u8| {
+        let is_beginning =
+            byte.is_ascii_punctuation() && byte != b'_' || is_of_word(byte) && !is_of_word(before);
+        before = byte;
+        is_beginning
+    };
+    text.bytes().map(is_beginning).filter(|is| *is).count()
 }
 
 impl Default for DocumentCache {
     fn default() -> Self {
-        let documents = Cache::with_weighter(EXPECTED_DOCUMENTS, MAX_BYTES, ByLength);
+        let documents = Cache::with_weighter(EXPECTED_DOCUMENTS, MAX_BYTES, BySize);
         Self {
             documents: Arc::new(documents),
         }
@@ -75,13 +90,21 @@ mod tests {
     }
 
     #[test]
+    fn words_and_signs_are_counted() {
+        assert_eq!(tokens("{ a b_c(d: 12) }"), 9);
+        assert_eq!(tokens("{a a a}"), 5);
+        assert_eq!(tokens(""), 0);
+    }
+
+    #[test]
     fn it_has_an_end() {
         let cache = DocumentCache::default();
-        for number in 0..10_000 {
-            let padding = "x".repeat(1_000);
-            cache.parse(&format!("{{ a{number} {padding} }}")).unwrap();
+        for number in 0..60 {
+            let fields = "a ".repeat(1_000);
+            cache.parse(&format!("{{ a{number} {fields} }}")).unwrap();
         }
         assert!(cache.documents.weight() <= MAX_BYTES);
+        assert!(cache.documents.len() < 30, "of 400 kB each");
         let long = format!("{{ {} }}", "x".repeat(MAX_LENGTH));
         let first = cache.parse(&long).unwrap();
         assert!(!Arc::ptr_eq(&first, &cache.parse(&long).unwrap()));

@@ -1,5 +1,6 @@
 //! What is counted, for Prometheus.
 
+use crate::batcher::Batcher;
 use crate::db::Database;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
@@ -13,11 +14,19 @@ const SECONDS: [f64; 12] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
 ];
 
+/// Upper bounds of the buckets of batches, in commands.
+const COMMANDS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1_000.0];
+
 /// The recorder is the process's own, however many servers run in it.
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
 
 /// `/metrics`, in Prometheus' text format.
-pub async fn render(State(database): State<Database>) -> impl IntoResponse {
+pub async fn render(
+    State(database): State<Database>,
+    State(batcher): State<Batcher>,
+) -> impl IntoResponse {
+    let waiting = u32::try_from(batcher.waiting()).unwrap_or(u32::MAX);
+    gauge!("usher_batch_waiting").set(f64::from(waiting));
     let (connections, idle) = database.connections();
     gauge!("usher_database_connections").set(f64::from(connections));
     gauge!("usher_database_idle_connections").set(f64::from(idle));
@@ -35,10 +44,12 @@ pub async fn render(State(database): State<Database>) -> impl IntoResponse {
 pub fn start() {
     RECORDER.get_or_init(|| {
         let builder = PrometheusBuilder::new();
-        let buckets = Matcher::Full("usher_http_request_seconds".to_owned());
+        let times = Matcher::Full("usher_http_request_seconds".to_owned());
+        let sizes = Matcher::Full("usher_batch_size".to_owned());
         // Only an empty list of buckets is an error.
         let builder = builder
-            .set_buckets_for_metric(buckets, &SECONDS)
+            .set_buckets_for_metric(times, &SECONDS)
+            .and_then(|builder| builder.set_buckets_for_metric(sizes, &COMMANDS))
             .unwrap_or_else(|_| PrometheusBuilder::new());
         let recorder = builder.build_recorder();
         let handle = recorder.handle();
@@ -47,6 +58,7 @@ pub fn start() {
             tracing::warn!("metrics are recorded elsewhere in this process");
         }
         describe();
+        describe_batches();
         describe_feed();
         begin_at_zero();
         handle
@@ -69,7 +81,7 @@ fn describe() {
     );
     describe_counter!(
         "usher_hold_attempts_total",
-        "Transactions that these calls took."
+        "Transactions that these calls were tried in, which they share."
     );
     describe_counter!("usher_lapsed_holds_total", "Holds that the sweeper ended.");
     describe_gauge!(
@@ -94,6 +106,22 @@ fn describe() {
     describe_gauge!(
         "usher_database_idle_connections",
         "Connections of the pool not in use."
+    );
+}
+
+fn describe_batches() {
+    describe_histogram!("usher_batch_size", "Mutations that shared a transaction.");
+    describe_gauge!(
+        "usher_batch_waiting",
+        "Mutations that wait for a transaction."
+    );
+    describe_counter!(
+        "usher_batch_shed_total",
+        "Mutations that were refused because too many waited, or for too long."
+    );
+    describe_counter!(
+        "usher_batches_taken_apart_total",
+        "Batches in which something was in the way of one of them."
     );
 }
 
@@ -156,6 +184,8 @@ fn begin_at_zero() {
     }
     counter!("usher_hold_attempts_total").absolute(0);
     counter!("usher_lapsed_holds_total").absolute(0);
+    counter!("usher_batch_shed_total").absolute(0);
+    counter!("usher_batches_taken_apart_total").absolute(0);
     for feed in [
         "usher_feed_changes_total",
         "usher_live_map_loads_total",

@@ -30,6 +30,7 @@ pub use graphql_answer::WrittenAnswer;
 pub use graphql_endpoint::GraphqlState;
 pub use websocket::SocketLimits;
 
+use crate::batcher::Batcher;
 use crate::db::Database;
 use crate::domain::plan_cache::PlanCache;
 use axum::Router;
@@ -70,12 +71,18 @@ const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(10);
 /// What the pages for operators work with.
 #[derive(Clone, FromRef)]
 struct Operations {
+    batcher: Batcher,
     database: Database,
     draining: Draining,
 }
 
 /// Everything that usher answers on.
-pub fn router(graphql: GraphqlState, database: Database, plans: PlanCache) -> Router {
+pub fn router(
+    graphql: GraphqlState,
+    batcher: Batcher,
+    database: Database,
+    plans: PlanCache,
+) -> Router {
     let draining = graphql.draining.clone();
     let layers = ServiceBuilder::new()
         .layer(from_fn_with_state(draining.clone(), draining::part_ways))
@@ -98,7 +105,11 @@ pub fn router(graphql: GraphqlState, database: Database, plans: PlanCache) -> Ro
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(metrics::render))
-        .with_state(Operations { database, draining })
+        .with_state(Operations {
+            batcher,
+            database,
+            draining,
+        })
         .merge(graphql_endpoint::routes(graphql))
         .layer(CompressionLayer::new().quality(COMPRESSION))
         // They compress by themselves.

@@ -84,30 +84,6 @@ pub async fn load_in(
         .await
 }
 
-/// Up to `limit` of `seat_nos` that a transition from `from` may start with, locked.
-/// Those that another transaction has locked are left to it: nobody is waited for.
-///
-/// # Errors
-/// When the database fails.
-pub async fn lock_some_in(
-    connection: &mut AsyncPgConnection,
-    event: EventId,
-    seat_nos: &[SeatNo],
-    from: FromState,
-    limit: usize,
-) -> QueryResult<Vec<SeatState>> {
-    seats::table
-        .filter(seats::event_id.eq(event))
-        .filter(seats::seat_no.eq_any(seat_nos))
-        .filter(is_accepted(from.accepted()))
-        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
-        .select(SeatState::as_select())
-        .for_update()
-        .skip_locked()
-        .load(connection)
-        .await
-}
-
 array_statement! {
     /// Seats of any events, by their keys.
     struct SeatRows returns RowColumns;
@@ -222,22 +198,6 @@ pub async fn load_takeable_rows(
             seats::held_until,
         ))
         .load(&mut connection)
-        .await
-}
-
-/// The numbers of all seats of an event that may be taken, in no order.
-///
-/// # Errors
-/// When the database fails.
-pub async fn load_takeable(
-    connection: &mut AsyncPgConnection,
-    event: EventId,
-) -> QueryResult<Vec<SeatNo>> {
-    seats::table
-        .filter(seats::event_id.eq(event))
-        .filter(is_accepted(FromState::Takeable.accepted()))
-        .select(seats::seat_no)
-        .load(connection)
         .await
 }
 

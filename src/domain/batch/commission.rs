@@ -1,11 +1,16 @@
 //! A command on its way through a batch, with whoever waits for its answer.
 
 use crate::domain::DomainError;
-use crate::domain::batch::{Decision, FirstReading, Ledger, Member, Needs, No, Standing, Tries};
+use crate::domain::batch::{
+    Decision, FirstReading, Ledger, Load, Member, Needs, No, Standing, Tries,
+};
 use crate::domain::conflict::SeatConflict;
 use crate::domain::idempotency::{Effect, IdempotentRequest};
 use crate::domain::transaction::Settled;
 use crate::model::ids::EventId;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// What a command is answered: how it ended, beside the decision that knows how to tell it.
@@ -23,7 +28,39 @@ pub struct Commission<D: Decision> {
     /// What is told of that.
     attempts: u32,
     state: State<D>,
+    has_failed: bool,
     answer: oneshot::Sender<Outcome<D>>,
+    is_settled: Arc<AtomicBool>,
+}
+
+/// Where the answer to a command will be.
+pub struct Answer<D: Decision> {
+    answer: oneshot::Receiver<Outcome<D>>,
+    /// Whether it is settled if the command is done: it was taken on, or withdrawn.
+    is_settled: Arc<AtomicBool>,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoAnswer {
+    /// Nobody has taken the command on in time, and nobody will: it is not done.
+    Withdrawn,
+    /// Whoever had taken it on has come to an end.
+    Lost,
+}
+
+impl<D: Decision> Answer<D> {
+    /// The answer, if the command is taken on in this time: from then on it is waited for.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn within(mut self, patience: Duration) -> Result<Outcome<D>, NoAnswer> {
+        match tokio::time::timeout(patience, &mut self.answer).await {
+            Ok(answer) => answer.map_err(|_| NoAnswer::Lost),
+            Err(_) if !self.is_settled.swap(true, Ordering::SeqCst) => Err(NoAnswer::Withdrawn),
+            Err(_) => self.answer.await.map_err(|_| NoAnswer::Lost),
+        }
+    }
 }
 
 enum State<D: Decision> {
@@ -33,18 +70,22 @@ enum State<D: Decision> {
 
 impl<D: Decision> Commission<D> {
     /// The command, and where its answer will be.
-    pub fn new(
-        decision: D,
-        request: Option<IdempotentRequest>,
-    ) -> (Self, oneshot::Receiver<Outcome<D>>) {
+    pub fn new(decision: D, request: Option<IdempotentRequest>) -> (Self, Answer<D>) {
         let (answer, answered) = oneshot::channel();
+        let is_settled = Arc::new(AtomicBool::new(false));
+        let answered = Answer {
+            answer: answered,
+            is_settled: Arc::clone(&is_settled),
+        };
         let commission = Self {
             decision,
             request,
             tries: 0,
             attempts: 1,
             state: State::Undecided(Standing::Outrun),
+            has_failed: false,
             answer,
+            is_settled,
         };
         (commission, answered)
     }
@@ -70,6 +111,14 @@ impl<D: Decision> Commission<D> {
 impl<D: Decision> Member for Commission<D> {
     fn event(&self) -> Option<EventId> {
         self.decision.event()
+    }
+
+    fn load(&self) -> Load {
+        self.decision.load()
+    }
+
+    fn take_on(&self) -> bool {
+        !self.answer.is_closed() && !self.is_settled.swap(true, Ordering::SeqCst)
     }
 
     fn needs(&self, needs: &mut Needs) {
@@ -119,6 +168,11 @@ impl<D: Decision> Member for Commission<D> {
 
     fn fail(&mut self, error: DomainError) {
         self.state = State::Decided(Err(error));
+        self.has_failed = true;
+    }
+
+    fn has_failed(&self) -> bool {
+        self.has_failed
     }
 
     fn answer(self: Box<Self>) {
@@ -136,9 +190,5 @@ impl<D: Decision> Member for Commission<D> {
         let settled = result.map(|result| Settled { result, attempts });
         // Nobody waits any more: it is done all the same, and a retry tells.
         let _ = answer.send((decision, settled));
-    }
-
-    fn is_abandoned(&self) -> bool {
-        self.answer.is_closed()
     }
 }

@@ -6,6 +6,7 @@
 
 use crate::db::bookings::{Booking, NewBooking};
 use crate::db::buyers::{Holdings, Possession};
+use crate::db::changes::Trace;
 use crate::db::clock::Moment;
 use crate::db::holds::Hold;
 use crate::db::idempotency_keys::Use;
@@ -37,8 +38,19 @@ pub struct Ledger {
     /// The events of which others are at seats that the server would have picked.
     pub(super) withheld: BTreeSet<EventId>,
     /// Seats that were lost to others when this batch was run before.
-    pub(super) lost: HashSet<(EventId, SeatNo)>,
+    pub(super) lost: HashSet<LostSeat>,
     pub(super) changes: Changes,
+}
+
+/// A seat that could not be changed, because it was not any more as it had been read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LostSeat {
+    /// The event.
+    pub event: EventId,
+    /// Which seat of it.
+    pub seat_no: SeatNo,
+    /// The version that it had been read at.
+    pub version: i32,
 }
 
 /// When there may be more seats to pick.
@@ -66,6 +78,19 @@ pub(super) struct Changes {
 }
 
 impl Ledger {
+    /// What the batch leaves behind when it is committed, if it changes a seat.
+    pub(super) fn trace(&self) -> Option<Trace> {
+        let change = self.changes.moves.values().next()?;
+        let (_, owner, _) = change.transition.to.columns();
+        Some(Trace {
+            event: change.event,
+            seat_no: change.seat_no,
+            version: change.version + 1,
+            owner,
+            transaction: self.transaction(),
+        })
+    }
+
     /// The number of the transaction that the batch is.
     pub fn transaction(&self) -> TransactionId {
         self.moment.transaction
@@ -162,9 +187,13 @@ impl Ledger {
     }
 
     /// Whether this seat was lost to somebody else when the batch was run before, and could not
-    /// be changed.
-    pub fn was_lost(&self, event: EventId, seat_no: SeatNo) -> bool {
-        self.lost.contains(&(event, seat_no))
+    /// be changed at this version.
+    pub fn was_lost(&self, event: EventId, seat_no: SeatNo, version: i32) -> bool {
+        self.lost.contains(&LostSeat {
+            event,
+            seat_no,
+            version,
+        })
     }
 
     /// Whether this seat was changed by another command of the batch. The database lets each
@@ -199,7 +228,8 @@ impl Ledger {
                 version: row.version,
                 transition: Arc::clone(&transition),
             };
-            self.changes.moves.insert((event, *seat_no), change);
+            let before = self.changes.moves.insert((event, *seat_no), change);
+            debug_assert!(before.is_none(), "a seat takes one step in a batch");
             row.version += 1;
             (row.status, row.owner_id, row.held_until) = transition.to.columns();
             self.withdraw(event, *seat_no);

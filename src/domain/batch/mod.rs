@@ -24,25 +24,27 @@ mod open;
 mod reading;
 mod writing;
 
-pub use commission::{Commission, Outcome};
-pub use ledger::{Ledger, More};
+pub use commission::{Answer, Commission, NoAnswer, Outcome};
+pub use ledger::{Ledger, LostSeat, More};
 pub use needs::Needs;
 use open::Open;
 pub use reading::FirstReading;
 
+use crate::db::changes::Trace;
 use crate::db::seats;
 use crate::db::transaction_id::TransactionId;
 use crate::domain::conflict::SeatConflict;
 use crate::domain::idempotency::Effect;
 use crate::domain::{DomainError, Environment};
 use crate::model::Caller;
-use crate::model::ids::{EventId, SeatNo};
+use crate::model::ids::EventId;
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::time::Duration;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 use writing::Written;
 
 /// A command of a caller: which rows it is about, and what is to become of them. It may be
@@ -58,6 +60,14 @@ pub trait Decision: Send + Sync + 'static {
 
     /// Whose seats they are; `None` when that cannot be told, and nothing is there to change.
     fn event(&self) -> Option<EventId>;
+
+    /// How much there is to do.
+    fn load(&self) -> Load {
+        Load {
+            seats: SEATS_OF_A_HOLD,
+            searched: None,
+        }
+    }
 
     /// The rows that it is about, as far as it knows by itself.
     fn needs(&self, needs: &mut Needs);
@@ -80,6 +90,18 @@ pub trait Decision: Send + Sync + 'static {
         ledger: &mut Ledger,
         tries: &mut Tries,
     ) -> Result<Effect<Self::Record>, No<Self::Refusal>>;
+}
+
+/// What a hold of which nobody knows yet how many seats it has is taken for.
+const SEATS_OF_A_HOLD: usize = 4;
+
+/// How much there is to do for a command, so that a batch does not take on too much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// About as many seats are looked at.
+    pub seats: usize,
+    /// The event of which all seats that may be taken are read and searched.
+    pub searched: Option<EventId>,
 }
 
 /// How often a command was tried.
@@ -105,18 +127,6 @@ pub enum No<R> {
     Failed(DomainError),
 }
 
-impl<R> No<R> {
-    /// The same with another refusal.
-    pub fn map<T>(self, map: impl FnOnce(R) -> T) -> No<T> {
-        match self {
-            Self::Refused(refusal) => No::Refused(map(refusal)),
-            Self::Outrun(refusal) => No::Outrun(map(refusal)),
-            Self::PutOff => No::PutOff,
-            Self::Failed(error) => No::Failed(error),
-        }
-    }
-}
-
 impl<R> From<DomainError> for No<R> {
     fn from(error: DomainError) -> Self {
         Self::Failed(error)
@@ -127,6 +137,12 @@ impl<R> From<DomainError> for No<R> {
 pub trait Member: Send {
     /// Whose seats it is about.
     fn event(&self) -> Option<EventId>;
+
+    /// As [`Decision::load`].
+    fn load(&self) -> Load;
+
+    /// Takes it on, unless its caller has gone away; from now on the caller waits to the end.
+    fn take_on(&self) -> bool;
 
     /// As [`Decision::needs`].
     fn needs(&self, needs: &mut Needs);
@@ -148,14 +164,14 @@ pub trait Member: Send {
     /// looked for.
     fn conflict(&mut self) -> Option<&mut SeatConflict>;
 
-    /// Nobody could decide, because this happened.
+    /// Nobody could decide, because this happened: nothing more is asked of it.
     fn fail(&mut self, error: DomainError);
+
+    /// Whether that was said.
+    fn has_failed(&self) -> bool;
 
     /// Answers whoever waits for it.
     fn answer(self: Box<Self>);
-
-    /// Whether nobody waits for it any more.
-    fn is_abandoned(&self) -> bool;
 }
 
 /// How a command stands.
@@ -171,17 +187,33 @@ pub enum Standing {
 
 /// Why a batch was rolled back, or why nobody knows whether it was.
 #[derive(Debug)]
-pub struct Undone {
-    /// What happened; `None` when rows had changed between reading and writing.
-    pub error: Option<DomainError>,
-    /// The seats among them.
-    pub lost: Vec<(EventId, SeatNo)>,
-    /// The transaction, if it may have been committed.
-    pub transaction: Option<TransactionId>,
+pub enum Undone {
+    /// Rows had become others between reading and writing, these seats among them.
+    Outrun(Vec<LostSeat>),
+    /// It failed.
+    Failed {
+        /// What happened.
+        error: DomainError,
+        /// How it may have ended.
+        end: End,
+    },
+}
+
+/// How a transaction that failed may have ended.
+#[derive(Clone, Copy, Debug)]
+pub enum End {
+    /// Nothing was written, or nobody has asked for the COMMIT.
+    RolledBack,
+    /// The COMMIT may have been done; then this transaction has left that behind, if it has
+    /// changed a seat.
+    Unknown(TransactionId, Option<Trace>),
 }
 
 /// Seats that the server has picked and others have locked are replaced so often.
 const MAX_PICKS: usize = 8;
+
+/// After so long others are let at the processor, who may have nothing to do with this batch.
+const LONGEST_STRETCH: Duration = Duration::from_millis(1);
 
 /// How a batch is run.
 #[derive(Clone, Debug, Default)]
@@ -192,7 +224,7 @@ pub struct Run {
     pub is_last: bool,
     /// Seats that were lost to others the last time: for whoever wants to be told at once,
     /// they are lost, whatever has become of them.
-    pub lost: HashSet<(EventId, SeatNo)>,
+    pub lost: HashSet<LostSeat>,
 }
 
 /// Runs the commands in one transaction, in this order. Afterwards each says how it
@@ -206,37 +238,33 @@ pub async fn run(
     members: &mut [Box<dyn Member>],
     how: &Run,
 ) -> Result<(), Undone> {
-    let mut written = None;
     let mut connection = Open::new(connection);
     let ended = async {
         let ledger = decide(&mut connection, environment, members, how).await?;
-        if !ledger.changes.is_empty() {
-            if let Written::AllBut(lost) = writing::write(&connection, &ledger).await? {
-                return Err(Stop::Lost(lost));
-            }
-            written = Some(ledger.transaction());
+        if ledger.changes.is_empty() {
+            return Ok(End::RolledBack);
         }
-        Ok(())
+        match writing::write(&connection, &ledger).await? {
+            Written::All => Ok(End::Unknown(ledger.transaction(), ledger.trace())),
+            Written::AllBut(lost) => Err(Stop::Outrun(lost)),
+        }
     };
-    let ended = match ended.await {
-        Ok(()) => connection.commit().await.map_err(Stop::from),
+    match ended.await {
+        Ok(end) => connection.commit().await.map_err(|error| Undone::Failed {
+            error: error.into(),
+            end,
+        }),
         Err(stop) => {
             connection.roll_back().await;
-            Err(stop)
+            Err(match stop {
+                Stop::Outrun(lost) => Undone::Outrun(lost),
+                Stop::Failed(error) => Undone::Failed {
+                    error,
+                    end: End::RolledBack,
+                },
+            })
         }
-    };
-    ended.map_err(|stop| match stop {
-        Stop::Lost(lost) => Undone {
-            error: None,
-            lost,
-            transaction: None,
-        },
-        Stop::Failed(error) => Undone {
-            error: Some(error),
-            lost: Vec::new(),
-            transaction: written,
-        },
-    })
+    }
 }
 
 /// Looks for seats to offer to those who have lost a race: for all of them at once, and not in
@@ -275,7 +303,7 @@ pub async fn look_around(
 
 enum Stop {
     /// Rows have become others since they were read, these seats among them.
-    Lost(Vec<(EventId, SeatNo)>),
+    Outrun(Vec<LostSeat>),
     Failed(DomainError),
 }
 
@@ -298,29 +326,24 @@ async fn decide(
     how: &Run,
 ) -> Result<Ledger, Stop> {
     let mut needs = Needs::default();
-    for member in members.iter_mut() {
+    ask_all(members, |member| {
         member.begin_try();
         member.needs(&mut needs);
-    }
+    })
+    .await?;
     let first = reading::begin(connection, environment, how.lock_timeout, &needs).await?;
     let mut more = Needs::default();
-    for member in members.iter() {
-        member.needs_then(&first, &mut more);
-    }
+    ask_all(members, |member| member.needs_then(&first, &mut more)).await?;
     let concurrency = environment.concurrency;
     let mut read = reading::complete(connection, concurrency, &needs, &more, first).await?;
     read.lost.clone_from(&how.lost);
     if needs.takeable.is_empty() {
-        for member in members.iter_mut() {
-            member.decide(&mut read, how.is_last);
-        }
+        ask_all(members, |member| member.decide(&mut read, how.is_last)).await?;
         return Ok(read);
     }
     for _ in 0..MAX_PICKS {
         let mut ledger = read.clone();
-        for member in members.iter_mut() {
-            member.decide(&mut ledger, how.is_last);
-        }
+        ask_all(members, |member| member.decide(&mut ledger, how.is_last)).await?;
         let picked = ledger.picked();
         if picked.is_empty() {
             return Ok(ledger);
@@ -339,5 +362,31 @@ async fn decide(
             }
         }
     }
-    Err(Stop::Lost(Vec::new()))
+    Err(Stop::Outrun(Vec::new()))
+}
+
+/// Asks all members that have not failed, one after the other. One that panics has failed and
+/// nobody else has: what it may have entered half-way is forgotten, because the batch is then
+/// run again without it.
+async fn ask_all(
+    members: &mut [Box<dyn Member>],
+    mut question: impl FnMut(&mut dyn Member),
+) -> Result<(), Stop> {
+    let mut has_panicked = false;
+    let mut since = Instant::now();
+    for member in members.iter_mut().filter(|member| !member.has_failed()) {
+        let asked = catch_unwind(AssertUnwindSafe(|| question(member.as_mut())));
+        if asked.is_err() {
+            member.fail(DomainError::Panicked);
+            has_panicked = true;
+        }
+        if since.elapsed() > LONGEST_STRETCH {
+            tokio::task::yield_now().await;
+            since = Instant::now();
+        }
+    }
+    if has_panicked {
+        return Err(Stop::Outrun(Vec::new()));
+    }
+    Ok(())
 }

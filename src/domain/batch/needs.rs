@@ -15,6 +15,7 @@ pub struct Needs {
     pub(super) turns: BTreeMap<EventId, BTreeSet<i32>>,
     pub(super) houses: BTreeSet<EventId>,
     pub(super) seats: BTreeSet<(EventId, SeatNo)>,
+    pub(super) neighbours: BTreeSet<(EventId, SeatNo)>,
     pub(super) takeable: BTreeSet<EventId>,
 }
 
@@ -30,6 +31,7 @@ impl Needs {
             turns,
             houses,
             seats,
+            neighbours,
             takeable,
         } = self;
         events.is_empty()
@@ -40,6 +42,7 @@ impl Needs {
             && turns.is_empty()
             && houses.is_empty()
             && seats.is_empty()
+            && neighbours.is_empty()
             && takeable.is_empty()
     }
 
@@ -69,10 +72,16 @@ impl Needs {
         self.buyers.insert((event, buyer.to_owned()));
     }
 
-    /// Seats of an event.
+    /// Seats of an event that may be changed.
     pub fn seats(&mut self, event: EventId, seats: impl IntoIterator<Item = SeatNo>) {
         let keys = seats.into_iter().map(|seat_no| (event, seat_no));
         self.seats.extend(keys);
+    }
+
+    /// Seats of an event that are only looked at: nobody is kept from them.
+    pub fn neighbours(&mut self, event: EventId, seats: impl IntoIterator<Item = SeatNo>) {
+        let keys = seats.into_iter().map(|seat_no| (event, seat_no));
+        self.neighbours.extend(keys);
     }
 
     /// The turn at rows of an event, by their places in the plan.

@@ -12,7 +12,7 @@ use crate::domain::batch::ledger::{Changes, Ledger};
 use crate::domain::batch::needs::Needs;
 use crate::domain::event_view::EventView;
 use crate::domain::{DomainError, Environment};
-use crate::model::ids::{EventId, HoldId, SeatNo};
+use crate::model::ids::{EventId, HoldId};
 use diesel::QueryResult;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::try_join;
@@ -64,7 +64,8 @@ pub(super) async fn begin(
     };
     let mut begin = format!("BEGIN ISOLATION LEVEL {isolation}");
     if let Some(limit) = lock_timeout {
-        let _ = write!(begin, "; SET LOCAL lock_timeout = {}", limit.as_millis());
+        let limit = limit.as_millis();
+        let _ = write!(begin, "; SET LOCAL lock_timeout = {limit}");
     }
     let event_ids: Vec<EventId> = needs.events.iter().copied().collect();
     // In the order in which they are sent: holds are locked before all else is read, so that
@@ -127,11 +128,10 @@ pub(super) async fn complete(
     if !more.is_empty() || !is_first_enough {
         // Before anything else is sent: what is read is what whoever had the turn has left.
         take_turns(connection, concurrency, more).await?;
-        let keys = || needs.seats.union(&more.seats).copied();
         (moment, possessed, seats, takeable) = try_join!(
             clock::moment(connection),
             possessions(connection, more),
-            all_seats(connection, concurrency, keys),
+            all_seats(connection, concurrency, needs, more),
             takeable_seats(connection, needs),
         )?;
     }
@@ -224,18 +224,18 @@ async fn take_turns(
         return Ok(());
     }
     if !needs.buyers.is_empty() {
-        let buyers: Vec<(EventId, &str)> = needs
-            .buyers
-            .iter()
+        let buyers = needs.buyers.iter();
+        let buyers: Vec<(EventId, &str)> = buyers
             .map(|(event, buyer)| (*event, buyer.as_str()))
             .collect();
         advisory_locks::lock_buyers(connection, &buyers).await?;
     }
-    for event in &needs.houses {
-        advisory_locks::lock_house(connection, *event).await?;
-    }
-    for (event, rows) in &needs.turns {
-        if !needs.houses.contains(event) {
+    // Of one event after the other: two batches never wait for one another crosswise.
+    let events: BTreeSet<&EventId> = needs.houses.iter().chain(needs.turns.keys()).collect();
+    for event in events {
+        if needs.houses.contains(event) {
+            advisory_locks::lock_house(connection, *event).await?;
+        } else if let Some(rows) = needs.turns.get(event) {
             let rows: Vec<i32> = rows.iter().copied().collect();
             advisory_locks::lock_rows(connection, *event, &rows).await?;
         }
@@ -250,12 +250,7 @@ async fn possessions(
     if needs.buyers.is_empty() {
         return Ok(Vec::new());
     }
-    let (events, names): (Vec<EventId>, Vec<&str>) = needs
-        .buyers
-        .iter()
-        .map(|(event, buyer)| (*event, buyer.as_str()))
-        .unzip();
-    buyers::possessions(connection, &events, &names).await
+    buyers::possessions(connection, needs.buyers.iter().cloned()).await
 }
 
 async fn lock_bookings(
@@ -265,23 +260,35 @@ async fn lock_bookings(
     if needs.bookings.is_empty() {
         return Ok(Vec::new());
     }
-    let (events, holds): (Vec<EventId>, Vec<HoldId>) = needs.bookings.iter().copied().unzip();
-    bookings::lock_by_holds(connection, &events, &holds).await
+    bookings::lock_by_holds(connection, needs.bookings.iter().copied()).await
 }
 
-async fn all_seats<K: Iterator<Item = (EventId, SeatNo)>>(
+/// Those that may be changed, locked where the strategy is to lock, and their neighbours.
+async fn all_seats(
     connection: &AsyncPgConnection,
     concurrency: Concurrency,
-    keys: impl Fn() -> K,
+    needs: &Needs,
+    more: &Needs,
 ) -> QueryResult<Vec<SeatRow>> {
-    if keys().next().is_none() {
-        return Ok(Vec::new());
-    }
+    let seats = || needs.seats.union(&more.seats).copied();
     match concurrency {
         Concurrency::Optimistic | Concurrency::Serializable => {
-            seats::load_rows(connection, keys()).await
+            let all: BTreeSet<_> = seats().chain(more.neighbours.iter().copied()).collect();
+            if all.is_empty() {
+                return Ok(Vec::new());
+            }
+            seats::load_rows(connection, all).await
         }
-        Concurrency::Pessimistic => seats::lock_rows(connection, keys()).await,
+        Concurrency::Pessimistic => {
+            let seats: BTreeSet<_> = seats().collect();
+            let neighbours = more.neighbours.difference(&seats).copied();
+            let (mut locked, neighbours) = try_join!(
+                seats::lock_rows(connection, seats.iter().copied()),
+                seats::load_rows(connection, neighbours),
+            )?;
+            locked.extend(neighbours);
+            Ok(locked)
+        }
     }
 }
 

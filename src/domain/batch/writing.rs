@@ -1,8 +1,7 @@
 //! Writes what a batch has decided: statements over arrays that are sent together.
 
 use crate::db::{bookings, holds, idempotency_keys, seats};
-use crate::domain::batch::ledger::{Changes, Ledger};
-use crate::model::ids::{EventId, SeatNo};
+use crate::domain::batch::ledger::{Changes, Ledger, LostSeat};
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 use futures_util::try_join;
@@ -13,17 +12,19 @@ pub(super) enum Written {
     /// Nothing: all was.
     All,
     /// Some of it, and of seats these: the transaction is to be rolled back.
-    AllBut(Vec<(EventId, SeatNo)>),
+    AllBut(Vec<LostSeat>),
 }
 
 pub(super) async fn write(connection: &AsyncPgConnection, ledger: &Ledger) -> QueryResult<Written> {
     let changes = &ledger.changes;
-    let (lost, is_held, is_rest_written) = try_join!(
+    // Keys first, as everybody else who uses one does.
+    let ((), lost, is_held, is_booked) = try_join!(
+        write_keys(connection, changes),
         change_seats(connection, changes),
         write_holds(connection, ledger),
-        write_rest(connection, changes)
+        write_bookings(connection, changes)
     )?;
-    if lost.is_empty() && is_held && is_rest_written {
+    if lost.is_empty() && is_held && is_booked {
         Ok(Written::All)
     } else {
         Ok(Written::AllBut(lost))
@@ -34,7 +35,7 @@ pub(super) async fn write(connection: &AsyncPgConnection, ledger: &Ledger) -> Qu
 async fn change_seats(
     connection: &AsyncPgConnection,
     changes: &Changes,
-) -> QueryResult<Vec<(EventId, SeatNo)>> {
+) -> QueryResult<Vec<LostSeat>> {
     if changes.moves.is_empty() {
         return Ok(Vec::new());
     }
@@ -47,8 +48,16 @@ async fn change_seats(
         .iter()
         .map(|(event, state)| (*event, state.seat_no))
         .collect();
-    let keys = changes.moves.keys().copied();
-    Ok(keys.filter(|key| !changed.contains(key)).collect())
+    let lost = changes
+        .moves
+        .iter()
+        .filter(|(key, _)| !changed.contains(key));
+    let lost = lost.map(|((event, seat_no), change)| LostSeat {
+        event: *event,
+        seat_no: *seat_no,
+        version: change.version,
+    });
+    Ok(lost.collect())
 }
 
 async fn write_holds(connection: &AsyncPgConnection, ledger: &Ledger) -> QueryResult<bool> {
@@ -68,11 +77,18 @@ async fn write_holds(connection: &AsyncPgConnection, ledger: &Ledger) -> QueryRe
     Ok(updated == changed_holds.len())
 }
 
-async fn write_rest(connection: &AsyncPgConnection, changes: &Changes) -> QueryResult<bool> {
+async fn write_keys(connection: &AsyncPgConnection, changes: &Changes) -> QueryResult<()> {
+    if changes.keys.is_empty() {
+        return Ok(());
+    }
+    idempotency_keys::insert_all(connection, changes.keys.iter().cloned()).await?;
+    Ok(())
+}
+
+async fn write_bookings(connection: &AsyncPgConnection, changes: &Changes) -> QueryResult<bool> {
     let Changes {
         new_bookings,
         changed_bookings,
-        keys,
         ..
     } = changes;
     if !new_bookings.is_empty() {
@@ -82,9 +98,6 @@ async fn write_rest(connection: &AsyncPgConnection, changes: &Changes) -> QueryR
         if bookings::update(connection, booking).await?.is_none() {
             return Ok(false);
         }
-    }
-    if !keys.is_empty() {
-        idempotency_keys::insert_all(connection, keys.iter().cloned()).await?;
     }
     Ok(true)
 }
