@@ -9,6 +9,7 @@ use std::sync::Arc;
 /// Answers them all in the end.
 pub(super) async fn run(shared: Arc<Shared>, members: Vec<Box<dyn Member>>) {
     metrics::counter!("usher_batches_taken_apart_total").increment(1);
+    tracing::debug!(commands = members.len(), "a batch is taken apart");
     // The first half is done before the second one, as they have come.
     let mut parts = vec![members];
     while let Some(mut part) = parts.pop() {

@@ -1,5 +1,6 @@
 //! What became of a transaction whose COMMIT was not answered.
 
+use crate::db::failure::has_had_no_such_transaction;
 use crate::db::transaction_id::{self, TransactionStatus};
 use crate::db::{Database, changes};
 use crate::domain::DomainError;
@@ -33,6 +34,9 @@ pub(super) async fn of(database: &Database, end: End) -> Fate {
         match look(database, end).await {
             Ok(Some(fate)) => return fate,
             Ok(None) => {}
+            Err(DomainError::Database(error)) if has_had_no_such_transaction(&error) => {
+                return Fate::RolledBack;
+            }
             Err(error) => {
                 tracing::warn!(%error, "it cannot be told yet what became of a batch");
             }

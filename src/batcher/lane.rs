@@ -63,7 +63,7 @@ async fn settle(shared: &Arc<Shared>, connection: Connection, mut members: Vec<B
             Ended::Done => return answers::give(shared, connection, members),
             Ended::Undone => {}
             Ended::Failed(error) => {
-                tracing::debug!(%error, commands = members.len(), "a batch is taken apart");
+                tracing::debug!(%error, "a batch has failed");
                 break;
             }
             Ended::GivenUp(error) => return answers::refuse(members, &error),

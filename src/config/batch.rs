@@ -10,11 +10,12 @@ const QUEUE: u32 = 10_000;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Batches")]
 pub struct BatchSettings {
-    /// Batches that run at the same time, of different events.
+    /// Batches that run at the same time, of different events. Never more than half of the
+    /// connections.
     #[arg(global = true, long = "batch-lanes", env = "USHER_BATCH_LANES")]
     #[arg(default_value_t = LANES, value_parser = clap::value_parser!(u32).range(1..=64), value_name = "COUNT")]
     pub lanes: u32,
-    /// Mutations that share a transaction at most.
+    /// Mutations that share a transaction at most; fewer when they are about very many seats.
     #[arg(global = true, long = "batch-size", env = "USHER_BATCH_SIZE")]
     #[arg(default_value_t = SIZE, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "COUNT")]
     pub size: u32,

@@ -134,7 +134,7 @@ pub struct DatabaseSettings {
     #[arg(default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1000))]
     #[arg(value_name = "COUNT")]
     pub connections: u32,
-    /// How long a request waits for a free connection.
+    /// How long a request waits for a free connection, or for its batch.
     #[arg(global = true, long = "database-acquire-timeout", value_name = "TIME")]
     #[arg(env = "USHER_DATABASE_ACQUIRE_TIMEOUT", default_value = "5s")]
     #[arg(value_parser = some_time)]
@@ -148,7 +148,8 @@ pub struct DatabaseSettings {
     )]
     #[arg(default_value = "10s", value_parser = some_time)]
     pub statement_timeout: Duration,
-    /// How long a statement waits for a row that another transaction has locked.
+    /// How long a statement waits for a row that another transaction has locked. Batches wait
+    /// for 100 ms at most.
     #[arg(global = true, long, env = "USHER_LOCK_TIMEOUT", value_name = "TIME")]
     #[arg(default_value = "2s", value_parser = some_time)]
     pub lock_timeout: Duration,

@@ -58,6 +58,17 @@ pub fn ran_out_of_time(error: &Error) -> bool {
     )
 }
 
+/// Whether the database was asked what became of a transaction that it has not had (yet): a
+/// crash has undone one of this number, if there was one.
+pub fn has_had_no_such_transaction(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::DatabaseError(_, information)
+            if information.message().starts_with("transaction ID")
+                && information.message().ends_with("is in the future")
+    )
+}
+
 /// Whether the database could not be reached or went away: nothing is wrong
 /// with the request.
 pub fn connection_was_lost(error: &Error) -> bool {

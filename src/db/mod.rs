@@ -1,7 +1,8 @@
 //! The database: connections, migrations, and one file per resource.
 //!
-//! Functions take `&mut AsyncPgConnection` and never the pool, so that the
-//! floor above decides what is one transaction. They answer `QueryResult`: what
+//! Functions take a connection and never the pool, so that the floor above decides
+//! what is one transaction; those that take `&AsyncPgConnection` may be sent together
+//! with others. They answer `QueryResult`: what
 //! a missing or unchanged row means is for the domain to say.
 
 pub mod advisory_locks;

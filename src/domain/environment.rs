@@ -1,4 +1,4 @@
-//! What every use case works with, beside its connection.
+//! What every use case works with, beside its connection or its ledger.
 
 use crate::config::Concurrency;
 use crate::domain::plan_cache::PlanCache;

@@ -1,7 +1,8 @@
 //! Reading seats and changing them by the strategy that was chosen.
 //!
-//! This is what the strategies do differently, together with the isolation level
-//! in [`transaction`](crate::domain::transaction). The UPDATE checks versions in
+//! This is what the strategies do differently where a use case has a transaction of its own,
+//! together with the isolation level in [`transaction`](crate::domain::transaction); for
+//! [batches](crate::domain::batch) both are done where they are read. The UPDATE checks versions in
 //! all three; a pessimistic one locks its rows first, in the order of their key, so
 //! that it finds them as they were read.
 

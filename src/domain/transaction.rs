@@ -80,17 +80,17 @@ impl<R> From<DomainError> for Abort<R> {
 pub struct Settled<S, R> {
     /// Done, or refused.
     pub result: Result<S, R>,
-    /// How many transactions it took, at least 1.
+    /// How often it was tried, at least once.
     pub attempts: u32,
 }
 
-/// Transactions that are tried at most: with the pauses between them up to about two
+/// Tries at most, in batches and alone: with the pauses between them up to about two
 /// seconds, as long as a lock is waited for.
 const MAX_ATTEMPTS: usize = 20;
 
 /// Runs `work` in a transaction: SERIALIZABLE if that is the strategy, otherwise
-/// READ COMMITTED. A deadlock, a serialization failure or a reference that was taken
-/// says nothing about the work itself, and work that was [outrun](Abort::Outrun)
+/// READ COMMITTED. A deadlock, a serialization failure, a reference that was taken or a key
+/// that was used meanwhile says nothing about the work itself, and work that was [outrun](Abort::Outrun)
 /// says so: both are run again, with growing, jittered pauses. Work that is outrun
 /// every time is refused.
 ///

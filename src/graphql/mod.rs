@@ -1,5 +1,5 @@
-//! The API: parses input, calls one domain function or the feed, maps the
-//! result. Decides nothing.
+//! The API: parses input, calls one domain function, the batcher or the feed, maps
+//! the result. Decides nothing.
 
 mod errors;
 mod hold_watcher;

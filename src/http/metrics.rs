@@ -81,7 +81,7 @@ fn describe() {
     );
     describe_counter!(
         "usher_hold_attempts_total",
-        "Transactions that these calls were tried in, which they share."
+        "Tries that these calls took, as `attempts` in their answers."
     );
     describe_counter!("usher_lapsed_holds_total", "Holds that the sweeper ended.");
     describe_gauge!(

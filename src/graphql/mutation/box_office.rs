@@ -106,7 +106,7 @@ struct SeatsBlocked {
     event: Event,
     /// The seats as they became, in the plan's order.
     seats: Vec<Seat>,
-    /// How many transactions it took.
+    /// How often it was tried, at least once.
     attempts: u32,
     /// Where the change is: `Event.seatMap(atLeast:)` shows it.
     cursor: FeedCursor,
@@ -119,7 +119,7 @@ struct SeatsUnblocked {
     event: Event,
     /// The seats as they became, in the plan's order.
     seats: Vec<Seat>,
-    /// How many transactions it took.
+    /// How often it was tried, at least once.
     attempts: u32,
     /// Where the change is: `Event.seatMap(atLeast:)` shows it.
     cursor: FeedCursor,
@@ -130,7 +130,7 @@ struct SeatsUnblocked {
 struct SeatsBooked {
     /// The booking, with its seats as they became.
     booking: Booking,
-    /// How many transactions it took.
+    /// How often it was tried, at least once.
     attempts: u32,
     /// Where the change is: `Event.seatMap(atLeast:)` shows it.
     cursor: FeedCursor,

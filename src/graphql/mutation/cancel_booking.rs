@@ -58,7 +58,7 @@ struct BookingCancelled {
     seats: Vec<Seat>,
     /// What these seats cost, fixed when they were held.
     refund: Money,
-    /// How many transactions it took.
+    /// How often it was tried, at least once.
     attempts: u32,
     /// Where the change is: `Event.seatMap(atLeast:)` shows it.
     cursor: FeedCursor,

@@ -89,7 +89,7 @@ struct SeatsExchanged {
     lone_seats: Vec<Seat>,
     /// The new total minus the old one; negative when there is something to refund.
     price_difference: Money,
-    /// How many transactions it took.
+    /// How often it was tried, at least once.
     attempts: u32,
     /// Where the change is: `Event.seatMap(atLeast:)` shows it.
     cursor: FeedCursor,

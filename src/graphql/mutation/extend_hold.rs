@@ -40,7 +40,7 @@ enum ExtendHoldResult {
 struct HoldExtended {
     /// The hold with its new `expiresAt`.
     hold: Hold,
-    /// How many transactions it took.
+    /// How often it was tried, at least once.
     attempts: u32,
 }
 

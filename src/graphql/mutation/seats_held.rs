@@ -44,7 +44,7 @@ pub(super) struct SeatsHeld {
     hold: Hold,
     /// Whoever has it may use the hold: keep it, and give it to nobody else.
     token: String,
-    /// How many transactions it took.
+    /// How often it was tried, at least once.
     attempts: u32,
     /// Single seats that are left alone beside them though their row had a better way;
     /// always empty where the event's `orphanRule` is `OFF`.

@@ -14,13 +14,13 @@ pub struct SeatConflict {
     pub(super) code: RefusalCode,
     /// Why, for people.
     pub(super) message: String,
-    /// How many transactions were tried.
+    /// How often it was tried, at least once.
     attempts: u32,
     /// Every seat that could not be had.
     conflicts: Vec<SeatConflictDetail>,
     /// For each lost seat one of the same kind near it that was available at
     /// that moment; fewer when the house has no more, and none for staff who block or
-    /// unblock seats.
+    /// unblock seats, or when the service is too busy to look.
     alternatives: Vec<Seat>,
 }
 

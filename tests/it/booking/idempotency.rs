@@ -4,6 +4,7 @@ use super::{hold_key, lapse, published, states, token_of};
 use crate::support::checks::{self, assert_sound};
 use crate::support::cut::Cut;
 use crate::support::digest::Digest;
+use crate::support::house::settings;
 use crate::support::program::{DataFolder, Server};
 use crate::support::slow_hold::SlowHold;
 use crate::support::{Answer, Event, House, Seat, eventually};
@@ -11,6 +12,8 @@ use diesel_async::{AsyncConnection, SimpleAsyncConnection};
 use futures_util::future::join_all;
 use nix::sys::signal::{Signal, kill};
 use serde_json::{Value, json};
+use std::time::Duration;
+use usher::config::DatabaseSettings;
 use usher::domain::DomainError;
 use usher::domain::prune_idempotency_keys::prune_idempotency_keys;
 
@@ -257,7 +260,12 @@ async fn a_commit_that_nobody_can_tell_of_is_answered_when_it_is_asked_for_again
     let house = House::open().await;
     let event = house.event(1, 2).await;
     let cut = Cut::before(&house.database_url, "buyer:anna").await;
-    let far = house.replica_at(&cut.database_url).await;
+    // It asks for as long as it would wait for a connection.
+    let impatient = DatabaseSettings {
+        acquire_timeout: Duration::from_secs(3),
+        ..settings()
+    };
+    let far = house.replica_of(&cut.database_url, impatient).await;
     let (far_buyer, near_buyer) = (far.buyer("anna"), house.buyer("anna"));
     let input = holding(&event, &event.seats[..1], KEY);
     cut.all_after_next_commit();

@@ -113,7 +113,8 @@ impl House {
         self.replica_of(&self.database_url, settings).await
     }
 
-    async fn replica_of(&self, database_url: &str, settings: DatabaseSettings) -> Self {
+    /// A replica that reaches the database by this URL, and treats it so.
+    pub async fn replica_of(&self, database_url: &str, settings: DatabaseSettings) -> Self {
         let cluster = Arc::clone(&self.cluster);
         let database_url = database_url.to_owned();
         Self::on(cluster, database_url, Limits::default(), settings).await
