@@ -110,3 +110,42 @@ pub async fn on_sale(server: &Server, hall: &Value) -> Outcome<EventId> {
         other => Err(format!("no event was created: {other:?}").into()),
     }
 }
+
+/// More events like this one, whose hall has so many seats: on the same plan, and on sale.
+/// Their numbers follow one another.
+pub async fn copies(
+    server: &Server,
+    EventId(event): EventId,
+    seats: usize,
+    count: usize,
+) -> Outcome<Vec<EventId>> {
+    /// Seats that are written in one transaction, about.
+    const AT_ONCE: usize = 1_000_000;
+    let sql = server.sql().await?;
+    let (seats, wanted) = (i32::try_from(seats)?, i64::try_from(count)?);
+    let insert = "INSERT INTO events (venue_id, plan_id, name, status, starts_at, currency, \
+                      hold_seconds, max_seats_per_hold, hold_total_seconds) \
+                  SELECT venue_id, plan_id, name, status, starts_at, currency, \
+                      hold_seconds, max_seats_per_hold, hold_total_seconds \
+                  FROM events, generate_series(1, $2::bigint) WHERE id = $1 RETURNING id";
+    let mut copies = Vec::with_capacity(count);
+    for row in sql.query(insert, &[&event, &wanted]).await? {
+        copies.push(row.try_get::<_, i64>(0)?);
+    }
+    copies.sort_unstable();
+    if copies.windows(2).any(|pair| pair[0] + 1 != pair[1]) {
+        return Err("the numbers of new events do not follow one another".into());
+    }
+    let prices = "INSERT INTO event_prices (event_id, category_no, amount_minor) \
+                  SELECT copy, category_no, amount_minor \
+                  FROM event_prices, unnest($2::bigint[]) AS copy WHERE event_id = $1";
+    sql.execute(prices, &[&event, &copies]).await?;
+    let fill = "INSERT INTO seats (event_id, seat_no) \
+                SELECT copy, seat_no \
+                FROM unnest($1::bigint[]) AS copy, generate_series(0, $2 - 1) AS seat_no \
+                ORDER BY copy, seat_no";
+    for some in copies.chunks(AT_ONCE.div_ceil(usize::try_from(seats)?)) {
+        sql.execute(fill, &[&some, &seats]).await?;
+    }
+    Ok(copies.into_iter().map(EventId).collect())
+}

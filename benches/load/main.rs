@@ -1,7 +1,13 @@
 //! What usher does under load, beside what its database does alone.
 //!
 //! ```text
-//! cargo bench --bench load -- hold --clients 64 --seconds 10
+//! cargo bench --bench load -- hold --clients 64 --seconds 12
+//! cargo bench --bench load -- hold --clients 64 --rate 4000
+//! cargo bench --bench load -- confirm --json confirm.json
+//! cargo bench --bench load -- release
+//! cargo bench --bench load -- contended
+//! cargo bench --bench load -- growth --seats 10000,1000000 --clients 1,64 --json growth.json
+//! cargo bench --bench load -- plot growth.json growth.svg
 //! cargo bench --bench load -- map --clients 8 --seconds 4 --seats 2400,60000
 //! cargo bench --bench load -- strategies --clients 64 --seconds 5
 //! cargo bench --bench load -- best-available
@@ -15,17 +21,27 @@
 //! as durable as it is by default, and everything on this machine: figures are
 //! to be read as ratios of one run.
 
+mod beside;
 mod best_available;
+mod calls;
 mod client;
 mod cold;
+mod contended;
+mod contender;
+mod cost;
 mod crowd;
+mod effect;
 mod event;
 mod frames;
+mod growth;
 mod hold;
 mod lag;
 mod lapse;
 mod map;
 mod pgbench;
+mod plot;
+mod popularity;
+mod prepared;
 mod process;
 mod redis;
 mod report;
@@ -33,15 +49,23 @@ mod report;
 mod rules;
 mod sample;
 mod server;
+mod slice;
 mod sound;
+mod statements;
+mod stock;
 mod strategies;
+mod supply;
 mod watch;
 
+use crate::beside::Times;
 use crate::best_available::Crowds;
 use crate::cold::Cold;
+use crate::effect::Effect;
+use crate::growth::Growth;
 use crate::lag::Lagging;
 use crate::lapse::Lapsing;
 use crate::map::Maps;
+use crate::plot::Plot;
 use crate::watch::Watched;
 use clap::{Parser, Subcommand};
 use std::error::Error;
@@ -61,8 +85,20 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Load {
-    /// holdSeats, one distinct seat a call; then pgbench with the same transaction.
-    Hold(Rate),
+    /// holdSeats, one distinct seat a call, and in turns pgbench with the same transaction.
+    Hold(Times),
+    /// confirmHold of holds of one seat, and in turns pgbench with the same transaction.
+    Confirm(Times),
+    /// releaseHold of holds of one seat, and in turns pgbench with the same transaction.
+    Release(Times),
+    /// holdSeats where everybody wants the same seats, where nobody does, and where all are
+    /// taken, in turns.
+    Contended(Times),
+    /// holdSeats while the database grows and with more and more clients, and in turns
+    /// pgbench.
+    Growth(Growth),
+    /// Draws what growth has written.
+    Plot(Plot),
     /// Maps and plans of halls of all sizes, as lists and compact, plain and compressed.
     Map(Maps),
     /// holdSeats under each strategy: distinct seats, and seats that everybody wants.
@@ -98,7 +134,12 @@ impl Rate {
 #[tokio::main]
 async fn main() -> Outcome<()> {
     match Arguments::parse().load {
-        Load::Hold(rate) => hold::run(rate).await,
+        Load::Hold(times) => hold::run(Effect::Hold, times).await,
+        Load::Confirm(times) => hold::run(Effect::Confirm, times).await,
+        Load::Release(times) => hold::run(Effect::Release, times).await,
+        Load::Contended(times) => contended::run(times).await,
+        Load::Growth(growth) => growth::run(growth).await,
+        Load::Plot(plot) => plot::run(&plot),
         Load::Map(maps) => map::run(maps).await,
         Load::Strategies(rate) => strategies::run(rate).await,
         Load::BestAvailable(crowds) => best_available::run(crowds).await,

@@ -9,6 +9,8 @@ use usher::model::ids::EventId;
 /// Fails when any rule is broken: the run is void.
 pub async fn check(server: &Server) -> Outcome<()> {
     let sql = server.sql().await?;
+    // Without statistics of what was just written, PostgreSQL compares each with each.
+    sql.batch_execute("ANALYZE").await?;
     for (rule, query) in RULES {
         let broken = sql.query(query, &[]).await?;
         if let Some(first) = broken.first() {
@@ -31,4 +33,19 @@ pub async fn check_told(server: &Server, event: EventId, cause: &str, told: u64)
     }
     let message = format!("the run is void: clients were told of {told} {cause}, not {found}");
     Err(message.into())
+}
+
+/// Fails unless as many seats of these events are held as the clients were told.
+pub async fn check_held(server: &Server, (first, last): (i64, i64), told: u64) -> Outcome<()> {
+    let query = "SELECT count(*) FROM seats WHERE event_id BETWEEN $1 AND $2 AND status = 'HELD'";
+    let found = server
+        .sql()
+        .await?
+        .query_one(query, &[&first, &last])
+        .await?;
+    let found: i64 = found.try_get(0)?;
+    if u64::try_from(found)? == told {
+        return Ok(());
+    }
+    Err(format!("the run is void: clients were told of {told} holds, not {found}").into())
 }

@@ -3,13 +3,13 @@
 
 use crate::client::Client;
 use crate::event::{field, hall, on_sale};
+use crate::popularity::popularity;
 use crate::report::{Times, new_histogram};
 use crate::server::Server;
 use crate::{Outcome, Rate, sound};
 use clap::ValueEnum;
 use hdrhistogram::Histogram;
 use rand::distr::Distribution;
-use rand::distr::weighted::WeightedIndex;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
@@ -162,8 +162,7 @@ impl Buyer {
     /// Holds one to four seats at a time that everybody wants, and gives them back.
     async fn fight(&mut self, until: Instant, number: u64) -> Outcome<()> {
         let mut rng = StdRng::seed_from_u64(number);
-        // As Zipf has it: the second best seat is wanted half as often as the best one.
-        let popularity = WeightedIndex::new((1..=SEATS).map(|rank| 1.0 / rank_of(rank)))?;
+        let popularity = popularity(SEATS)?;
         let mut versions = vec![1; SEATS];
         while Instant::now() < until {
             let party = rng.random_range(1..=4);
@@ -256,9 +255,4 @@ fn learn(versions: &mut [i64], seats: &Value) -> Outcome<()> {
         versions[usize::try_from(seat_no)?] = version;
     }
     Ok(())
-}
-
-#[allow(clippy::cast_precision_loss, reason = "there are 500 of them")]
-fn rank_of(rank: usize) -> f64 {
-    rank as f64
 }

@@ -1,13 +1,14 @@
 //! Many watchers of one event, and a steady rate of changes: what is delivered, how
 //! soon, and what it costs.
 
+use crate::Outcome;
 use crate::client::Client;
+use crate::cost::Cost;
 use crate::crowd::{Crowd, Position, Seen};
 use crate::event::{field, on_sale};
 use crate::report::Times;
 use crate::sample::{self, Answered};
 use crate::server::Server;
-use crate::{Outcome, process};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tokio::time::sleep_until;
@@ -65,7 +66,7 @@ async fn round(server: &Server, event: EventId, watched: Watched) -> Outcome<Str
     let started = Instant::now();
     let made = change(server, event, watched).await?;
     let elapsed = started.elapsed();
-    let cost = Cost::of(server)?;
+    let cost = Cost::of(server)? - before;
     let memory = server.memory()? - at_rest;
     let seen = crowd.leave(last_change(server, event).await?).await?;
     if seen.unserved > 0 {
@@ -81,26 +82,10 @@ async fn round(server: &Server, event: EventId, watched: Watched) -> Outcome<Str
         made,
         seen,
         elapsed,
-        usher: cost.usher.saturating_sub(before.usher),
-        postgres: cost.postgres.saturating_sub(before.postgres),
+        cost,
         memory,
     };
     row.text()
-}
-
-/// What has been computed so far.
-struct Cost {
-    usher: Duration,
-    postgres: Duration,
-}
-
-impl Cost {
-    fn of(server: &Server) -> Outcome<Self> {
-        Ok(Self {
-            usher: process::computed(server.process()?)?,
-            postgres: process::computed_by_family(server.postgres()?)?,
-        })
-    }
 }
 
 /// What was changed.
@@ -212,8 +197,7 @@ struct Row {
     made: Made,
     seen: Seen,
     elapsed: Duration,
-    usher: Duration,
-    postgres: Duration,
+    cost: Cost,
     memory: f64,
 }
 
@@ -240,9 +224,9 @@ impl Row {
             times.at(0.5),
             times.at(0.99),
             times.at(0.999),
-            percent(self.usher),
-            self.usher.as_secs_f64() * 1e6 / messages.max(1.0),
-            percent(self.postgres),
+            percent(self.cost.usher),
+            self.cost.usher.as_secs_f64() * 1e6 / messages.max(1.0),
+            percent(self.cost.postgres),
             percent(self.seen.computed),
             self.memory * 1024.0 / self.watched.watchers as f64,
         ))
