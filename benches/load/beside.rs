@@ -4,6 +4,7 @@
 use crate::Outcome;
 use crate::calls::Pace;
 use crate::contender::Contender;
+use crate::page::Output;
 use crate::prepared::Tokens;
 use crate::report::{Ratio, Report, Row};
 use crate::server::Server;
@@ -11,7 +12,6 @@ use crate::slice::Slice;
 use crate::supply::Supply;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// How much is asked, and for how long.
@@ -32,10 +32,6 @@ pub struct Times {
     /// calls is missing (coordinated omission).
     #[arg(long)]
     pub rate: Option<u32>,
-    /// Writes what came out of it to this file, too.
-    #[arg(long, value_name = "FILE")]
-    #[serde(skip)]
-    pub json: Option<PathBuf>,
 }
 
 impl Times {
@@ -57,7 +53,7 @@ impl Times {
     }
 
     /// Shows the rows as a table, and writes them to the file.
-    pub fn report(&self, run: &'static str, rows: Vec<Row>) -> Outcome<()> {
+    pub fn report(&self, run: &str, rows: Vec<Row>, output: &Output) -> Outcome<()> {
         let loop_is = match self.rate {
             Some(rate) => format!(
                 "open loop, {rate} calls due a second; times count from when a call was due"
@@ -69,7 +65,7 @@ impl Times {
             self.rounds(),
             self.seconds_a_slice()
         );
-        Report::new(run, self, rows)?.show(self.json.as_deref())
+        Report::new(run, self, rows)?.show(output)
     }
 }
 

@@ -2,12 +2,14 @@
 
 use crate::client::Client;
 use crate::event::{field, hall, on_sale};
+use crate::page::{Output, Page};
 use crate::report::{Times, new_histogram};
 use crate::server::Server;
 use crate::{Outcome, sound};
 use hdrhistogram::Histogram;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +26,7 @@ const NEIGHBOURS: usize = 25;
 const PLACES: usize = ROWS * BLOCKS * NEIGHBOURS;
 
 /// How many buy at once.
-#[derive(clap::Args, Clone, Copy)]
+#[derive(clap::Args, Clone, Copy, Serialize)]
 pub struct Crowds {
     /// Buyers of the hall of rows.
     #[arg(long, default_value_t = 160)]
@@ -34,23 +36,31 @@ pub struct Crowds {
     standing: usize,
 }
 
-pub async fn run(crowds: Crowds) -> Outcome<()> {
+pub async fn run(crowds: Crowds, output: &Output) -> Outcome<()> {
     let server = Server::start(&[]).await?;
+    let mut page = Page::default();
     let rows = hall(ROWS, BLOCKS, NEIGHBOURS);
     // In both, seats that are neighbours follow one another.
     println!("## {PLACES} seats in rows, {} buyers\n", crowds.clients);
-    sell(&server, &rows, NEIGHBOURS, crowds.clients).await?;
+    sell(&server, &rows, NEIGHBOURS, crowds.clients, &mut page).await?;
     println!(
         "\n## {PLACES} standing places, {} buyers\n",
         crowds.standing
     );
-    sell(&server, &field(PLACES), PLACES, crowds.standing).await?;
+    sell(&server, &field(PLACES), PLACES, crowds.standing, &mut page).await?;
     sound::check(&server).await?;
+    page.write("best-available", &crowds, output)?;
     server.stop().await
 }
 
 /// Sells a house whose blocks have so many neighbours each.
-async fn sell(server: &Server, house: &Value, neighbours: usize, crowd: usize) -> Outcome<()> {
+async fn sell(
+    server: &Server,
+    house: &Value,
+    neighbours: usize,
+    crowd: usize,
+    page: &mut Page,
+) -> Outcome<()> {
     let sale = Arc::new(Sale {
         event: on_sale(server, house).await?,
         neighbours,
@@ -68,8 +78,8 @@ async fn sell(server: &Server, house: &Value, neighbours: usize, crowd: usize) -
     for task in tasks {
         all.add(task.await??);
     }
-    all.report();
-    sale.report().await?;
+    all.report(page);
+    sale.report(page).await?;
     sound::check_told(server, sale.event, "HELD", all.seats).await
 }
 
@@ -163,20 +173,19 @@ impl Sale {
         Ok(free)
     }
 
-    async fn report(&self) -> Outcome<()> {
-        println!(
-            "| party of | first refused after s | seats free then | refusals | with room left |\n\
-             | ---: | ---: | ---: | ---: | ---: |"
+    async fn report(&self, page: &mut Page) -> Outcome<()> {
+        page.head(
+            "| party of | first refused after s | seats free then | refusals | with room left |",
         );
         let refusals = self.refusals.lock().await;
         for (size, found) in refusals.iter().rev() {
-            println!(
+            page.row(&format!(
                 "| {size} | {:.2} | {} | {} | {} |",
                 found.first.as_secs_f64(),
                 found.free,
                 found.count,
                 found.wrong
-            );
+            ));
         }
         let free = self.free().await?.len();
         let wrong: u64 = refusals.values().map(|found| found.wrong).sum();
@@ -259,14 +268,15 @@ impl Bought {
     }
 
     #[allow(clippy::cast_precision_loss, reason = "shown with few digits")]
-    fn report(&self) {
+    fn report(&self, page: &mut Page) {
         let times = Times::new(self.last, [self.times.clone()]);
         let conflicts = self.lost_races as f64 / times.count().max(1) as f64;
-        println!(
+        page.head(
             "| seats sold | in s | holds | holds/s | p50 ms | p99 ms | conflicts per hold \
-             | CONTENDED |\n\
-             | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n\
-             | {} | {:.2} | {} | {:.0} | {:.1} | {:.1} | {conflicts:.3} | {} |\n",
+             | CONTENDED |",
+        );
+        page.row(&format!(
+            "| {} | {:.2} | {} | {:.0} | {:.1} | {:.1} | {conflicts:.3} | {} |",
             self.seats,
             self.last.as_secs_f64(),
             times.count(),
@@ -274,6 +284,7 @@ impl Bought {
             times.at(0.5),
             times.at(0.99),
             self.contended,
-        );
+        ));
+        println!();
     }
 }

@@ -18,6 +18,7 @@ pub struct Pace {
 }
 
 /// A call that was answered.
+#[derive(Clone, Copy)]
 pub struct Call {
     /// When it was, since the first one was due.
     pub ended: Duration,

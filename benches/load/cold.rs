@@ -4,17 +4,19 @@
 use crate::Outcome;
 use crate::client::Client;
 use crate::event::{field, on_sale};
+use crate::page::{Output, Page};
 use crate::redis::Redis;
 use crate::report::{Times, new_histogram};
 use crate::server::Server;
 use hdrhistogram::Histogram;
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use usher::model::global_id::GlobalId;
 use usher::model::ids::EventId;
 
 /// How large, and how often.
-#[derive(clap::Args, Clone, Copy)]
+#[derive(clap::Args, Clone, Copy, Serialize)]
 pub struct Cold {
     /// Seats of the event.
     #[arg(long, default_value_t = 60_000)]
@@ -42,7 +44,7 @@ struct Kind {
     again: Histogram<u64>,
 }
 
-pub async fn run(cold: Cold) -> Outcome<()> {
+pub async fn run(cold: Cold, output: &Output) -> Outcome<()> {
     let server = Server::start(&[]).await?;
     let event = on_sale(&server, &field(cold.seats)).await?;
     for _ in 0..cold.steps {
@@ -78,10 +80,11 @@ pub async fn run(cold: Cold) -> Outcome<()> {
         }
     }
     println!(
-        "{} fresh processes of each kind, {} seats, {} changes of each before, {bytes} bytes\n\n\
-         | the map is answered | | p50 ms | worst ms |\n| --- | --- | ---: | ---: |",
+        "{} fresh processes of each kind, {} seats, {} changes of each before, {bytes} bytes\n",
         cold.rounds, cold.seats, cold.steps
     );
+    let mut page = Page::default();
+    page.head("| the map is answered | process | p50 ms | worst ms |");
     for kind in kinds {
         for (what, times) in [
             ("after the process was started", kind.from_start),
@@ -90,9 +93,13 @@ pub async fn run(cold: Cold) -> Outcome<()> {
         ] {
             let times = Times::new(Duration::ZERO, [times]);
             let (middle, worst) = (times.at(0.5), times.at(1.0));
-            println!("| {what} | {} | {middle:.1} | {worst:.1} |", kind.name);
+            page.row(&format!(
+                "| {what} | {} | {middle:.1} | {worst:.1} |",
+                kind.name
+            ));
         }
     }
+    page.write("cold", &cold, output)?;
     server.stop().await
 }
 

@@ -7,6 +7,7 @@ use crate::client::Client;
 use crate::contender::Contender;
 use crate::effect::Effect;
 use crate::event::{copies, hall, on_sale};
+use crate::page::Output;
 use crate::popularity::popularity;
 use crate::prepared::Tokens;
 use crate::server::Server;
@@ -30,7 +31,7 @@ const SEATS: usize = ROWS * 50;
 /// Events for each second of a slice: more than anybody sells.
 const EVENTS_A_SECOND: usize = 60;
 
-pub async fn run(times: Times) -> Outcome<()> {
+pub async fn run(times: Times, output: &Output) -> Outcome<()> {
     let server = Server::start(&[]).await?;
     let rounds = times.rounds();
     let first = on_sale(&server, &hall(ROWS, 1, SEATS / ROWS)).await?;
@@ -51,7 +52,7 @@ pub async fn run(times: Times) -> Outcome<()> {
         "Contended: {SEATS} seats of one event at a time, wanted as Zipf has it; whoever loses \
          takes the alternative\nthat is offered. Sold out: every call is a conflict."
     );
-    times.report("contended", rows)?;
+    times.report("contended", rows, output)?;
     server.stop().await
 }
 

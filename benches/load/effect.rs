@@ -21,6 +21,8 @@ pub enum Effect {
 }
 
 impl Effect {
+    pub const ALL: [Self; 3] = [Self::Hold, Self::Confirm, Self::Release];
+
     pub fn mutation(self) -> &'static str {
         match self {
             Self::Hold => "holdSeats",
@@ -34,6 +36,15 @@ impl Effect {
         self != Self::Hold
     }
 
+    /// Why, as the feed has it.
+    pub fn cause(self) -> &'static str {
+        match self {
+            Self::Hold => "HELD",
+            Self::Confirm => "BOOKED",
+            Self::Release => "RELEASED",
+        }
+    }
+
     /// What a call that succeeds is answered.
     pub fn success(self) -> &'static str {
         match self {
@@ -43,7 +54,8 @@ impl Effect {
         }
     }
 
-    fn query(self) -> &'static str {
+    /// The mutation of one seat as a client sends it.
+    pub fn query(self) -> &'static str {
         match self {
             Self::Hold => {
                 "mutation($input: HoldSeatsInput!) { holdSeats(input: $input) { \
@@ -77,10 +89,11 @@ impl Effect {
 
     /// Fails unless the database has done as much as was answered.
     pub async fn check(self, server: &Server, stock: &Stock, told: u64) -> Outcome<()> {
-        let (cause, rows) = match self {
-            Self::Hold => ("HELD", "holds WHERE status = 'ACTIVE'"),
-            Self::Confirm => ("BOOKED", "bookings WHERE status = 'CONFIRMED'"),
-            Self::Release => ("RELEASED", "holds WHERE status = 'RELEASED'"),
+        let cause = self.cause();
+        let rows = match self {
+            Self::Hold => "holds WHERE status = 'ACTIVE'",
+            Self::Confirm => "bookings WHERE status = 'CONFIRMED'",
+            Self::Release => "holds WHERE status = 'RELEASED'",
         };
         let query = format!(
             "SELECT (SELECT count(*) FROM seat_changes \

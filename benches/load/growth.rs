@@ -5,6 +5,7 @@ use crate::beside::{self, Times};
 use crate::contender::Contender;
 use crate::effect::Effect;
 use crate::event::{copies, field, on_sale};
+use crate::page::Output;
 use crate::prepared::Tokens;
 use crate::report::Report;
 use crate::server::Server;
@@ -12,7 +13,6 @@ use crate::statements::Transaction;
 use crate::supply::{Supply, settle};
 use crate::{Outcome, sound};
 use serde::Serialize;
-use std::path::PathBuf;
 use std::time::Instant;
 use usher::model::ids::EventId;
 
@@ -34,13 +34,9 @@ pub struct Growth {
     /// How long a turn is.
     #[arg(long, default_value_t = 2)]
     slice: usize,
-    /// Writes what came out of it to this file, too: `plot` draws it.
-    #[arg(long, value_name = "FILE")]
-    #[serde(skip)]
-    json: Option<PathBuf>,
 }
 
-pub async fn run(growth: Growth) -> Outcome<()> {
+pub async fn run(growth: Growth, output: &Output) -> Outcome<()> {
     let server = Server::start(&[]).await?;
     let contenders = [
         Contender::Usher(Effect::Hold),
@@ -63,7 +59,6 @@ pub async fn run(growth: Growth) -> Outcome<()> {
                 seconds: growth.seconds,
                 slice: growth.slice,
                 rate: None,
-                json: None,
             };
             let tokens = Tokens::new();
             rows.extend(beside::run(&server, &contenders, &mut supply, &tokens, &times).await?);
@@ -74,7 +69,7 @@ pub async fn run(growth: Growth) -> Outcome<()> {
         "Each at most {} s, in turns of {} s\n",
         growth.seconds, growth.slice
     );
-    Report::new("growth", &growth, rows)?.show(growth.json.as_deref())?;
+    Report::new("growth", &growth, rows)?.show(output)?;
     server.stop().await
 }
 

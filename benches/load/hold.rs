@@ -4,13 +4,14 @@
 use crate::beside::{self, Times};
 use crate::contender::Contender;
 use crate::effect::Effect;
+use crate::page::Output;
 use crate::prepared::Tokens;
 use crate::server::Server;
 use crate::statements::Transaction;
 use crate::supply::Supply;
 use crate::{Outcome, sound};
 
-pub async fn run(effect: Effect, times: Times) -> Outcome<()> {
+pub async fn run(effect: Effect, times: Times, output: &Output) -> Outcome<()> {
     let server = Server::start(&[]).await?;
     println!("memory at rest: {:.1} MiB", server.memory()?);
     let contenders = [
@@ -24,6 +25,6 @@ pub async fn run(effect: Effect, times: Times) -> Outcome<()> {
     let rows = beside::run(&server, &contenders, &mut supply, &tokens, &times).await?;
     sound::check(&server).await?;
     println!("memory after it: {:.1} MiB\n", server.memory()?);
-    times.report(effect.mutation(), rows)?;
+    times.report(effect.mutation(), rows, output)?;
     server.stop().await
 }

@@ -4,12 +4,14 @@
 
 use crate::crowd::Crowd;
 use crate::event::{field, on_sale};
+use crate::page::{Output, Page};
 use crate::report::{Times, new_histogram};
 use crate::sample::{self, Answered};
 use crate::server::Server;
 use crate::watch::last_change;
 use crate::{Outcome, sound};
 use hdrhistogram::Histogram;
+use serde::Serialize;
 use std::time::{Duration, Instant};
 use tokio::time::{interval, sleep_until};
 use tokio_postgres::Client;
@@ -27,7 +29,7 @@ const NOTIFY: &str = "NOTIFY usher_seat_changes";
 const LOOK: Duration = Duration::from_millis(100);
 
 /// How much is written, and where.
-#[derive(clap::Args, Clone, Copy)]
+#[derive(clap::Args, Clone, Copy, Serialize)]
 pub struct Lagging {
     /// Seats that change a second, in all events together.
     #[arg(long, default_value_t = 5000)]
@@ -43,7 +45,7 @@ pub struct Lagging {
     batch: usize,
 }
 
-pub async fn run(lagging: Lagging) -> Outcome<()> {
+pub async fn run(lagging: Lagging, output: &Output) -> Outcome<()> {
     if lagging.batch == 0 || !SEATS.is_multiple_of(lagging.batch) {
         return Err(format!("give a batch that divides {SEATS}").into());
     }
@@ -71,13 +73,14 @@ pub async fn run(lagging: Lagging) -> Outcome<()> {
     for sample in &seen.samples {
         delays.push(sample.delays(&written.answered)?);
     }
-    report(
+    let page = report(
         lagging,
         &written,
         &Times::new(elapsed, delays),
         &lags,
         elapsed,
     );
+    page.write("lag", &lagging, output)?;
     server.stop().await
 }
 
@@ -179,20 +182,23 @@ fn report(
     arrivals: &Times,
     lags: &Histogram<u64>,
     elapsed: Duration,
-) {
+) -> Page {
     let seconds = elapsed.as_secs_f64();
     let milliseconds = |quantile| match lags.len() {
         0 => "none".to_owned(),
         _ => format!("{:.1}", lags.value_at_quantile(quantile) as f64 / 1000.0),
     };
     println!(
-        "{} seats a transaction, {} events, {seconds:.1} s\n\n\
-         | changes/s | begun late ms | {GAUGE}, p50 ms | max ms | commit to arrival, p50 ms \
-         | p99 ms | max ms |\n\
-         | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n\
-         | {:.0} | {:.0} | {} | {} | {:.1} | {:.1} | {:.1} |",
-        lagging.batch,
-        lagging.events,
+        "{} seats a transaction, {} events, {seconds:.1} s\n",
+        lagging.batch, lagging.events
+    );
+    let mut page = Page::default();
+    page.head(&format!(
+        "| changes/s | begun late ms | {GAUGE}, p50 ms | {GAUGE}, max ms \
+         | commit to arrival, p50 ms | p99 ms | max ms |"
+    ));
+    page.row(&format!(
+        "| {:.0} | {:.0} | {} | {} | {:.1} | {:.1} | {:.1} |",
         written.changes as f64 / seconds,
         written.behind.as_secs_f64() * 1000.0,
         milliseconds(0.5),
@@ -200,5 +206,6 @@ fn report(
         arrivals.at(0.5),
         arrivals.at(0.99),
         arrivals.at(1.0),
-    );
+    ));
+    page
 }

@@ -1,8 +1,10 @@
 //! Holds that all lapse at the same instant: how long until that is published.
 
 use crate::event::{field, on_sale};
+use crate::page::{Output, Page};
 use crate::server::Server;
 use crate::{Outcome, sound};
+use serde::Serialize;
 use std::time::Duration;
 use tokio_postgres::Client;
 
@@ -12,7 +14,7 @@ const AHEAD: &str = "3 seconds";
 const PATIENCE_SECONDS: f64 = 60.0;
 
 /// How many lapse at once.
-#[derive(clap::Args, Clone, Copy)]
+#[derive(clap::Args, Clone, Copy, Serialize)]
 pub struct Lapsing {
     /// Holds of one seat each.
     #[arg(long, default_value_t = 10_000)]
@@ -25,23 +27,24 @@ pub struct Lapsing {
     rounds: usize,
 }
 
-pub async fn run(lapsing: Lapsing) -> Outcome<()> {
+pub async fn run(lapsing: Lapsing, output: &Output) -> Outcome<()> {
     let server = Server::start(&[]).await?;
     println!(
-        "{} holds in {} events lapse at one instant\n\n\
-         | ushers | last change written after s | all readable after s | transactions |\n\
-         | ---: | ---: | ---: | ---: |",
+        "{} holds in {} events lapse at one instant\n",
         lapsing.holds, lapsing.events
     );
+    let mut page = Page::default();
+    page.head("| ushers | last change written after s | all readable after s | transactions |");
     for _ in 0..lapsing.rounds {
-        println!("| 1 | {}", round(&server, lapsing).await?);
+        page.row(&format!("| 1 | {}", round(&server, lapsing).await?));
     }
     let second = server.beside().await?;
     for _ in 0..lapsing.rounds {
-        println!("| 2 | {}", round(&server, lapsing).await?);
+        page.row(&format!("| 2 | {}", round(&server, lapsing).await?));
     }
     second.stop().await?;
     sound::check(&server).await?;
+    page.write("lapse", &lapsing, output)?;
     server.stop().await
 }
 

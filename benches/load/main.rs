@@ -13,6 +13,7 @@
 //! cargo bench --bench load -- best-available
 //! cargo bench --bench load -- lapse
 //! cargo bench --bench load -- watch --watchers 1000 --changes 100 --seconds 20
+//! cargo bench --bench load -- on-sale --watchers 1000 --rate 200
 //! cargo bench --bench load -- lag --changes 5000 --seconds 10
 //! cargo bench --bench load -- cold --redis
 //! ```
@@ -38,6 +39,8 @@ mod hold;
 mod lag;
 mod lapse;
 mod map;
+mod on_sale;
+mod page;
 mod pgbench;
 mod plot;
 mod popularity;
@@ -65,6 +68,8 @@ use crate::growth::Growth;
 use crate::lag::Lagging;
 use crate::lapse::Lapsing;
 use crate::map::Maps;
+use crate::on_sale::Sale;
+use crate::page::Output;
 use crate::plot::Plot;
 use crate::watch::Watched;
 use clap::{Parser, Subcommand};
@@ -78,6 +83,8 @@ type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 struct Arguments {
     #[command(subcommand)]
     load: Load,
+    #[command(flatten)]
+    output: Output,
     /// Given by cargo.
     #[arg(long, hide = true, global = true)]
     bench: bool,
@@ -109,13 +116,15 @@ enum Load {
     Lapse(Lapsing),
     /// Many watchers of one event, and a steady rate of changes.
     Watch(Watched),
+    /// Many watchers of one event, and few buyers who hold, confirm and release.
+    OnSale(Sale),
     /// How far the map lags behind many changes that are written past usher.
     Lag(Lagging),
     /// The first map that a fresh process answers with, with and without Redis.
     Cold(Cold),
 }
 
-#[derive(clap::Args, Clone, Copy)]
+#[derive(clap::Args, Clone, Copy, serde::Serialize)]
 struct Rate {
     /// Connections that each send one request after the other.
     #[arg(long, default_value_t = 64)]
@@ -133,19 +142,21 @@ impl Rate {
 
 #[tokio::main]
 async fn main() -> Outcome<()> {
-    match Arguments::parse().load {
-        Load::Hold(times) => hold::run(Effect::Hold, times).await,
-        Load::Confirm(times) => hold::run(Effect::Confirm, times).await,
-        Load::Release(times) => hold::run(Effect::Release, times).await,
-        Load::Contended(times) => contended::run(times).await,
-        Load::Growth(growth) => growth::run(growth).await,
+    let Arguments { load, output, .. } = Arguments::parse();
+    match load {
+        Load::Hold(times) => hold::run(Effect::Hold, times, &output).await,
+        Load::Confirm(times) => hold::run(Effect::Confirm, times, &output).await,
+        Load::Release(times) => hold::run(Effect::Release, times, &output).await,
+        Load::Contended(times) => contended::run(times, &output).await,
+        Load::Growth(growth) => growth::run(growth, &output).await,
         Load::Plot(plot) => plot::run(&plot),
-        Load::Map(maps) => map::run(maps).await,
-        Load::Strategies(rate) => strategies::run(rate).await,
-        Load::BestAvailable(crowds) => best_available::run(crowds).await,
-        Load::Lapse(lapsing) => lapse::run(lapsing).await,
-        Load::Watch(watched) => watch::run(watched).await,
-        Load::Lag(lagging) => lag::run(lagging).await,
-        Load::Cold(cold) => cold::run(cold).await,
+        Load::Map(maps) => map::run(maps, &output).await,
+        Load::Strategies(rate) => strategies::run(rate, &output).await,
+        Load::BestAvailable(crowds) => best_available::run(crowds, &output).await,
+        Load::Lapse(lapsing) => lapse::run(lapsing, &output).await,
+        Load::Watch(watched) => watch::run(watched, &output).await,
+        Load::OnSale(sale) => on_sale::run(sale, &output).await,
+        Load::Lag(lagging) => lag::run(lagging, &output).await,
+        Load::Cold(cold) => cold::run(cold, &output).await,
     }
 }

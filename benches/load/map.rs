@@ -2,9 +2,11 @@
 //! form, and the drawing of the plan, as they come and compressed.
 
 use crate::client::Client;
+use crate::page::{Output, Page};
 use crate::report::{Times, new_histogram};
 use crate::server::Server;
 use crate::{Outcome, Rate, event};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::time::Instant;
 use usher::model::global_id::GlobalId;
@@ -22,7 +24,7 @@ const SELECTIONS: [(&str, &str); 3] = [
     ("compact", "compact"),
 ];
 
-#[derive(clap::Args)]
+#[derive(clap::Args, Serialize)]
 pub struct Maps {
     #[command(flatten)]
     rate: Rate,
@@ -34,8 +36,10 @@ pub struct Maps {
     encoding: Option<String>,
 }
 
-pub async fn run(maps: Maps) -> Outcome<()> {
+pub async fn run(maps: Maps, output: &Output) -> Outcome<()> {
     let server = Server::start(&["--no-demo"]).await?;
+    let mut page = Page::default();
+    page.head("| | seats | encoding | answers/s | p50 ms | p99 ms | p99.9 ms | bytes |");
     for seats in &maps.seats {
         let event = event::on_sale(&server, &event::arena(*seats)).await?;
         sell(&server, event).await?;
@@ -46,12 +50,27 @@ pub async fn run(maps: Maps) -> Outcome<()> {
             );
             let body = json!({"query": query, "variables": {"id": id}}).to_string();
             let request = Request::Post(body);
-            measure(&server, &maps, &format!("{seats} seats, {name}"), &request).await?;
+            measure(
+                &server,
+                &maps,
+                &format!("{name} | {seats}"),
+                &request,
+                &mut page,
+            )
+            .await?;
         }
         let path = path_of_plan(&server, &id).await?;
         let request = Request::Get(path);
-        measure(&server, &maps, &format!("{seats} seats, plan"), &request).await?;
+        measure(
+            &server,
+            &maps,
+            &format!("plan | {seats}"),
+            &request,
+            &mut page,
+        )
+        .await?;
     }
+    page.write("map", &maps, output)?;
     println!("memory after it: {:.1} MiB", server.memory()?);
     server.stop().await
 }
@@ -93,14 +112,23 @@ enum Request {
     Get(String),
 }
 
-async fn measure(server: &Server, maps: &Maps, what: &str, request: &Request) -> Outcome<()> {
+async fn measure(
+    server: &Server,
+    maps: &Maps,
+    what: &str,
+    request: &Request,
+    page: &mut Page,
+) -> Outcome<()> {
     for encoding in ENCODINGS {
         if maps.encoding.as_ref().is_none_or(|only| only == encoding) {
             let (times, bytes) = load(server, request, encoding, maps.rate).await?;
-            println!(
-                "{}   {bytes} bytes",
-                times.line(&format!("{what}, {encoding}"))
-            );
+            page.row(&format!(
+                "| {what} | {encoding} | {:.0} | {:.2} | {:.2} | {:.2} | {bytes} |",
+                times.rate(),
+                times.at(0.5),
+                times.at(0.99),
+                times.at(0.999),
+            ));
         }
     }
     Ok(())

@@ -1,11 +1,11 @@
 //! What came out of a run.
 
 use crate::Outcome;
+use crate::page::Output;
 use crate::slice::Slice;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::path::Path;
 use std::time::Duration;
 
 /// What a run has to say, for a file.
@@ -33,10 +33,11 @@ pub struct Row {
     pub conflicts: f64,
     #[serde(flatten)]
     pub milliseconds: Percentiles,
-    /// What a call has cost of a processor, in microseconds, whatever was answered.
-    pub usher: f64,
+    /// What a call has cost of a processor, in microseconds, whatever was answered. `None`
+    /// where it cannot be told from what others cost.
+    pub usher: Option<f64>,
     /// The same of all of PostgreSQL's processes.
-    pub postgres: f64,
+    pub postgres: Option<f64>,
     /// The first row's rate as a multiple of this one's.
     pub ratio: Option<Ratio>,
 }
@@ -108,8 +109,8 @@ impl Row {
             rate: all.rate(),
             conflicts: all.conflict_rate(),
             milliseconds: all.percentiles(),
-            usher: a_call(all.cost.usher),
-            postgres: a_call(all.cost.postgres),
+            usher: Some(a_call(all.cost.usher)),
+            postgres: Some(a_call(all.cost.postgres)),
             ratio: None,
         }
     }
@@ -123,8 +124,8 @@ impl Row {
         });
         let times = &self.milliseconds;
         format!(
-            "| {} | {} | {} | {:.0} | {:.0} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} | {:.0} \
-             | {:.0} | {ratio} |",
+            "| {} | {} | {} | {:.0} | {:.0} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} | {} \
+             | {} | {ratio} |",
             self.name,
             self.seats,
             self.clients,
@@ -135,10 +136,14 @@ impl Row {
             times.p99,
             times.p99_9,
             times.max,
-            self.usher,
-            self.postgres,
+            microseconds(self.usher),
+            microseconds(self.postgres),
         )
     }
+}
+
+fn microseconds(of: Option<f64>) -> String {
+    of.map_or_else(String::new, |of| format!("{of:.0}"))
 }
 
 impl Report {
@@ -151,7 +156,7 @@ impl Report {
     }
 
     /// Shows the rows as a table, and writes all of it to the file, if there is one.
-    pub fn show(&self, file: Option<&Path>) -> Outcome<()> {
+    pub fn show(&self, output: &Output) -> Outcome<()> {
         println!(
             "| | seats | clients | successes/s | conflicts/s | p50 ms | p90 ms | p99 ms \
              | p99.9 ms | max ms | usher, µs a call | PostgreSQL, µs a call \
@@ -162,10 +167,7 @@ impl Report {
         for row in &self.rows {
             println!("{}", row.text());
         }
-        if let Some(file) = file {
-            std::fs::write(file, serde_json::to_string_pretty(self)?)?;
-        }
-        Ok(())
+        output.write(self)
     }
 }
 
@@ -204,17 +206,6 @@ impl Times {
     /// What so many of the requests took at most, in milliseconds.
     pub fn at(&self, quantile: f64) -> f64 {
         at(&self.histogram, quantile)
-    }
-
-    /// One line: rate, median, and the slow ones.
-    pub fn line(&self, what: &str) -> String {
-        format!(
-            "{what:<38} {:>9.0} /s   p50 {:>7.2} ms   p99 {:>7.2} ms   p99.9 {:>7.2} ms",
-            self.rate(),
-            self.at(0.5),
-            self.at(0.99),
-            self.at(0.999),
-        )
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::client::Client;
 use crate::event::{field, hall, on_sale};
+use crate::page::{Output, Page};
 use crate::popularity::popularity;
 use crate::report::{Times, new_histogram};
 use crate::server::Server;
@@ -25,13 +26,12 @@ const PLACES: usize = 100_000;
 const ROWS: usize = 10;
 const SEATS: usize = ROWS * 50;
 
-pub async fn run(rate: Rate) -> Outcome<()> {
-    println!(
-        "{} clients, {} s each\n\n\
-         | load | strategy | holds/s | p50 ms | p99 ms | conflicts/s | conflicts per hold \
-         | transactions retried | retried per hold | CONTENDED |\n\
-         | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-        rate.clients, rate.seconds
+pub async fn run(rate: Rate, output: &Output) -> Outcome<()> {
+    println!("{} clients, {} s each\n", rate.clients, rate.seconds);
+    let mut page = Page::default();
+    page.head(
+        "| load | strategy | holds/s | p50 ms | p99 ms | conflicts/s | conflicts per hold \
+         | transactions retried | retried per hold | CONTENDED |",
     );
     for strategy in Concurrency::value_variants() {
         let strategy = strategy.to_string();
@@ -44,14 +44,14 @@ pub async fn run(rate: Rate) -> Outcome<()> {
             };
             let event = on_sale(&server, &hall).await?;
             let (tally, elapsed) = load(&server, event, is_contended, rate).await?;
-            println!("| {name} | {strategy} | {}", tally.row(elapsed));
+            page.row(&format!("| {name} | {strategy} | {}", tally.row(elapsed)));
             sound::check_told(&server, event, "HELD", tally.taken).await?;
             sound::check_told(&server, event, "RELEASED", tally.released).await?;
         }
         sound::check(&server).await?;
         server.stop().await?;
     }
-    Ok(())
+    page.write("strategies", &rate, output)
 }
 
 /// What clients were answered.

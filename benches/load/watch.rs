@@ -6,9 +6,11 @@ use crate::client::Client;
 use crate::cost::Cost;
 use crate::crowd::{Crowd, Position, Seen};
 use crate::event::{field, on_sale};
+use crate::page::{Output, Page};
 use crate::report::Times;
 use crate::sample::{self, Answered};
 use crate::server::Server;
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tokio::time::sleep_until;
@@ -19,7 +21,7 @@ use usher::model::ids::{EventId, SeatNo};
 const BUYERS: usize = 32;
 
 /// How many watch, and what they see.
-#[derive(clap::Args, Clone, Copy)]
+#[derive(clap::Args, Clone, Copy, Serialize)]
 pub struct Watched {
     /// WebSockets that watch the one event.
     #[arg(long, default_value_t = 1000)]
@@ -38,24 +40,25 @@ pub struct Watched {
     rounds: usize,
 }
 
-pub async fn run(watched: Watched) -> Outcome<()> {
+pub async fn run(watched: Watched, output: &Output) -> Outcome<()> {
     println!(
-        "{} changes a second of {} seats, {} s a row\n\n\
-         | watchers | changes/s | sent late ms | messages/s | seat changes/s | MB/s | p50 ms \
-         | p99 ms | p99.9 ms | usher, % of a core | µs a message | PostgreSQL, % | client, % \
-         | KiB a watcher |\n\
-         | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: \
-         | ---: | ---: |",
+        "{} changes a second of {} seats, {} s a row\n",
         watched.changes, watched.seats, watched.seconds
+    );
+    let mut page = Page::default();
+    page.head(
+        "| watchers | changes/s | sent late ms | messages/s | seat changes/s | MB/s | p50 ms \
+         | p99 ms | p99.9 ms | usher, % of a core | µs a message | PostgreSQL, % | client, % \
+         | KiB a watcher |",
     );
     for _ in 0..watched.rounds {
         // Memory that one crowd has left behind would be missing from the next row.
         let server = Server::start(&[]).await?;
         let event = on_sale(&server, &field(watched.seats)).await?;
-        println!("{}", round(&server, event, watched).await?);
+        page.row(&round(&server, event, watched).await?);
         server.stop().await?;
     }
-    Ok(())
+    page.write("watch", &watched, output)
 }
 
 /// One row of the table.
