@@ -1,13 +1,13 @@
 //! The first map that a fresh process answers with: from its start, and from when it
 //! says that it is ready; with and without a Redis that has it.
 
-use crate::Outcome;
 use crate::client::Client;
 use crate::event::{field, on_sale};
 use crate::page::{Output, Page};
 use crate::redis::Redis;
 use crate::report::{Times, new_histogram};
 use crate::server::Server;
+use crate::{Outcome, sound};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -99,6 +99,7 @@ pub async fn run(cold: Cold, output: &Output) -> Outcome<()> {
             ));
         }
     }
+    sound::check(&server).await?;
     page.write("cold", &cold, output)?;
     server.stop().await
 }

@@ -1,7 +1,6 @@
 //! Many watchers of one event, and a steady rate of changes: what is delivered, how
 //! soon, and what it costs.
 
-use crate::Outcome;
 use crate::client::Client;
 use crate::cost::Cost;
 use crate::crowd::{Crowd, Position, Seen};
@@ -10,6 +9,7 @@ use crate::page::{Output, Page};
 use crate::report::Times;
 use crate::sample::{self, Answered};
 use crate::server::Server;
+use crate::{Outcome, sound};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -56,6 +56,7 @@ pub async fn run(watched: Watched, output: &Output) -> Outcome<()> {
         let server = Server::start(&[]).await?;
         let event = on_sale(&server, &field(watched.seats)).await?;
         page.row(&round(&server, event, watched).await?);
+        sound::check(&server).await?;
         server.stop().await?;
     }
     page.write("watch", &watched, output)
