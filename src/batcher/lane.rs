@@ -26,6 +26,7 @@ pub(super) async fn run(shared: Arc<Shared>, number: usize) {
     let Some(queue) = shared.lanes.get(number) else {
         return;
     };
+    let mut last = 0;
     loop {
         queue.is_wanted().await;
         // While a connection is waited for, more may arrive.
@@ -33,10 +34,12 @@ pub(super) async fn run(shared: Arc<Shared>, number: usize) {
         // Those whose requests are being read come along: they run before this does. With
         // nobody else there it takes no time.
         tokio::task::yield_now().await;
-        let members = queue.take(Room::new(shared.settings.size as usize));
+        let size = half(queue.length(), last).min(shared.settings.size as usize);
+        let members = queue.take(Room::new(size));
         if members.is_empty() {
             continue;
         }
+        last = members.len();
         match connection {
             Ok(connection) => {
                 let settled = settle(&shared, connection, members);
@@ -49,6 +52,17 @@ pub(super) async fn run(shared: Arc<Shared>, number: usize) {
         }
     }
 }
+
+/// How many of those who are in play go into the next batch. Those of the `last` one are being
+/// answered, and most will ask again: with half of all, the requests of one half are read and
+/// answered while the other half is in the database. If all went along, both would take
+/// turns at being idle.
+fn half(waiting: usize, last: usize) -> usize {
+    waiting.min(FEW.max((waiting + last).div_ceil(2)))
+}
+
+/// So few go together in any case.
+const FEW: usize = 16;
 
 async fn settle(shared: &Arc<Shared>, connection: Connection, mut members: Vec<Box<dyn Member>>) {
     metrics::histogram!("usher_batch_size")

@@ -62,7 +62,11 @@ pub(super) async fn begin(
         Concurrency::Optimistic | Concurrency::Pessimistic => "READ COMMITTED",
         Concurrency::Serializable => "SERIALIZABLE",
     };
-    let mut begin = format!("BEGIN ISOLATION LEVEL {isolation}");
+    // One plan for any number of rows: made anew, it would cost more than it could save, and on
+    // a table that nobody has analyzed yet it would read all of it.
+    let mut begin = format!(
+        "BEGIN ISOLATION LEVEL {isolation}; SET LOCAL plan_cache_mode = force_generic_plan"
+    );
     if let Some(limit) = lock_timeout {
         let limit = limit.as_millis();
         let _ = write!(begin, "; SET LOCAL lock_timeout = {limit}");
