@@ -9,6 +9,7 @@
 //! data folder/            usher's, 0711
 //!   usher.lock            who owns the folder         (lock)
 //!   postgres/             the cluster, its user's     (initialise, recover)
+//!   postgres.conf         the server's settings       (settings)
 //!   run/.s.PGSQL.5432     the socket, its user's      (socket)
 //!   postgres.log          what the server says        (log)
 //! ```
@@ -23,9 +24,11 @@ mod initialise;
 mod locate;
 mod lock;
 mod log;
+mod memory;
 mod owner;
 mod recover;
 mod server;
+mod settings;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -61,7 +64,7 @@ pub struct EmbeddedOptions {
     pub data_dir: PathBuf,
     /// The folder of PostgreSQL's programs; looked for when it is not named.
     pub postgres_bin: Option<PathBuf>,
-    /// Settings of the server, which win over usher's defaults.
+    /// Settings of the server, which win over usher's and over what is set in the cluster.
     pub settings: Vec<(String, String)>,
 }
 

@@ -1,10 +1,11 @@
-//! The server process: its settings, its start, its end.
+//! The server process: its start and its end.
 //!
 //! Owns the child process. A server that this module started ends with its
 //! guard, whatever happens: by [`Server::stop`], or else when it is dropped.
 //! Its process number is only ever signalled while the process has not been
 //! waited for, so a signal cannot reach a stranger who got the number since.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ use super::error::EmbeddedError;
 use super::folder::Place;
 use super::locate::Programs;
 use super::log::ServerLog;
+use super::settings;
 use super::socket::{NAME, PORT};
 
 /// How a server is ended, and how long each way may take: finish what is
@@ -37,26 +39,6 @@ const RECOVERY_LIMIT: Duration = Duration::from_mins(10);
 
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// What usher's own server differs in from a fresh one. All of it is durable.
-const DEFAULTS: [(&str, &str); 14] = [
-    ("max_connections", "100"),
-    ("shared_buffers", "256MB"),
-    ("fsync", "on"),
-    ("synchronous_commit", "on"),
-    ("full_page_writes", "on"),
-    ("checkpoint_timeout", "15min"),
-    ("max_wal_size", "2GB"),
-    // Its queries are short; compiling one takes longer than running it.
-    ("jit", "off"),
-    ("log_lock_waits", "on"),
-    ("log_checkpoints", "off"),
-    ("timezone", "UTC"),
-    ("log_timezone", "UTC"),
-    ("cluster_name", "usher"),
-    // usher tells some refusals apart by their wording alone.
-    ("lc_messages", "C"),
-];
-
 /// A running server. Ends with this value.
 #[derive(Debug)]
 pub(super) struct Server {
@@ -73,10 +55,10 @@ impl Server {
     pub(super) async fn start(
         place: &Place,
         programs: &Programs,
-        settings: &[(String, String)],
+        given: &[(String, String)],
         stale: Option<Pid>,
     ) -> Result<Self, EmbeddedError> {
-        let mut server = Self::spawn(place, programs, settings, stale)?;
+        let mut server = Self::spawn(place, programs, given, stale)?;
         server.wait_until_ready(place).await?;
         Ok(server)
     }
@@ -84,7 +66,7 @@ impl Server {
     fn spawn(
         place: &Place,
         programs: &Programs,
-        settings: &[(String, String)],
+        given: &[(String, String)],
         stale: Option<Pid>,
     ) -> Result<Self, EmbeddedError> {
         let failed = |source| EmbeddedError::ProgramFailed {
@@ -96,12 +78,15 @@ impl Server {
         let errors = output.try_clone().map_err(failed)?;
         let mut command = place.owner.command(&programs.postgres(), &place.data);
         command.arg("-D").arg(&place.cluster);
-        let given = settings.iter().map(|(name, value)| (&**name, &**value));
-        for (name, value) in DEFAULTS.into_iter().chain(given) {
+        let mut file = OsString::from("config_file=");
+        file.push(settings::write(&place.data)?);
+        command.arg("-c").arg(file);
+        let given = given.iter().map(|(name, value)| (&**name, &**value));
+        for (name, value) in settings::FIXED.into_iter().chain(given) {
             command.arg("-c").arg(format!("{name}={value}"));
         }
         // The last word is usher's: no setting may open the server to the network.
-        let mut folder = std::ffi::OsString::from("unix_socket_directories=");
+        let mut folder = OsString::from("unix_socket_directories=");
         folder.push(place.socket.path());
         command
             .args(["-c", "listen_addresses="])

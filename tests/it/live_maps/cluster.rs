@@ -58,6 +58,7 @@ impl PrivateCluster {
             ("fsync", "off"),
             ("full_page_writes", "off"),
             ("max_connections", "200"),
+            ("shared_buffers", "128MB"),
         ];
         let options = EmbeddedOptions {
             data_dir: folder.path().to_owned(),

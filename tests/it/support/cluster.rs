@@ -54,6 +54,9 @@ impl Cluster {
             ("synchronous_commit", "off"),
             ("full_page_writes", "off"),
             ("max_connections", "500"),
+            // Small, and not always busy with hundreds of databases.
+            ("shared_buffers", "256MB"),
+            ("autovacuum_naptime", "1min"),
         ];
         let options = EmbeddedOptions {
             data_dir: folder.path().to_owned(),

@@ -18,7 +18,7 @@ async fn it_starts_answers_stops_and_starts_again_with_its_data() {
         ("lc_collate", "C"),
         // The caller's word against usher's own.
         ("shared_buffers", "16MB"),
-        ("max_connections", "100"),
+        ("max_connections", "300"),
     ] {
         assert_eq!(
             ask(&client, &format!("SHOW {setting}")).await,

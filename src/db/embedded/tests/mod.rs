@@ -7,6 +7,7 @@
 mod lifecycle;
 mod recovery;
 mod refusals;
+mod settings;
 
 use std::error::Error;
 use std::fs;
