@@ -24,6 +24,7 @@ mod contract;
 mod feed;
 mod floors;
 mod graphql_over_http;
+mod heap_only_updates;
 mod live_maps;
 mod migrations;
 mod pages;
