@@ -21,6 +21,24 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::Config;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+/// How old a connection gets: then another takes its place, so that none grows without end by
+/// what a server keeps for it, and all come to lead to where a name has come to lead.
+const LIFETIME: Duration = Duration::from_mins(30);
+
+/// How long a connection stays that nobody needs. What a rush has opened goes after it.
+const IDLE_TIME: Duration = Duration::from_mins(10);
+
+/// How long what was sent may stay without an acknowledgement, and silence without a probe.
+/// A host that is gone without a word, as after a failover, is given up after half a
+/// minute; the system alone would take a quarter of an hour, or two hours for a listener.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
+
+/// How often a probe is sent again, and how many times.
+const PROBES: (Duration, u32) = (Duration::from_secs(10), 3);
+
+/// What tokio-postgres has unless a URL says otherwise.
+const NO_PROBES_FOR: Duration = Duration::from_hours(2);
+
 /// The database, for any number of users; a clone is the same pool.
 #[derive(Clone)]
 pub struct Database {
@@ -119,6 +137,8 @@ impl Database {
             .min_idle(1)
             // The one that was used last knows the tables and the statements best.
             .queue_strategy(QueueStrategy::Lifo)
+            .max_lifetime(LIFETIME)
+            .idle_timeout(IDLE_TIME)
             .connection_timeout(settings.acquire_timeout)
             .build(manager)
             .await
@@ -204,6 +224,19 @@ fn with_settings(mut config: Config, settings: &DatabaseSettings) -> Config {
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(Duration::from_secs(5));
     }
+    // tokio-postgres itself sees to it that nothing waits for company (TCP_NODELAY).
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(UNACKNOWLEDGED);
+    }
+    if config.get_keepalives_idle() == NO_PROBES_FOR {
+        config.keepalives_idle(UNACKNOWLEDGED);
+    }
+    if config.get_keepalives_interval().is_none() {
+        config.keepalives_interval(PROBES.0);
+    }
+    if config.get_keepalives_retries().is_none() {
+        config.keepalives_retries(PROBES.1);
+    }
     // With the start-up packet, so that no statement ever runs without them.
     let timeouts = format!(
         "-c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={}",
@@ -250,4 +283,47 @@ fn tls_connector() -> Result<MakeRustlsConnect, rustls::Error> {
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(MakeRustlsConnect::new(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Concurrency;
+
+    fn configured(url: &str) -> Config {
+        let settings = DatabaseSettings {
+            concurrency: Concurrency::Optimistic,
+            connections: 1,
+            acquire_timeout: Duration::from_secs(1),
+            statement_timeout: Duration::from_secs(1),
+            lock_timeout: Duration::from_secs(1),
+            idle_transaction_timeout: Duration::from_secs(1),
+        };
+        with_settings(url.parse().unwrap(), &settings)
+    }
+
+    #[test]
+    fn a_host_that_is_gone_is_given_up_soon() {
+        let config = configured("postgres://host/usher");
+        assert!(config.get_keepalives());
+        assert_eq!(config.get_keepalives_idle(), UNACKNOWLEDGED);
+        assert_eq!(config.get_keepalives_interval(), Some(PROBES.0));
+        assert_eq!(config.get_keepalives_retries(), Some(PROBES.1));
+        assert_eq!(config.get_tcp_user_timeout(), Some(&UNACKNOWLEDGED));
+    }
+
+    #[test]
+    fn what_the_url_says_itself_counts() {
+        let config = configured(
+            "postgres://host/usher?tcp_user_timeout=7&keepalives_idle=8\
+             &keepalives_interval=9&keepalives_retries=1&connect_timeout=2&application_name=a",
+        );
+        let seconds = Duration::from_secs;
+        assert_eq!(config.get_tcp_user_timeout(), Some(&seconds(7)));
+        assert_eq!(config.get_keepalives_idle(), seconds(8));
+        assert_eq!(config.get_keepalives_interval(), Some(seconds(9)));
+        assert_eq!(config.get_keepalives_retries(), Some(1));
+        assert_eq!(config.get_connect_timeout(), Some(&seconds(2)));
+        assert_eq!(config.get_application_name(), Some("a"));
+    }
 }
