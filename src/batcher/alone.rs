@@ -2,7 +2,7 @@
 //! is run again with growing pauses.
 
 use crate::batcher::attempt::{Ended, attempt};
-use crate::batcher::{Shared, lane};
+use crate::batcher::{Shared, answers, lane};
 use crate::domain::batch::{Member, Run, Standing};
 use crate::domain::{DomainError, transaction};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub(super) async fn run(shared: Arc<Shared>, member: Box<dyn Member>) {
     if let Err(error) = decided {
         member.fail(error);
     }
-    member.answer();
+    answers::give(&shared, None, vec![member]);
 }
 
 async fn decide(shared: &Shared, members: &mut [Box<dyn Member>; 1]) -> Result<(), DomainError> {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-const LANES: u32 = 4;
+const LANES: u32 = 2;
 const SIZE: u32 = 256;
 const QUEUE: u32 = 10_000;
 

@@ -3,9 +3,11 @@
 use crate::db::seats::{self, SeatState};
 use crate::model::ids::{EventId, SeatNo};
 use crate::model::seating_plan::{PlanSeat, SeatingPlan};
+use crate::model::status::SeatStatus;
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::RangeInclusive;
 
 /// The nearest seats of its kind that are looked at first for each lost one: mostly one of them
 /// is free.
@@ -13,78 +15,170 @@ const CLOSEST: usize = 32;
 /// How far to look then, in the plan's order: neighbours in a row follow one
 /// another there, and rows follow their neighbours, so this is several rows.
 const NEARBY: SeatNo = 500;
-/// Seats that are then looked at in one step.
-const STEP: usize = 2_000;
 
-/// For each lost seat one that was available at this moment: of the same
-/// category, accessible if and only if the lost one is, and as near to it as
-/// there is. Fewer when the house has no more. A lost seat that is available
-/// again is the nearest to itself. The seats in `kept` are not offered: the caller has
-/// asked for them as well, and could have had them.
+/// Somebody who has lost seats.
+#[derive(Clone, Copy, Debug)]
+pub struct Loser<'a> {
+    /// The event.
+    pub event: EventId,
+    /// Its plan.
+    pub plan: &'a SeatingPlan,
+    /// What was lost.
+    pub lost: &'a [SeatNo],
+    /// What was asked for as well, and could have been had.
+    pub kept: &'a [SeatNo],
+}
+
+/// How far is looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    Closest,
+    Nearby,
+    House,
+}
+
+/// For each loser, and each of its lost seats, one that was available at this moment: of the same
+/// category, accessible if and only if the lost one is, and as near to it as there is. Fewer
+/// when the house has no more. A lost seat that is available again is the nearest to itself.
+/// The seats that a loser could have had are not offered to it; and while there are enough, no
+/// seat is offered to two of them, who would only lose it to one another.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn find(
-    connection: &mut AsyncPgConnection,
-    event: EventId,
-    plan: &SeatingPlan,
-    lost: &[SeatNo],
-    kept: &[SeatNo],
-) -> QueryResult<Vec<SeatState>> {
-    let closest = closest(plan, lost, kept);
-    let available = seats::load_available(connection, event, &closest).await?;
-    if let Some(found) = among_closest(plan, lost, &available) {
-        return Ok(found);
-    }
-    let mut nearby = nearby(plan, lost);
-    nearby.retain(|seat_no| !kept.contains(seat_no));
-    let mut available = seats::load_available(connection, event, &nearby).await?;
-    let mut found = nearest(plan, lost, &available);
-    if found.len() == lost.len() {
-        return Ok(found);
-    }
-    let mut farther = farther(plan, lost, &nearby);
-    farther.retain(|seat_no| !kept.contains(seat_no));
-    for step in farther.chunks(STEP) {
-        available.extend(seats::load_available(connection, event, step).await?);
-        found = nearest(plan, lost, &available);
-        if found.len() == lost.len() {
+    connection: &AsyncPgConnection,
+    losers: &[Loser<'_>],
+) -> QueryResult<Vec<Vec<SeatState>>> {
+    let mut available = Available::default();
+    let mut offers: Vec<Option<Vec<SeatState>>> = vec![None; losers.len()];
+    for reach in [Reach::Closest, Reach::Nearby, Reach::House] {
+        let open = || {
+            losers
+                .iter()
+                .zip(&offers)
+                .filter(|(_, offer)| offer.is_none())
+        };
+        if open().next().is_none() {
             break;
         }
+        let rows = match reach {
+            Reach::Closest => {
+                let keys = open().flat_map(|(loser, _)| loser.keys(Loser::closest));
+                seats::load_rows(connection, keys.collect::<BTreeSet<_>>()).await?
+            }
+            Reach::Nearby => {
+                let keys = open().flat_map(|(loser, _)| loser.keys(Loser::nearby));
+                seats::load_rows(connection, keys.collect::<BTreeSet<_>>()).await?
+            }
+            Reach::House => {
+                let events: BTreeSet<EventId> = open().map(|(loser, _)| loser.event).collect();
+                let events: Vec<EventId> = events.into_iter().collect();
+                seats::load_available_rows(connection, &events).await?
+            }
+        };
+        for row in rows {
+            if row.status == SeatStatus::Available {
+                available.add(row.event_id, row.state());
+            }
+        }
+        for (loser, offer) in losers.iter().zip(&mut offers) {
+            if offer.is_none() {
+                *offer = available.offer(loser, reach);
+            }
+        }
     }
-    Ok(found)
-}
-
-/// The few seats to look at first, ascending, without those in `kept`.
-pub fn closest(plan: &SeatingPlan, lost: &[SeatNo], kept: &[SeatNo]) -> Vec<SeatNo> {
-    let mut closest = BTreeSet::new();
-    for place in places(plan, lost) {
-        closest.extend(closest_to(plan, place));
-    }
-    closest.retain(|seat_no| !kept.contains(seat_no));
-    closest.into_iter().collect()
-}
-
-/// For each lost seat the nearest one, if those that are available among the [`closest`] say
-/// which it is: one that was not looked at is farther than any that was.
-pub fn among_closest(
-    plan: &SeatingPlan,
-    lost: &[SeatNo],
-    available: &[SeatState],
-) -> Option<Vec<SeatState>> {
-    let found = assigned(plan, lost, available);
-    let is_close = |&(lost, state): &(SeatNo, SeatState)| {
-        let mut places = places(plan, &[lost]).into_iter();
-        places.any(|place| closest_to(plan, place).contains(&state.seat_no))
+    let shared = |(loser, offer): (&Loser<'_>, Option<_>)| {
+        offer.unwrap_or_else(|| available.nearest(loser, |_| true))
     };
-    let is_all = found.len() == lost.len() && found.iter().all(is_close);
-    is_all.then(|| in_order(found))
+    let offers = losers.iter().zip(offers).map(shared);
+    Ok(offers.map(in_order).collect())
+}
+
+/// The seats that were seen to be available, and which of them somebody was offered.
+#[derive(Default)]
+struct Available {
+    seats: HashMap<EventId, BTreeMap<SeatNo, SeatState>>,
+    offered: HashSet<(EventId, SeatNo)>,
+}
+
+impl Available {
+    fn add(&mut self, event: EventId, seat: SeatState) {
+        let of_event = self.seats.entry(event).or_default();
+        of_event.insert(seat.seat_no, seat);
+    }
+
+    /// A seat for each lost one that nobody else is offered, if there is one for each, and none
+    /// that is nearer has not been looked at.
+    fn offer(&mut self, loser: &Loser<'_>, reach: Reach) -> Option<Vec<SeatState>> {
+        let is_free = |seat: SeatNo| !self.offered.contains(&(loser.event, seat));
+        let found = self.nearest(loser, is_free);
+        let places = places(loser.plan, loser.lost);
+        // Any one that was not looked at is farther than any of the closest.
+        let is_close = |(lost, seat): (&(SeatNo, &PlanSeat), &SeatState)| {
+            reach != Reach::Closest || closest_to(loser.plan, *lost).contains(&seat.seat_no)
+        };
+        if found.len() < places.len() || !places.iter().zip(&found).all(is_close) {
+            return None;
+        }
+        let keys = found.iter().map(|seat| (loser.event, seat.seat_no));
+        self.offered.extend(keys);
+        Some(found)
+    }
+
+    /// The nearest seat for each lost one, in their order; fewer when there are no more.
+    fn nearest(&self, loser: &Loser<'_>, may_be: impl Fn(SeatNo) -> bool) -> Vec<SeatState> {
+        let Some(seats) = self.seats.get(&loser.event) else {
+            return Vec::new();
+        };
+        let mut left: Vec<&SeatState> = seats
+            .values()
+            .filter(|seat| !loser.kept.contains(&seat.seat_no) && may_be(seat.seat_no))
+            .collect();
+        let mut found = Vec::with_capacity(loser.lost.len());
+        for lost in places(loser.plan, loser.lost) {
+            let of_its_kind = left.iter().enumerate().filter_map(|(index, seat)| {
+                let other = (seat.seat_no, loser.plan.seat(seat.seat_no)?);
+                is_of_one_kind(other.1, lost.1).then(|| (distance(lost, other), index))
+            });
+            if let Some((_, index)) = of_its_kind.min_by(|(a, _), (b, _)| a.total_cmp(b)) {
+                found.push(*left.remove(index));
+            }
+        }
+        found
+    }
+}
+
+impl Loser<'_> {
+    fn keys<S: IntoIterator<Item = SeatNo>>(
+        &self,
+        seats: impl FnOnce(&Self) -> S,
+    ) -> Vec<(EventId, SeatNo)> {
+        let seats = seats(self).into_iter();
+        seats.map(|seat_no| (self.event, seat_no)).collect()
+    }
+
+    fn closest(&self) -> Vec<SeatNo> {
+        let places = places(self.plan, self.lost).into_iter();
+        places
+            .flat_map(|lost| closest_to(self.plan, lost))
+            .collect()
+    }
+
+    /// The seats around each lost one that are of its kind.
+    fn nearby(&self) -> BTreeSet<SeatNo> {
+        let mut nearby = BTreeSet::new();
+        for (lost_no, lost) in places(self.plan, self.lost) {
+            let is_of_its_kind = |seat: &PlanSeat| is_of_one_kind(seat, lost);
+            let is_meant = |seat_no: &SeatNo| self.plan.seat(*seat_no).is_some_and(is_of_its_kind);
+            nearby.extend(around(lost_no).filter(is_meant));
+        }
+        nearby
+    }
 }
 
 /// The seats of its kind that are nearest to this one, itself among them, in no order.
 fn closest_to(plan: &SeatingPlan, (seat_no, seat): (SeatNo, &PlanSeat)) -> Vec<SeatNo> {
-    let around = seat_no.saturating_sub(NEARBY)..=seat_no.saturating_add(NEARBY);
-    let mut far: Vec<(f64, SeatNo)> = around
+    let mut far: Vec<(f64, SeatNo)> = around(seat_no)
         .filter_map(|other_no| Some((other_no, plan.seat(other_no)?)))
         .filter(|(_, other)| is_of_one_kind(other, seat))
         .map(|other| (distance((seat_no, seat), other), other.0))
@@ -96,31 +190,8 @@ fn closest_to(plan: &SeatingPlan, (seat_no, seat): (SeatNo, &PlanSeat)) -> Vec<S
     far.into_iter().map(|(_, seat_no)| seat_no).collect()
 }
 
-/// The seats around each lost one that are of its kind, ascending.
-fn nearby(plan: &SeatingPlan, lost: &[SeatNo]) -> Vec<SeatNo> {
-    let mut nearby = BTreeSet::new();
-    for (lost_no, lost) in places(plan, lost) {
-        let around = lost_no.saturating_sub(NEARBY)..=lost_no.saturating_add(NEARBY);
-        let is_of_its_kind = |seat: &PlanSeat| is_of_one_kind(seat, lost);
-        nearby.extend(around.filter(|seat_no| plan.seat(*seat_no).is_some_and(is_of_its_kind)));
-    }
-    nearby.into_iter().collect()
-}
-
-/// All other seats of the kinds of the lost ones, the nearest first.
-fn farther(plan: &SeatingPlan, lost: &[SeatNo], nearby: &[SeatNo]) -> Vec<SeatNo> {
-    let lost = places(plan, lost);
-    let mut farther: Vec<(f64, SeatNo)> = (0..)
-        .zip(&plan.seats)
-        .filter(|(seat_no, _)| nearby.binary_search(seat_no).is_err())
-        .filter_map(|seat| {
-            let of_its_kind = lost.iter().filter(|lost| is_of_one_kind(lost.1, seat.1));
-            let far = of_its_kind.map(|&lost| distance(lost, seat));
-            Some((far.min_by(f64::total_cmp)?, seat.0))
-        })
-        .collect();
-    farther.sort_by(|(a, _), (b, _)| a.total_cmp(b));
-    farther.into_iter().map(|(_, seat_no)| seat_no).collect()
+fn around(seat_no: SeatNo) -> RangeInclusive<SeatNo> {
+    seat_no.saturating_sub(NEARBY)..=seat_no.saturating_add(NEARBY)
 }
 
 /// What these seats are in the plan.
@@ -133,41 +204,9 @@ fn is_of_one_kind(a: &PlanSeat, b: &PlanSeat) -> bool {
     a.category == b.category && a.accessible == b.accessible
 }
 
-/// For each lost seat the nearest available one of its kind, each given once.
-fn nearest(plan: &SeatingPlan, lost: &[SeatNo], available: &[SeatState]) -> Vec<SeatState> {
-    in_order(assigned(plan, lost, available))
-}
-
-fn in_order(assigned: Vec<(SeatNo, SeatState)>) -> Vec<SeatState> {
-    let mut found: Vec<SeatState> = assigned.into_iter().map(|(_, state)| state).collect();
-    found.sort_by_key(|state| state.seat_no);
-    found
-}
-
-/// The same, with which lost seat each is for.
-fn assigned(
-    plan: &SeatingPlan,
-    lost: &[SeatNo],
-    available: &[SeatState],
-) -> Vec<(SeatNo, SeatState)> {
-    let mut available = available.to_vec();
-    let mut found = Vec::with_capacity(lost.len());
-    for (seat_no, seat) in places(plan, lost) {
-        let best = available
-            .iter()
-            .enumerate()
-            .filter_map(|(index, state)| Some((index, state.seat_no, plan.seat(state.seat_no)?)))
-            .filter(|(_, _, other)| is_of_one_kind(other, seat))
-            .min_by(|(_, no_a, a), (_, no_b, b)| {
-                let a = distance((seat_no, seat), (*no_a, a));
-                let b = distance((seat_no, seat), (*no_b, b));
-                a.total_cmp(&b)
-            });
-        if let Some((index, ..)) = best {
-            found.push((seat_no, available.remove(index)));
-        }
-    }
-    found
+fn in_order(mut offer: Vec<SeatState>) -> Vec<SeatState> {
+    offer.sort_by_key(|state| state.seat_no);
+    offer
 }
 
 /// Squared distance in the drawing; places without a position are as far from
@@ -184,7 +223,6 @@ mod tests {
     use super::*;
     use crate::model::ids::PlanId;
     use crate::model::seating_plan::PlanRow;
-    use crate::model::status::SeatStatus;
     use chrono::DateTime;
 
     /// One row of seats, one unit apart; (category, accessible) of each.
@@ -215,20 +253,38 @@ mod tests {
         )
     }
 
-    fn available(seat_nos: &[SeatNo]) -> Vec<SeatState> {
-        let state = |&seat_no| SeatState {
-            seat_no,
-            version: 1,
-            status: SeatStatus::Available,
-        };
-        seat_nos.iter().map(state).collect()
+    fn available(seat_nos: &[SeatNo]) -> Available {
+        let mut available = Available::default();
+        for &seat_no in seat_nos {
+            let state = SeatState {
+                seat_no,
+                version: 1,
+                status: SeatStatus::Available,
+            };
+            available.add(EventId(1), state);
+        }
+        available
     }
 
-    fn offered(plan: &SeatingPlan, lost: &[SeatNo], free: &[SeatNo]) -> Vec<SeatNo> {
-        nearest(plan, lost, &available(free))
+    fn loser<'a>(plan: &'a SeatingPlan, lost: &'a [SeatNo], kept: &'a [SeatNo]) -> Loser<'a> {
+        Loser {
+            event: EventId(1),
+            plan,
+            lost,
+            kept,
+        }
+    }
+
+    fn numbers(offer: &[SeatState]) -> Vec<SeatNo> {
+        in_order(offer.to_vec())
             .iter()
             .map(|state| state.seat_no)
             .collect()
+    }
+
+    fn offered(plan: &SeatingPlan, lost: &[SeatNo], free: &[SeatNo]) -> Vec<SeatNo> {
+        let loser = loser(plan, lost, &[]);
+        numbers(&available(free).nearest(&loser, |_| true))
     }
 
     #[test]
@@ -257,18 +313,61 @@ mod tests {
     #[test]
     fn looks_at_seats_of_the_kind_from_near_to_far() {
         let mut kinds = vec![(0, false); 1_200];
-        (kinds[1], kinds[1_100]) = ((1, false), (0, true));
+        (kinds[1], kinds[1_100], kinds[600]) = ((1, false), (0, true), (1, false));
         let plan = plan(&kinds);
-        let nearby = nearby(&plan, &[600, 601]);
+        let loser = loser(&plan, &[601, 602], &[]);
+        let closest: BTreeSet<SeatNo> = loser.closest().into_iter().collect();
+        assert_eq!(closest.len(), CLOSEST + 1, "of two neighbours");
+        assert!(!closest.contains(&600) && closest.contains(&599));
+        let nearby = loser.nearby();
+        assert!(nearby.is_superset(&closest));
+        assert_eq!(nearby.first(), Some(&101));
+        assert_eq!(nearby.len(), 1_002 - 2, "but for 600 and 1,100");
+    }
+
+    #[test]
+    fn nobody_is_offered_what_somebody_else_is_or_what_it_could_have_had() {
+        let plan = plan(&[(0, false); 100]);
+        let mut seen = available(&[9, 11, 12, 40]);
+        let lost = loser(&plan, &[10], &[]);
+        let mut next = |loser| {
+            seen.offer(&loser, Reach::Closest)
+                .map(|found| numbers(&found))
+        };
+        assert_eq!(next(loser(&plan, &[10], &[9, 11])), Some(vec![12]));
+        assert_eq!(next(lost), Some(vec![9]));
+        assert_eq!(next(lost), Some(vec![11]));
+        // One that was not looked at may be nearer than 40.
+        assert_eq!(next(lost), None);
         assert_eq!(
-            (nearby[0], nearby.len()),
-            (100, 1_001),
-            "but for seat 1,100"
+            seen.offer(&lost, Reach::House).map(|found| numbers(&found)),
+            Some(vec![40])
         );
-        let farther = farther(&plan, &[600, 601], &nearby);
-        assert_eq!(farther.len(), 1_200 - 1_001 - 2);
-        assert_eq!((farther[0], farther.last()), (99, Some(&0)));
-        assert!(farther.contains(&1_102) && !farther.contains(&1));
+        assert_eq!(seen.offer(&lost, Reach::House), None, "there is no other");
+        assert_eq!(numbers(&seen.nearest(&lost, |_| true)), [9]);
+    }
+
+    /// What was found among the closest is what the whole house would have given.
+    #[test]
+    fn the_closest_are_enough_when_they_say_so() {
+        proptest::proptest!(|(
+            free in proptest::collection::btree_set(0..400, 0..60),
+            lost in proptest::collection::btree_set(0..400, 1..4),
+            kinds in proptest::collection::vec((0..2_usize, proptest::bool::weighted(0.1)), 400),
+        )| {
+            let plan = plan(&kinds);
+            let lost: Vec<SeatNo> = lost.into_iter().collect();
+            let all = available(&free.iter().copied().collect::<Vec<_>>());
+            let loser = loser(&plan, &lost, &[]);
+            let closest: BTreeSet<SeatNo> = loser.closest().into_iter().collect();
+            let seen: Vec<SeatNo> = free.intersection(&closest).copied().collect();
+            if let Some(offer) = available(&seen).offer(&loser, Reach::Closest) {
+                proptest::prop_assert_eq!(
+                    numbers(&offer),
+                    numbers(&all.nearest(&loser, |_| true))
+                );
+            }
+        });
     }
 
     #[test]

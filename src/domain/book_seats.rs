@@ -3,6 +3,7 @@
 use crate::db::bookings::{self, Booking, NewBooking};
 use crate::db::seats::{ExpectedSeat, FromState, SeatState, ToState, Transition};
 use crate::domain::box_office::{BoxOfficeRefused, NamedSeats};
+use crate::domain::conflict;
 use crate::domain::error::require_staff;
 use crate::domain::event_view::EventView;
 use crate::domain::idempotency::{self, Effect, IdempotentRequest};
@@ -74,7 +75,7 @@ pub async fn book_seats(
     let mut settled =
         idempotency::run(connection, environment, caller, request.as_ref(), &work).await?;
     if let Err(BoxOfficeRefused::Conflict(conflict)) = &mut settled.result {
-        conflict.look_around(connection).await?;
+        conflict::look_around(connection, &mut [conflict]).await?;
     }
     Ok(settled)
 }

@@ -1,13 +1,14 @@
 //! Lost races: changing seats all or nothing, and what a loser is told.
 
 use crate::db::seats::{self, ExpectedSeat, FromState, SeatState, Transition};
+use crate::domain::alternatives::{self, Loser};
 use crate::domain::batch::{Ledger, No, Tries};
 use crate::domain::environment::Environment;
 use crate::domain::event_view::EventView;
 use crate::domain::transaction::Abort;
-use crate::domain::{DomainError, alternatives, seat_change};
+use crate::domain::{DomainError, seat_change};
 use crate::model::ids::{EventId, SeatNo};
-use crate::model::status::SeatStatus;
+use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 use serde::Serialize;
 use std::collections::HashSet;
@@ -37,8 +38,6 @@ pub struct SeatConflict {
     pub alternatives: Vec<SeatState>,
     /// The seats that could have been had.
     kept: Vec<SeatNo>,
-    /// Whether the alternatives are those that there were.
-    has_looked: bool,
 }
 
 /// A seat that could not be had.
@@ -50,52 +49,32 @@ pub struct LostSeat {
     pub now: SeatState,
 }
 
-impl SeatConflict {
-    /// Adds the alternatives. Not inside the transaction that lost: what it had taken
-    /// would stay locked while it looks around.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn look_around(
-        &mut self,
-        connection: &mut AsyncPgConnection,
-    ) -> Result<(), DomainError> {
-        if self.has_looked {
-            return Ok(());
-        }
-        let (event, lost) = (&self.event, self.lost_nos());
-        self.alternatives =
-            alternatives::find(connection, event.event.id, &event.plan, &lost, &self.kept).await?;
-        self.has_looked = true;
-        Ok(())
+/// Adds the alternatives, of all of these at once. Not inside the transaction that lost: what
+/// it had taken would stay locked while it looks around.
+///
+/// # Errors
+/// When the database fails; nothing is offered then.
+pub async fn look_around(
+    connection: &AsyncPgConnection,
+    conflicts: &mut [&mut SeatConflict],
+) -> QueryResult<()> {
+    let lost = |conflict: &&mut SeatConflict| -> Vec<SeatNo> {
+        let lost = conflict.lost.iter();
+        lost.map(|lost| lost.now.seat_no).collect()
+    };
+    let lost: Vec<Vec<SeatNo>> = conflicts.iter().map(lost).collect();
+    let losers = conflicts.iter().zip(&lost).map(|(conflict, lost)| Loser {
+        event: conflict.event.event.id,
+        plan: &conflict.event.plan,
+        lost,
+        kept: &conflict.kept,
+    });
+    let losers: Vec<Loser<'_>> = losers.collect();
+    let offers = alternatives::find(connection, &losers).await?;
+    for (conflict, offer) in conflicts.iter_mut().zip(offers) {
+        conflict.alternatives = offer;
     }
-
-    /// Whether the alternatives are there.
-    pub fn has_looked(&self) -> bool {
-        self.has_looked
-    }
-
-    /// The few seats among which the alternatives are, mostly.
-    pub fn closest(&self) -> (EventId, Vec<SeatNo>) {
-        let event = &self.event;
-        let closest = alternatives::closest(&event.plan, &self.lost_nos(), &self.kept);
-        (event.event.id, closest)
-    }
-
-    /// Chooses the alternatives among the closest seats as they are, if they are there.
-    pub fn choose(&mut self, closest: impl Iterator<Item = SeatState>) {
-        let available = closest.filter(|seat| seat.status == SeatStatus::Available);
-        let available: Vec<SeatState> = available.collect();
-        let plan = &self.event.plan;
-        if let Some(found) = alternatives::among_closest(plan, &self.lost_nos(), &available) {
-            self.alternatives = found;
-            self.has_looked = true;
-        }
-    }
-
-    fn lost_nos(&self) -> Vec<SeatNo> {
-        self.lost.iter().map(|lost| lost.now.seat_no).collect()
-    }
+    Ok(())
 }
 
 /// Whether these seats can be asked for: some, not too many, each once, at versions
@@ -243,7 +222,6 @@ pub fn judge<R: From<SeatConflict>>(
         lost: lost.collect(),
         alternatives: Vec::new(),
         kept: kept.iter().map(|seat| seat.seat_no).collect(),
-        has_looked: false,
     };
     Err(No::Refused(conflict.into()))
 }
@@ -298,7 +276,6 @@ pub async fn change_all<R: From<SeatConflict>>(
         lost,
         alternatives: Vec::new(),
         kept,
-        has_looked: false,
     };
     Err(if is_worth_it {
         Abort::Outrun(conflict.into())

@@ -116,7 +116,7 @@ pub async fn exchange_seats(
     let mut settled =
         idempotency::run(connection, environment, caller, request.as_ref(), &work).await?;
     if let Err(ExchangeRefused::Conflict(conflict)) = &mut settled.result {
-        conflict.look_around(connection).await?;
+        conflict::look_around(connection, &mut [conflict]).await?;
     }
     Ok(settled)
 }

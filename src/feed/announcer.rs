@@ -7,8 +7,8 @@ use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// The channel of PostgreSQL's NOTIFY for changes of seats. The payload is empty: the table
-/// says what.
+/// The channel of PostgreSQL's NOTIFY for changes of seats. The payload is the name of the process
+/// that has made them, which knows of them: the table says what.
 pub(super) const SEAT_CHANGES: &str = "usher_seat_changes";
 /// The channel for holds that have changed: their ids.
 pub(super) const HOLDS: &str = "usher_holds";
@@ -39,7 +39,7 @@ pub(super) async fn run(feed: Feed) {
 async fn notify(feed: &Feed) -> Result<(), FeedError> {
     let mut connection = feed.shared.database.connection().await?;
     connection
-        .batch_execute(&format!("NOTIFY {SEAT_CHANGES}"))
+        .batch_execute(&format!("NOTIFY {SEAT_CHANGES}, '{}'", feed.shared.name))
         .await?;
     while let Some((payload, count)) = feed.shared.holds.payload() {
         diesel::sql_query("SELECT pg_notify($1, $2)")

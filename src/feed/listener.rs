@@ -41,7 +41,7 @@ async fn listen(feed: &Feed, connected: impl FnOnce()) -> Result<(), FeedError> 
         let notification = notification?;
         if notification.channel == HOLDS {
             feed.shared.holds.hear_payload(&notification.payload);
-        } else {
+        } else if notification.payload != feed.shared.name {
             feed.wake_follower();
         }
     }

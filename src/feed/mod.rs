@@ -50,6 +50,7 @@ use hold_news::HoldAnnouncements;
 use live_maps::LiveMaps;
 use std::sync::Arc;
 use tokio::sync::{Notify, watch};
+use uuid::Uuid;
 use warm_maps::WarmMaps;
 
 /// The feed, for any number of watchers; a clone is the same one.
@@ -65,6 +66,8 @@ struct Shared {
     /// Where maps are shared with other processes, if they are.
     warm_maps: Option<WarmMaps>,
     holds: HoldAnnouncements,
+    /// What this process is called in notifications: by nobody else.
+    name: String,
     /// Changes whenever there may be something to read.
     news: watch::Sender<()>,
     /// Asks the announcer to tell other processes.
@@ -115,6 +118,7 @@ impl Feed {
             warm_maps: redis.map(|redis| WarmMaps::new(redis, settings.max_seats)),
             settings,
             holds: HoldAnnouncements::default(),
+            name: Uuid::new_v4().to_string(),
             news: watch::Sender::new(()),
             to_announce: Notify::new(),
         };

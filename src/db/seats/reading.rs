@@ -1,6 +1,6 @@
 //! Reading seats, with and without locking them.
 
-use super::{FromState, SeatRow, SeatState, is_accepted};
+use super::{Accepted, FromState, SeatRow, SeatState, is_accepted};
 use crate::db::array_statement::array_statement;
 use crate::db::schema::seats;
 use crate::model::ids::{EventId, HoldId, SeatNo};
@@ -178,17 +178,41 @@ pub async fn lock_takeable_rows(
     .await
 }
 
+/// All seats of these events that are available, in no order.
+///
+/// # Errors
+/// When the database fails.
+pub async fn load_available_rows(
+    connection: &AsyncPgConnection,
+    events: &[EventId],
+) -> QueryResult<Vec<SeatRow>> {
+    let available = Accepted {
+        status: Some(SeatStatus::Available),
+        owned: None,
+        lapsed: false,
+    };
+    load_rows_in(connection, events, available).await
+}
+
 /// All seats of these events that may be taken, in no order.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn load_takeable_rows(
+    connection: &AsyncPgConnection,
+    events: &[EventId],
+) -> QueryResult<Vec<SeatRow>> {
+    load_rows_in(connection, events, FromState::Takeable.accepted()).await
+}
+
+async fn load_rows_in(
     mut connection: &AsyncPgConnection,
     events: &[EventId],
+    accepted: Accepted,
 ) -> QueryResult<Vec<SeatRow>> {
     seats::table
         .filter(seats::event_id.eq_any(events))
-        .filter(is_accepted(FromState::Takeable.accepted()))
+        .filter(is_accepted(accepted))
         .select((
             seats::event_id,
             seats::seat_no,
@@ -228,21 +252,6 @@ pub async fn lock_held_by(
     held_by(event, seat_nos, holds)
         .for_update()
         .skip_locked()
-        .load(connection)
-        .await
-}
-
-/// Those of `seat_nos` that are available, in the plan's order.
-///
-/// # Errors
-/// When the database fails.
-pub async fn load_available(
-    connection: &mut AsyncPgConnection,
-    event: EventId,
-    seat_nos: &[SeatNo],
-) -> QueryResult<Vec<SeatState>> {
-    named(event, seat_nos)
-        .filter(seats::status.eq(SeatStatus::Available))
         .load(connection)
         .await
 }

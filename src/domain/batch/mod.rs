@@ -33,7 +33,7 @@ pub use reading::FirstReading;
 use crate::db::changes::Trace;
 use crate::db::seats;
 use crate::db::transaction_id::TransactionId;
-use crate::domain::conflict::SeatConflict;
+use crate::domain::conflict::{self, SeatConflict};
 use crate::domain::idempotency::Effect;
 use crate::domain::{DomainError, Environment};
 use crate::model::Caller;
@@ -42,7 +42,7 @@ use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 use writing::Written;
@@ -267,9 +267,7 @@ pub async fn run(
     }
 }
 
-/// Looks for seats to offer to those who have lost a race: for all of them at once, and not in
-/// the transaction in which they lost. Whoever wants to look farther does so by
-/// itself.
+/// Looks for seats to offer to those who have lost a race: for all of them at once.
 ///
 /// # Errors
 /// When the database fails; nothing is offered then.
@@ -277,28 +275,9 @@ pub async fn look_around(
     connection: &AsyncPgConnection,
     losers: &mut [Box<dyn Member>],
 ) -> QueryResult<()> {
-    let mut conflicts: Vec<_> = losers
-        .iter_mut()
-        .filter_map(|loser| loser.conflict())
-        .map(|conflict| (conflict.closest(), conflict))
-        .collect();
-    let keys = conflicts
-        .iter()
-        .flat_map(|((event, seats), _)| seats.iter().map(|seat_no| (*event, *seat_no)));
-    let keys: BTreeSet<_> = keys.collect();
-    let rows = seats::load_rows(connection, keys).await?;
-    let rows: HashMap<_, _> = rows
-        .iter()
-        .map(|row| ((row.event_id, row.seat_no), row.state()))
-        .collect();
-    for ((event, seats), conflict) in &mut conflicts {
-        conflict.choose(
-            seats
-                .iter()
-                .filter_map(|seat_no| rows.get(&(*event, *seat_no)).copied()),
-        );
-    }
-    Ok(())
+    let conflicts = losers.iter_mut().filter_map(|loser| loser.conflict());
+    let mut conflicts: Vec<&mut SeatConflict> = conflicts.collect();
+    conflict::look_around(connection, &mut conflicts).await
 }
 
 enum Stop {

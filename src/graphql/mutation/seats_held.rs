@@ -4,7 +4,6 @@ use crate::domain::access::PresentedToken;
 use crate::domain::holding::{Held, HoldRefused, Holding};
 use crate::domain::idempotency::Effect;
 use crate::domain::transaction::Settled;
-use crate::domain::{DomainError, conflict};
 use crate::graphql::errors::ApiResult;
 use crate::graphql::input::FeedCursor;
 use crate::graphql::refusal::{
@@ -85,10 +84,7 @@ impl HoldSeatsResult {
                     cursor,
                 })
             }
-            Err(HoldRefused::Conflict(mut conflict)) => {
-                if let Err(error) = look_around(services, &mut conflict).await {
-                    tracing::debug!(%error, "nothing is offered to somebody who lost");
-                }
+            Err(HoldRefused::Conflict(conflict)) => {
                 HoldSeatsResult::SeatConflict(SeatConflict::new(conflict, attempts))
             }
             Err(HoldRefused::LimitExceeded(exceeded)) => {
@@ -106,16 +102,4 @@ impl HoldSeatsResult {
             Err(HoldRefused::Hold(unusable)) => hold_unusable(unusable),
         })
     }
-}
-
-/// Adds the alternatives that are still to be looked for.
-async fn look_around(
-    services: &Services,
-    conflict: &mut conflict::SeatConflict,
-) -> Result<(), DomainError> {
-    if conflict.has_looked() {
-        return Ok(());
-    }
-    let mut connection = services.database.connection().await?;
-    conflict.look_around(&mut connection).await
 }
