@@ -96,7 +96,7 @@ pub async fn run(
         }
         let mut row = Row::new(contender.name(), &all);
         row.seats = seats;
-        row.clients = contender.clients(server, times.clients).await?;
+        row.turns = slices[number].iter().map(Slice::rate).collect();
         if row.clients < times.clients {
             println!(
                 "{}: {} clients, not {}, since the database takes no more connections",

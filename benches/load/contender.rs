@@ -39,7 +39,7 @@ impl Contender {
     }
 
     /// How many of so many clients there are: pgbench's are connections of the database.
-    pub async fn clients(&self, server: &Server, wanted: usize) -> Outcome<usize> {
+    async fn clients(&self, server: &Server, wanted: usize) -> Outcome<usize> {
         match self {
             Self::Pgbench(..) => pgbench::clients(server, wanted).await,
             _ => Ok(wanted),
@@ -75,7 +75,7 @@ impl Contender {
                 let before = Cost::of(server)?;
                 let calls = pgbench::run(server, *effect, &script, pace, share).await?;
                 let cost = Cost::of(server)? - before;
-                let slice = Slice::of(&calls, pace.rate.is_some(), cost)?;
+                let slice = Slice::of(&calls, pace, cost)?;
                 effect.check(server, &stock, slice.all_successes).await?;
                 Ok(slice)
             }
@@ -106,7 +106,7 @@ async fn measure<B: Buyer>(
     }
     let before = Cost::of(server)?;
     let calls: Calls = calls::make(buyers, pace).await?;
-    Slice::of(&calls, pace.rate.is_some(), Cost::of(server)? - before)
+    Slice::of(&calls, pace, Cost::of(server)? - before)
 }
 
 /// Has a share of the seats to himself, and does the same to one after the other.

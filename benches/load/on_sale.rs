@@ -82,7 +82,7 @@ pub async fn run(sale: Sale, output: &Output) -> Outcome<()> {
     }
     sample::check(&server, event, &seen.samples).await?;
     check(&server, event, &calls).await?;
-    let mut rows = of_buyers(&calls, cost, &sale)?;
+    let mut rows = of_buyers(&calls, pace, cost, &sale)?;
     let mut delays = new_histogram();
     for one in &seen.samples {
         let answered = answered.lock().unwrap_or_else(PoisonError::into_inner);
@@ -97,6 +97,7 @@ pub async fn run(sale: Sale, output: &Output) -> Outcome<()> {
         clients: sale.watchers,
         offered: None,
         rate: changes / seconds,
+        turns: Vec::new(),
         conflicts: 0.0,
         milliseconds: Percentiles::of(&delays),
         usher: None,
@@ -116,7 +117,7 @@ pub async fn run(sale: Sale, output: &Output) -> Outcome<()> {
 }
 
 /// A row for each thing that buyers do. What it costs cannot be told apart from the rest.
-fn of_buyers(calls: &Calls, cost: Cost, sale: &Sale) -> Outcome<Vec<Row>> {
+fn of_buyers(calls: &Calls, pace: Pace, cost: Cost, sale: &Sale) -> Outcome<Vec<Row>> {
     let mut rows = Vec::new();
     for effect in Effect::ALL {
         let mine = |call: &&Call| call.answer == Answer::Success(effect);
@@ -124,9 +125,8 @@ fn of_buyers(calls: &Calls, cost: Cost, sale: &Sale) -> Outcome<Vec<Row>> {
             all: calls.all.iter().filter(mine).copied().collect(),
             over: calls.over,
         };
-        let mut row = Row::new(effect.mutation().to_owned(), &Slice::of(&mine, true, cost)?);
+        let mut row = Row::new(effect.mutation().to_owned(), &Slice::of(&mine, pace, cost)?);
         row.seats = u64::try_from(sale.seats)?;
-        row.clients = sale.buyers;
         row.offered = Some(sale.rate);
         (row.usher, row.postgres) = (None, None);
         rows.push(row);

@@ -94,11 +94,13 @@ where
     let sizes: BTreeSet<u64> = rows.iter().map(|row| row.seats).collect();
     for (size, color) in sizes.into_iter().zip(COLORS.into_iter().cycle()) {
         for (who, is_usher) in [("usher", true), ("pgbench", false)] {
-            let points: Vec<(f64, f64)> = rows
+            let mut points: Vec<(f64, f64)> = rows
                 .iter()
                 .filter(|row| row.seats == size && row.name.starts_with(who))
                 .map(|row| (precise(row.clients), (panel.of)(row)))
                 .collect();
+            // Where the database took no more connections, there is one point for all.
+            points.dedup_by(|next, point| next.0 <= point.0);
             let label = format!("{who}, {} seats", short(size));
             let line = color.stroke_width(2);
             let drawn = if is_usher {

@@ -29,6 +29,9 @@ pub struct Row {
     pub offered: Option<u32>,
     /// Successes a second.
     pub rate: f64,
+    /// The same of each turn, in their order: what gets slower while it lasts shows here.
+    #[serde(default)]
+    pub turns: Vec<f64>,
     /// Conflicts a second.
     pub conflicts: f64,
     #[serde(flatten)]
@@ -104,9 +107,10 @@ impl Row {
         Self {
             name,
             seats: 0,
-            clients: 0,
+            clients: all.clients,
             offered: None,
             rate: all.rate(),
+            turns: Vec::new(),
             conflicts: all.conflict_rate(),
             milliseconds: all.percentiles(),
             usher: Some(a_call(all.cost.usher)),

@@ -1,7 +1,7 @@
 //! One turn of one contender: what counts of its calls, and what they cost.
 
 use crate::Outcome;
-use crate::calls::{Answer, Call, Calls};
+use crate::calls::{Answer, Call, Calls, Pace};
 use crate::cost::Cost;
 use crate::report::{Percentiles, new_histogram};
 use hdrhistogram::Histogram;
@@ -23,6 +23,8 @@ pub struct Slice {
     pub all: u64,
     /// What all calls have cost.
     pub cost: Cost,
+    /// Who called: the fewest at once.
+    pub clients: usize,
 }
 
 impl Slice {
@@ -35,13 +37,15 @@ impl Slice {
             all_successes: 0,
             all: 0,
             cost: Cost::default(),
+            clients: usize::MAX,
         }
     }
 
     /// Of calls, with what they have cost. In a closed loop those count that ended in the
     /// counted part; in an open one those that were due in it, whenever they ended: the
     /// slowest ones would be missing otherwise.
-    pub fn of(calls: &Calls, is_open: bool, cost: Cost) -> Outcome<Self> {
+    pub fn of(calls: &Calls, pace: Pace, cost: Cost) -> Outcome<Self> {
+        let is_open = pace.rate.is_some();
         let mut slice = Self::empty();
         let from = WARM_UP.min(calls.over / 4);
         let mut until = calls.over;
@@ -63,6 +67,7 @@ impl Slice {
         }
         slice.elapsed = until.saturating_sub(from);
         slice.cost = cost;
+        slice.clients = pace.clients;
         Ok(slice)
     }
 
@@ -74,6 +79,7 @@ impl Slice {
         self.all_successes += other.all_successes;
         self.all += other.all;
         self.cost = self.cost + other.cost;
+        self.clients = self.clients.min(other.clients);
         Ok(())
     }
 
