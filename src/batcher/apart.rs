@@ -25,7 +25,7 @@ pub(super) async fn run(shared: Arc<Shared>, members: Vec<Box<dyn Member>>) {
         };
         let mut connection = None;
         let ended = {
-            let _turn = shared.aside.acquire().await;
+            let _turn = shared.parts.acquire().await;
             attempt(&shared, &mut connection, &mut part, &mut how).await
         };
         match ended {

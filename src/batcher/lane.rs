@@ -86,3 +86,18 @@ async fn settle(shared: &Arc<Shared>, connection: Connection, mut members: Vec<B
     drop(connection);
     tokio::spawn(apart::run(Arc::clone(shared), members));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_those_in_play_go_along_and_few_do_in_any_case() {
+        assert_eq!(half(1, 0), 1);
+        assert_eq!(half(FEW, 0), FEW);
+        assert_eq!(half(64, 0), 32);
+        assert_eq!(half(59, 5), 32);
+        assert_eq!(half(32, 32), 32, "it stays so");
+        assert_eq!(half(10, 200), 10, "nobody is waited for");
+    }
+}

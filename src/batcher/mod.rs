@@ -43,22 +43,25 @@ struct Shared {
     lanes: Vec<Queue>,
     /// The places of all lanes together: most commands may be for one event.
     places: Arc<Semaphore>,
-    /// Turns at running what no batch could do: a lock that many want does not take all
-    /// connections with it.
-    aside: Semaphore,
+    /// Turns at doing what no batch could do, in parts and alone: what many wait for does not
+    /// take all connections with it, and who waits alone keeps no part from being done.
+    parts: Semaphore,
+    alone: Semaphore,
 }
 
 impl Batcher {
     /// For commands on this database. Nothing is done before its [lanes](Batcher::lanes) run.
     pub fn new(database: Database, environment: Environment, settings: BatchSettings) -> Self {
         let connections = database.capacity();
+        let quarter = (connections / 4).max(1) as usize;
         let lanes = settings.lanes.min(connections / 2).max(1);
         let shared = Shared {
             database,
             environment,
             lanes: (0..lanes).map(|_| Queue::default()).collect(),
             places: Arc::new(Semaphore::new(settings.queue as usize)),
-            aside: Semaphore::new((connections / 4).max(1) as usize),
+            parts: Semaphore::new(quarter),
+            alone: Semaphore::new(quarter),
             settings,
         };
         Self {

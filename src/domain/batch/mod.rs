@@ -369,3 +369,73 @@ async fn ask_all(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Bomb {
+        is_armed: bool,
+    }
+
+    impl Decision for Bomb {
+        type Record = ();
+        type Refusal = ();
+
+        fn caller(&self) -> &Caller {
+            &Caller::Anonymous
+        }
+
+        fn event(&self) -> Option<EventId> {
+            None
+        }
+
+        fn needs(&self, _: &mut Needs) {
+            assert!(!self.is_armed, "it goes off");
+        }
+
+        fn needs_then(&self, _: &FirstReading, _: &mut Needs) {}
+
+        fn decide(&self, _: &mut Ledger, _: &mut Tries) -> Result<Effect<()>, No<()>> {
+            Err(No::Refused(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_panics_has_failed_and_nobody_else_and_is_not_asked_again() {
+        let (commissions, mut answers): (Vec<_>, Vec<_>) = [false, true, false]
+            .map(|is_armed| Commission::new(Bomb { is_armed }, None))
+            .into_iter()
+            .unzip();
+        let mut members: Vec<Box<dyn Member>> = Vec::new();
+        for commission in commissions {
+            members.push(Box::new(commission));
+        }
+        let mut needs = Needs::default();
+        let asked = ask_all(&mut members, |member| member.needs(&mut needs)).await;
+        assert!(matches!(asked, Err(Stop::Outrun(lost)) if lost.is_empty()));
+        let failed: Vec<bool> = members.iter().map(|member| member.has_failed()).collect();
+        assert_eq!(failed, [false, true, false]);
+        let asked = ask_all(&mut members, |member| member.needs(&mut needs)).await;
+        assert!(asked.is_ok());
+        members.remove(1).answer();
+        let (_, settled) = answers.remove(1).within(Duration::ZERO).await.unwrap();
+        assert!(matches!(settled, Err(DomainError::Panicked)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_command_that_is_not_taken_on_in_time_is_never_done() {
+        let (late, answer) = Commission::new(Bomb { is_armed: false }, None);
+        let none = answer.within(Duration::from_secs(5)).await;
+        assert_eq!(none.err(), Some(NoAnswer::Withdrawn));
+        assert!(!late.take_on());
+
+        let (taken, answer) = Commission::new(Bomb { is_armed: false }, None);
+        assert!(taken.take_on());
+        let waiting = tokio::spawn(answer.within(Duration::from_secs(5)));
+        tokio::time::advance(Duration::from_mins(1)).await;
+        Box::new(taken).answer();
+        let (_, settled) = waiting.await.unwrap().unwrap();
+        assert!(matches!(settled, Err(DomainError::Contended)), "to the end");
+    }
+}

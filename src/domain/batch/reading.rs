@@ -73,15 +73,16 @@ pub(super) async fn begin(
     }
     let event_ids: Vec<EventId> = needs.events.iter().copied().collect();
     // In the order in which they are sent: holds are locked before all else is read, so that
-    // whatever ended one of them is seen.
-    let ((), holds, bookings, events, keys, moment, seats) = try_join!(
+    // whatever ended one of them is seen. Keys come last: whoever sees what was done under one
+    // sees the key, too.
+    let ((), holds, bookings, events, moment, seats, keys) = try_join!(
         sender.batch_execute(&begin),
         lock_holds(shared, needs),
         lock_bookings(shared, needs),
         events::find_priced(shared, &event_ids),
-        find_keys(shared, needs),
         clock::moment(shared),
         first_seats(shared, environment.concurrency, needs),
+        find_keys(shared, needs),
     )?;
     let mut views = HashMap::with_capacity(events.len());
     for (event, prices) in events {
@@ -122,7 +123,7 @@ pub(super) async fn complete(
         events,
         holds,
         bookings,
-        keys,
+        mut keys,
         mut moment,
         mut seats,
     } = first;
@@ -132,12 +133,15 @@ pub(super) async fn complete(
     if !more.is_empty() || !is_first_enough {
         // Before anything else is sent: what is read is what whoever had the turn has left.
         take_turns(connection, concurrency, more).await?;
-        (moment, possessed, seats, takeable) = try_join!(
+        let used;
+        (seats, moment, possessed, takeable, used) = try_join!(
+            all_seats(connection, concurrency, needs, more),
             clock::moment(connection),
             possessions(connection, more),
-            all_seats(connection, concurrency, needs, more),
             takeable_seats(connection, needs),
+            find_keys(connection, needs),
         )?;
+        keys.extend(used);
     }
     let mut ledger = Ledger {
         moment,
