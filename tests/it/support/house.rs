@@ -27,8 +27,13 @@ use usher::model::ids::EventId;
 /// What the houses sign tokens with.
 pub const SECRET: &str = "a secret that only the tests know, 32+";
 
-/// What connections may use.
-type Limits = (SocketLimits, StreamLimits);
+/// What may be used of a server, and how commands share transactions.
+#[derive(Default)]
+struct Limits {
+    sockets: SocketLimits,
+    streams: StreamLimits,
+    batch: BatchSettings,
+}
 
 /// A server on a database of its own.
 pub struct House {
@@ -82,20 +87,35 @@ impl House {
 
     /// A house whose sockets have these limits.
     pub async fn open_with(sockets: SocketLimits) -> Self {
-        let limits = (sockets, StreamLimits::default());
-        Self::open_with_all(limits, settings()).await
+        Self::open_with_all(Limits {
+            sockets,
+            ..Limits::default()
+        })
+        .await
     }
 
     /// A house whose event streams have these limits.
     pub async fn open_with_streams(streams: StreamLimits) -> Self {
-        let limits = (SocketLimits::default(), streams);
-        Self::open_with_all(limits, settings()).await
+        Self::open_with_all(Limits {
+            streams,
+            ..Limits::default()
+        })
+        .await
     }
 
-    async fn open_with_all(limits: Limits, settings: DatabaseSettings) -> Self {
+    /// A house whose commands share transactions so.
+    pub async fn open_with_batches(batch: BatchSettings) -> Self {
+        Self::open_with_all(Limits {
+            batch,
+            ..Limits::default()
+        })
+        .await
+    }
+
+    async fn open_with_all(limits: Limits) -> Self {
         let cluster = Cluster::shared();
         let database_url = cluster.migrated_database().await;
-        Self::on(cluster, database_url, limits, settings).await
+        Self::on(cluster, database_url, limits, settings()).await
     }
 
     /// Another server on the same database: a replica.
@@ -115,17 +135,44 @@ impl House {
 
     /// A replica that reaches the database by this URL, and treats it so.
     pub async fn replica_of(&self, database_url: &str, settings: DatabaseSettings) -> Self {
+        self.another(database_url, Limits::default(), settings)
+            .await
+    }
+
+    /// A replica that treats the database so, and whose commands share transactions so.
+    pub async fn replica_with_batches(
+        &self,
+        settings: DatabaseSettings,
+        batch: BatchSettings,
+    ) -> Self {
+        let limits = Limits {
+            batch,
+            ..Limits::default()
+        };
+        self.another(&self.database_url, limits, settings).await
+    }
+
+    async fn another(
+        &self,
+        database_url: &str,
+        limits: Limits,
+        settings: DatabaseSettings,
+    ) -> Self {
         let cluster = Arc::clone(&self.cluster);
-        let database_url = database_url.to_owned();
-        Self::on(cluster, database_url, Limits::default(), settings).await
+        Self::on(cluster, database_url.to_owned(), limits, settings).await
     }
 
     async fn on(
         cluster: Arc<Cluster>,
         database_url: String,
-        (sockets, streams): Limits,
+        limits: Limits,
         settings: DatabaseSettings,
     ) -> Self {
+        let Limits {
+            sockets,
+            streams,
+            batch,
+        } = limits;
         let database = Database::open(database_url.clone().into(), settings)
             .await
             .unwrap();
@@ -141,7 +188,7 @@ impl House {
             feed: feed_settings(),
             retention: retention(),
             redis: None,
-            batch: BatchSettings::default(),
+            batch,
         };
         let running = Running::start(listener, setup).await.unwrap();
         let url = format!("http://{}", running.address);

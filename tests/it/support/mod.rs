@@ -10,6 +10,7 @@ pub mod demo;
 pub mod digest;
 pub mod encoded;
 pub mod event_stream;
+pub mod gate;
 pub mod house;
 pub mod lock;
 pub mod node;
