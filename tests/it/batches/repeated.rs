@@ -1,11 +1,14 @@
 //! Idempotency keys that come twice: in one batch, and in batches of two replicas.
 
 use super::{holding, in_one_batch, in_order, kind, kinds, lost, number_of};
-use crate::booking::hold_key;
-use crate::support::checks::assert_sound;
-use crate::support::{Answer, Event, House, insist};
+use crate::booking::{hold_key, states};
+use crate::support::checks::{self, assert_sound};
+use crate::support::gate::Gate;
+use crate::support::house::concurrency;
+use crate::support::{Answer, Event, House, eventually, insist};
 use futures_util::FutureExt;
 use serde_json::{Value, json};
+use usher::config::Concurrency;
 
 /// `holdSeats` for this seat under this key.
 fn keyed(event: &Event, place: usize, key: &str) -> Value {
@@ -109,6 +112,20 @@ async fn on_two_replicas(house: &House, event: &Event, [here, there]: [usize; 2]
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_comes_to_two_replicas_at_once_is_used_once() {
+    let house = House::open().await;
+    let event = house.event(1, 8).await;
+    let answers = on_two_replicas(&house, &event, [0, 0]).await;
+    assert_eq!(hold_key(&answers[0]), hold_key(&answers[1]));
+    assert_eq!(answers[0].data()["token"], answers[1].data()["token"]);
+    for answer in &answers {
+        assert_eq!(states(&answer.data()["hold"]["seats"]), [("HELD", 2)]);
+    }
+    assert_eq!(number_of(&house, "holds").await, 7);
+    assert_sound(&house).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_two_inputs_under_one_key_on_two_replicas_one_is_done() {
     let house = House::open().await;
     let event = house.event(1, 8).await;
@@ -124,5 +141,38 @@ async fn of_two_inputs_under_one_key_on_two_replicas_one_is_done() {
         1,
         "the seat of the other input"
     );
+    assert_sound(&house).await;
+}
+
+/// The second one has looked for the key before the first one was done with it, and then waits
+/// until it is: for the buyer's turn, or for the seat where seats are locked.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_waited_for_the_same_request_is_answered_as_that_was() {
+    let house = House::open().await;
+    let replica = house.replica().await;
+    let draft = house.draft(1, 2, json!({"maxSeatsPerBuyer": 2})).await;
+    let event = house.open_sale(draft).await;
+    let input = keyed(&event, 0, "key");
+    let [here, there] = [&house, &replica].map(|house| house.buyer("anna"));
+    let mut gate = Gate::before_changes(&house.database_url).await;
+    let second = async {
+        gate.is_reached().await;
+        let opening = async {
+            if concurrency() != Concurrency::Serializable {
+                let waiting = "pg_stat_activity WHERE wait_event_type = 'Lock' \
+                               AND datname = current_database()";
+                eventually("the second one waits for the first one", async || {
+                    (checks::count(gate.connection(), waiting).await > 0).then_some(())
+                })
+                .await;
+            }
+            gate.open().await;
+        };
+        tokio::join!(there.hold_input(&input), opening).0
+    };
+    let (first, second) = tokio::join!(here.hold_input(&input), second);
+    assert_eq!(kinds(&[first.clone(), second.clone()]), ["SeatsHeld"; 2]);
+    assert_eq!(hold_key(&first), hold_key(&second));
+    assert_eq!(number_of(&house, "holds").await, 1);
     assert_sound(&house).await;
 }
