@@ -166,6 +166,12 @@ async fn who_wants_a_locked_seat_waits_alone() {
     assert!(of_others <= 5, "{of_others} transactions for 15 commands");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_wants_locked_seats_keeps_nobody_from_others_however_many_they_are() {
+    // As many as may wait aside, and two more.
+    beside_locked(FEW, &[0, 3, 4, 7, 9, 15]).await;
+}
+
 /// What a command waits for is its own seat, not the command before it: those of one buyer
 /// wait as well as those of many.
 #[tokio::test(flavor = "multi_thread")]
