@@ -3,7 +3,6 @@
 use crate::db::seats::{self, SeatState};
 use crate::model::ids::{EventId, SeatNo};
 use crate::model::seating_plan::{PlanSeat, SeatingPlan};
-use crate::model::status::SeatStatus;
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -15,6 +14,8 @@ const CLOSEST: usize = 32;
 /// How far to look then, in the plan's order: neighbours in a row follow one
 /// another there, and rows follow their neighbours, so this is several rows.
 const NEARBY: SeatNo = 500;
+/// A house of so many seats is looked at as a whole at once: it takes no longer.
+const SMALL_HOUSE: usize = 1_000;
 
 /// Somebody who has lost seats.
 #[derive(Clone, Copy, Debug)]
@@ -52,39 +53,35 @@ pub async fn find(
     let mut available = Available::default();
     let mut offers: Vec<Option<Vec<SeatState>>> = vec![None; losers.len()];
     for reach in [Reach::Closest, Reach::Nearby, Reach::House] {
-        let open = || {
-            losers
-                .iter()
-                .zip(&offers)
-                .filter(|(_, offer)| offer.is_none())
-        };
-        if open().next().is_none() {
-            break;
+        let is_small = |loser: &Loser<'_>| loser.plan.seats.len() <= SMALL_HOUSE;
+        let is_due = |loser: &Loser<'_>| reach == Reach::House || !is_small(loser);
+        let due: Vec<usize> = (0..losers.len())
+            .filter(|&number| offers[number].is_none() && is_due(&losers[number]))
+            .collect();
+        if due.is_empty() {
+            continue;
         }
+        let due_losers = due.iter().map(|&number| &losers[number]);
         let rows = match reach {
             Reach::Closest => {
-                let keys = open().flat_map(|(loser, _)| loser.keys(Loser::closest));
-                seats::load_rows(connection, keys.collect::<BTreeSet<_>>()).await?
+                let keys = due_losers.flat_map(|loser| loser.keys(Loser::closest));
+                seats::load_available_rows(connection, keys.collect::<BTreeSet<_>>()).await?
             }
             Reach::Nearby => {
-                let keys = open().flat_map(|(loser, _)| loser.keys(Loser::nearby));
-                seats::load_rows(connection, keys.collect::<BTreeSet<_>>()).await?
+                let keys = due_losers.flat_map(|loser| loser.keys(Loser::nearby));
+                seats::load_available_rows(connection, keys.collect::<BTreeSet<_>>()).await?
             }
             Reach::House => {
-                let events: BTreeSet<EventId> = open().map(|(loser, _)| loser.event).collect();
+                let events: BTreeSet<EventId> = due_losers.map(|loser| loser.event).collect();
                 let events: Vec<EventId> = events.into_iter().collect();
-                seats::load_available_rows(connection, &events).await?
+                seats::load_all_available_rows(connection, &events).await?
             }
         };
         for row in rows {
-            if row.status == SeatStatus::Available {
-                available.add(row.event_id, row.state());
-            }
+            available.add(row.event_id, row.state());
         }
-        for (loser, offer) in losers.iter().zip(&mut offers) {
-            if offer.is_none() {
-                *offer = available.offer(loser, reach);
-            }
+        for number in due {
+            offers[number] = available.offer(&losers[number], reach);
         }
     }
     let shared = |(loser, offer): (&Loser<'_>, Option<_>)| {
@@ -223,6 +220,7 @@ mod tests {
     use super::*;
     use crate::model::ids::PlanId;
     use crate::model::seating_plan::PlanRow;
+    use crate::model::status::SeatStatus;
     use chrono::DateTime;
 
     /// One row of seats, one unit apart; (category, accessible) of each.

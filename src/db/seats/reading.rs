@@ -96,7 +96,19 @@ array_statement! {
 }
 
 array_statement! {
-    /// The same, locked in the order of their keys.
+    /// Those of them that are available.
+    struct AvailableRows returns RowColumns;
+    "SELECT seats.event_id, seats.seat_no, version, status, owner_id, held_until \
+     FROM seats, unnest(",
+    events: BigInt = EventId, ", ",
+    seat_nos: Integer = SeatNo,
+    ") AS wanted (event_id, seat_no) \
+     WHERE seats.event_id = wanted.event_id AND seats.seat_no = wanted.seat_no \
+         AND status = 'AVAILABLE'"
+}
+
+array_statement! {
+    /// The first, locked in the order of their keys.
     struct LockedSeatRows returns RowColumns;
     "SELECT seats.event_id, seats.seat_no, version, status, owner_id, held_until \
      FROM seats, unnest(",
@@ -145,6 +157,20 @@ pub async fn load_rows(
     SeatRows { events, seat_nos }.load(&mut connection).await
 }
 
+/// Those of these seats of any events that are available, in no order.
+///
+/// # Errors
+/// When the database fails.
+pub async fn load_available_rows(
+    mut connection: &AsyncPgConnection,
+    keys: impl IntoIterator<Item = (EventId, SeatNo)>,
+) -> QueryResult<Vec<SeatRow>> {
+    let (events, seat_nos) = keys.into_iter().unzip();
+    AvailableRows { events, seat_nos }
+        .load(&mut connection)
+        .await
+}
+
 /// As [`load_rows`], and locks them, in the order of their keys.
 ///
 /// # Errors
@@ -182,7 +208,7 @@ pub async fn lock_takeable_rows(
 ///
 /// # Errors
 /// When the database fails.
-pub async fn load_available_rows(
+pub async fn load_all_available_rows(
     connection: &AsyncPgConnection,
     events: &[EventId],
 ) -> QueryResult<Vec<SeatRow>> {
