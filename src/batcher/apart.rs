@@ -13,12 +13,6 @@ pub(super) async fn run(shared: Arc<Shared>, members: Vec<Box<dyn Member>>) {
     // The first half is done before the second one, as they have come.
     let mut parts = vec![members];
     while let Some(mut part) = parts.pop() {
-        if part.len() == 1 {
-            for member in part {
-                tokio::spawn(alone::run(Arc::clone(&shared), member));
-            }
-            continue;
-        }
         let mut how = Run {
             lock_timeout: Some(lane::lock_timeout(&shared)),
             ..Run::default()
@@ -30,10 +24,16 @@ pub(super) async fn run(shared: Arc<Shared>, members: Vec<Box<dyn Member>>) {
         };
         match ended {
             Ended::Done => answers::give(&shared, connection, part),
-            Ended::Undone | Ended::Failed(_) => {
+            Ended::Undone | Ended::Failed(_) if part.len() > 1 => {
                 drop(connection);
                 let second = part.split_off(part.len() / 2);
                 parts.extend([second, part]);
+            }
+            // It is this one: whoever waits as long as it may does not do so here.
+            Ended::Undone | Ended::Failed(_) => {
+                for member in part {
+                    tokio::spawn(alone::run(Arc::clone(&shared), member));
+                }
             }
             Ended::GivenUp(error) => answers::refuse(part, &error),
         }
