@@ -27,7 +27,7 @@ async fn decide(shared: &Shared, members: &mut [Box<dyn Member>; 1]) -> Result<(
         how.is_last = pause.is_none();
         // Nobody pauses with a connection in hand, or with a turn.
         let ended = {
-            let _turn = shared.alone.acquire().await;
+            let _turn = shared.turn(&shared.alone).await?;
             attempt(shared, &mut None, members, &mut how).await
         };
         match ended {

@@ -18,9 +18,9 @@ pub(super) async fn run(shared: Arc<Shared>, members: Vec<Box<dyn Member>>) {
             ..Run::default()
         };
         let mut connection = None;
-        let ended = {
-            let _turn = shared.parts.acquire().await;
-            attempt(&shared, &mut connection, &mut part, &mut how).await
+        let ended = match shared.turn(&shared.parts).await {
+            Ok(_turn) => attempt(&shared, &mut connection, &mut part, &mut how).await,
+            Err(busy) => Ended::GivenUp(busy),
         };
         match ended {
             Ended::Done => answers::give(&shared, connection, part),

@@ -19,7 +19,8 @@ pub(super) enum Fate {
     Unknown,
 }
 
-/// A backend that has lost its client ends within milliseconds: it is looked for so often.
+/// A backend that knows that its client is gone ends within milliseconds: it is looked for so
+/// often.
 const PAUSE: Duration = Duration::from_millis(20);
 /// And for so long, or as long as a connection is waited for.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -2,7 +2,7 @@
 
 use crate::batcher::attempt::{Ended, attempt};
 use crate::batcher::queue::Room;
-use crate::batcher::{Shared, answers, apart};
+use crate::batcher::{Shared, alone, answers, apart};
 use crate::db::Connection;
 use crate::domain::batch::{Member, Run};
 use futures_util::FutureExt;
@@ -84,7 +84,14 @@ async fn settle(shared: &Arc<Shared>, connection: Connection, mut members: Vec<B
         }
     }
     drop(connection);
-    tokio::spawn(apart::run(Arc::clone(shared), members));
+    if members.len() > 1 {
+        tokio::spawn(apart::run(Arc::clone(shared), members));
+        return;
+    }
+    // Whoever was the only one has had its tries with the patience of many.
+    for member in members {
+        tokio::spawn(alone::run(Arc::clone(shared), member));
+    }
 }
 
 #[cfg(test)]

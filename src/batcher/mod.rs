@@ -28,7 +28,7 @@ use crate::domain::{DomainError, Environment};
 use crate::model::ids::EventId;
 use queue::{Queue, Waiting};
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Where commands are brought; a clone is the same one.
 #[derive(Clone)]
@@ -114,6 +114,19 @@ fn shed() -> DomainError {
 }
 
 impl Shared {
+    /// A turn at doing what no batch could do.
+    ///
+    /// # Errors
+    /// When it is waited for as long as a connection may be waited for: what is not done in
+    /// batches would pile up without end behind a lock that many want.
+    async fn turn<'a>(&self, turns: &'a Semaphore) -> Result<SemaphorePermit<'a>, DomainError> {
+        let patience = self.database.acquire_timeout();
+        match tokio::time::timeout(patience, turns.acquire()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) | Err(_) => Err(shed()),
+        }
+    }
+
     fn queue_of(&self, event: Option<EventId>) -> &Queue {
         let number = event.map_or(0, |event| event.0.unsigned_abs());
         // At least one lane, so that this is one of them.

@@ -1,5 +1,6 @@
 //! What usher does: one function per use case, which does the work on a connection or
-//! answers a decision that a [batch] runs. Knows no GraphQL and no HTTP, and never calls the feed: the database is what couples the two.
+//! answers a decision that a [batch] runs. Knows no GraphQL and no HTTP, and never calls
+//! the feed: the database is what couples the two.
 //!
 //! A use case answers a refusal, the domain's normal "no", as data; a
 //! [`DomainError`] is for input that makes no sense and for what failed.

@@ -90,8 +90,8 @@ const MAX_ATTEMPTS: usize = 20;
 
 /// Runs `work` in a transaction: SERIALIZABLE if that is the strategy, otherwise
 /// READ COMMITTED. A deadlock, a serialization failure, a reference that was taken or a key
-/// that was used meanwhile says nothing about the work itself, and work that was [outrun](Abort::Outrun)
-/// says so: both are run again, with growing, jittered pauses. Work that is outrun
+/// that was used meanwhile says nothing about the work itself, and work that was
+/// [outrun](Abort::Outrun) says so: both are run again, with growing, jittered pauses. Work that is outrun
 /// every time is refused.
 ///
 /// # Errors
