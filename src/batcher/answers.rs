@@ -35,7 +35,10 @@ pub(super) fn give(
     }
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
-        if let Err(error) = look_around(&shared, connection, &mut losers).await {
+        // They are told of what they have lost, also when there are too many to look around.
+        if let Ok(_turn) = shared.looking.try_acquire()
+            && let Err(error) = look_around(&shared, connection, &mut losers).await
+        {
             tracing::debug!(%error, "nothing is offered to those who lost");
         }
         for loser in losers {

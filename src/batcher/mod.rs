@@ -47,6 +47,8 @@ struct Shared {
     /// take all connections with it, and who waits alone keeps no part from being done.
     parts: Semaphore,
     alone: Semaphore,
+    /// Turns at looking for what those who have lost may have instead.
+    looking: Semaphore,
 }
 
 impl Batcher {
@@ -62,6 +64,7 @@ impl Batcher {
             places: Arc::new(Semaphore::new(settings.queue as usize)),
             parts: Semaphore::new(quarter),
             alone: Semaphore::new(quarter),
+            looking: Semaphore::new(quarter),
             settings,
         };
         Self {

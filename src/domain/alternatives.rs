@@ -39,8 +39,8 @@ enum Reach {
 }
 
 /// For each loser, and each of its lost seats, one that was available at this moment: of the same
-/// category, accessible if and only if the lost one is, and as near to it as there is. Fewer
-/// when the house has no more. A lost seat that is available again is the nearest to itself.
+/// category, accessible if and only if the lost one is, and as near to it as there is among those
+/// around it, or else in the house. Fewer when the house has no more. A lost seat that is available again is the nearest to itself.
 /// The seats that a loser could have had are not offered to it; and while there are enough, no
 /// seat is offered to two of them, who would only lose it to one another.
 ///
@@ -50,7 +50,11 @@ pub async fn find(
     connection: &AsyncPgConnection,
     losers: &[Loser<'_>],
 ) -> QueryResult<Vec<Vec<SeatState>>> {
-    let mut available = Available::default();
+    let mut available = Available::of_the_kinds(losers);
+    let plans: HashMap<EventId, &SeatingPlan> = losers
+        .iter()
+        .map(|loser| (loser.event, loser.plan))
+        .collect();
     let mut offers: Vec<Option<Vec<SeatState>>> = vec![None; losers.len()];
     for reach in [Reach::Closest, Reach::Nearby, Reach::House] {
         let is_small = |loser: &Loser<'_>| loser.plan.seats.len() <= SMALL_HOUSE;
@@ -78,10 +82,14 @@ pub async fn find(
             }
         };
         for row in rows {
-            available.add(row.event_id, row.state());
+            if let Some(plan) = plans.get(&row.event_id) {
+                available.add(row.event_id, plan, row.state());
+            }
         }
         for number in due {
             offers[number] = available.offer(&losers[number], reach);
+            // There may be many, and each looks at all seats of its kind.
+            tokio::task::yield_now().await;
         }
     }
     let shared = |(loser, offer): (&Loser<'_>, Option<_>)| {
@@ -92,16 +100,39 @@ pub async fn find(
 }
 
 /// The seats that were seen to be available, and which of them somebody was offered.
-#[derive(Default)]
 struct Available {
-    seats: HashMap<EventId, BTreeMap<SeatNo, SeatState>>,
+    /// Of the kinds that somebody has lost; no others are kept.
+    seats: HashMap<(EventId, Kind), BTreeMap<SeatNo, SeatState>>,
     offered: HashSet<(EventId, SeatNo)>,
 }
 
+/// What a seat must have in common with a lost one: the category, and whether it is for
+/// wheelchair users.
+type Kind = (usize, bool);
+
+fn kind(seat: &PlanSeat) -> Kind {
+    (seat.category, seat.accessible)
+}
+
 impl Available {
-    fn add(&mut self, event: EventId, seat: SeatState) {
-        let of_event = self.seats.entry(event).or_default();
-        of_event.insert(seat.seat_no, seat);
+    fn of_the_kinds(losers: &[Loser<'_>]) -> Self {
+        let kinds = losers.iter().flat_map(|loser| {
+            let lost = places(loser.plan, loser.lost).into_iter();
+            lost.map(|(_, seat)| ((loser.event, kind(seat)), BTreeMap::new()))
+        });
+        Self {
+            seats: kinds.collect(),
+            offered: HashSet::new(),
+        }
+    }
+
+    fn add(&mut self, event: EventId, plan: &SeatingPlan, seat: SeatState) {
+        let of_its_kind = plan
+            .seat(seat.seat_no)
+            .and_then(|place| self.seats.get_mut(&(event, kind(place))));
+        if let Some(seats) = of_its_kind {
+            seats.insert(seat.seat_no, seat);
+        }
     }
 
     /// A seat for each lost one that nobody else is offered, if there is one for each, and none
@@ -110,7 +141,7 @@ impl Available {
         let is_free = |seat: SeatNo| !self.offered.contains(&(loser.event, seat));
         let found = self.nearest(loser, is_free);
         let places = places(loser.plan, loser.lost);
-        // Any one that was not looked at is farther than any of the closest.
+        // Any one around it that was not looked at is farther than any of the closest.
         let is_close = |(lost, seat): (&(SeatNo, &PlanSeat), &SeatState)| {
             reach != Reach::Closest || closest_to(loser.plan, *lost).contains(&seat.seat_no)
         };
@@ -124,22 +155,20 @@ impl Available {
 
     /// The nearest seat for each lost one, in their order; fewer when there are no more.
     fn nearest(&self, loser: &Loser<'_>, may_be: impl Fn(SeatNo) -> bool) -> Vec<SeatState> {
-        let Some(seats) = self.seats.get(&loser.event) else {
-            return Vec::new();
-        };
-        let mut left: Vec<&SeatState> = seats
-            .values()
-            .filter(|seat| !loser.kept.contains(&seat.seat_no) && may_be(seat.seat_no))
-            .collect();
-        let mut found = Vec::with_capacity(loser.lost.len());
+        let mut found: Vec<SeatState> = Vec::with_capacity(loser.lost.len());
         for lost in places(loser.plan, loser.lost) {
-            let of_its_kind = left.iter().enumerate().filter_map(|(index, seat)| {
-                let other = (seat.seat_no, loser.plan.seat(seat.seat_no)?);
-                is_of_one_kind(other.1, lost.1).then(|| (distance(lost, other), index))
+            let of_its_kind = self.seats.get(&(loser.event, kind(lost.1)));
+            let left = of_its_kind.into_iter().flat_map(BTreeMap::values);
+            let left = left.filter(|seat| {
+                let is_taken = found.iter().any(|other| other.seat_no == seat.seat_no);
+                !is_taken && !loser.kept.contains(&seat.seat_no) && may_be(seat.seat_no)
             });
-            if let Some((_, index)) = of_its_kind.min_by(|(a, _), (b, _)| a.total_cmp(b)) {
-                found.push(*left.remove(index));
-            }
+            let far = left.filter_map(|seat| {
+                let other = (seat.seat_no, loser.plan.seat(seat.seat_no)?);
+                Some((distance(lost, other), seat))
+            });
+            let nearest = far.min_by(|(a, _), (b, _)| a.total_cmp(b));
+            found.extend(nearest.map(|(_, seat)| *seat));
         }
         found
     }
@@ -165,7 +194,7 @@ impl Loser<'_> {
     fn nearby(&self) -> BTreeSet<SeatNo> {
         let mut nearby = BTreeSet::new();
         for (lost_no, lost) in places(self.plan, self.lost) {
-            let is_of_its_kind = |seat: &PlanSeat| is_of_one_kind(seat, lost);
+            let is_of_its_kind = |seat: &PlanSeat| kind(seat) == kind(lost);
             let is_meant = |seat_no: &SeatNo| self.plan.seat(*seat_no).is_some_and(is_of_its_kind);
             nearby.extend(around(lost_no).filter(is_meant));
         }
@@ -177,7 +206,7 @@ impl Loser<'_> {
 fn closest_to(plan: &SeatingPlan, (seat_no, seat): (SeatNo, &PlanSeat)) -> Vec<SeatNo> {
     let mut far: Vec<(f64, SeatNo)> = around(seat_no)
         .filter_map(|other_no| Some((other_no, plan.seat(other_no)?)))
-        .filter(|(_, other)| is_of_one_kind(other, seat))
+        .filter(|(_, other)| kind(other) == kind(seat))
         .map(|other| (distance((seat_no, seat), other), other.0))
         .collect();
     if far.len() > CLOSEST {
@@ -195,10 +224,6 @@ fn around(seat_no: SeatNo) -> RangeInclusive<SeatNo> {
 fn places<'plan>(plan: &'plan SeatingPlan, seat_nos: &[SeatNo]) -> Vec<(SeatNo, &'plan PlanSeat)> {
     let place = |&seat_no: &SeatNo| Some((seat_no, plan.seat(seat_no)?));
     seat_nos.iter().filter_map(place).collect()
-}
-
-fn is_of_one_kind(a: &PlanSeat, b: &PlanSeat) -> bool {
-    a.category == b.category && a.accessible == b.accessible
 }
 
 fn in_order(mut offer: Vec<SeatState>) -> Vec<SeatState> {
@@ -251,15 +276,16 @@ mod tests {
         )
     }
 
-    fn available(seat_nos: &[SeatNo]) -> Available {
-        let mut available = Available::default();
+    fn available(plan: &SeatingPlan, seat_nos: &[SeatNo]) -> Available {
+        let all: Vec<SeatNo> = (0..).zip(&plan.seats).map(|(seat_no, _)| seat_no).collect();
+        let mut available = Available::of_the_kinds(&[loser(plan, &all, &[])]);
         for &seat_no in seat_nos {
             let state = SeatState {
                 seat_no,
                 version: 1,
                 status: SeatStatus::Available,
             };
-            available.add(EventId(1), state);
+            available.add(EventId(1), plan, state);
         }
         available
     }
@@ -282,7 +308,7 @@ mod tests {
 
     fn offered(plan: &SeatingPlan, lost: &[SeatNo], free: &[SeatNo]) -> Vec<SeatNo> {
         let loser = loser(plan, lost, &[]);
-        numbers(&available(free).nearest(&loser, |_| true))
+        numbers(&available(plan, free).nearest(&loser, |_| true))
     }
 
     #[test]
@@ -326,7 +352,7 @@ mod tests {
     #[test]
     fn nobody_is_offered_what_somebody_else_is_or_what_it_could_have_had() {
         let plan = plan(&[(0, false); 100]);
-        let mut seen = available(&[9, 11, 12, 40]);
+        let mut seen = available(&plan, &[9, 11, 12, 40]);
         let lost = loser(&plan, &[10], &[]);
         let mut next = |loser| {
             seen.offer(&loser, Reach::Closest)
@@ -355,11 +381,11 @@ mod tests {
         )| {
             let plan = plan(&kinds);
             let lost: Vec<SeatNo> = lost.into_iter().collect();
-            let all = available(&free.iter().copied().collect::<Vec<_>>());
+            let all = available(&plan, &free.iter().copied().collect::<Vec<_>>());
             let loser = loser(&plan, &lost, &[]);
             let closest: BTreeSet<SeatNo> = loser.closest().into_iter().collect();
             let seen: Vec<SeatNo> = free.intersection(&closest).copied().collect();
-            if let Some(offer) = available(&seen).offer(&loser, Reach::Closest) {
+            if let Some(offer) = available(&plan, &seen).offer(&loser, Reach::Closest) {
                 proptest::prop_assert_eq!(
                     numbers(&offer),
                     numbers(&all.nearest(&loser, |_| true))
