@@ -210,11 +210,10 @@ fn what_a_transition_may_start_from_is_the_same_in_memory_and_in_the_database() 
 
 // --- What a loser is offered ---
 
-const ROWS: usize = 12;
 const IN_A_ROW: usize = 20;
 
 /// A hall in which no two seats are equally far from a third one, so that there is one answer.
-fn uneven_plan() -> serde_json::Value {
+fn uneven_plan(rows: usize) -> serde_json::Value {
     let row = |row: usize| {
         let seat = |seat: usize| {
             // Far less than the distance of two seats, and of no simple ratio to it.
@@ -238,7 +237,7 @@ fn uneven_plan() -> serde_json::Value {
         "categories": [{"name": "Stalls", "color": "#0072b2"}],
         "zones": [{
             "name": "Stalls", "position": {"x": 0, "y": 0},
-            "rows": (0..ROWS).map(row).collect::<Vec<_>>(),
+            "rows": (0..rows).map(row).collect::<Vec<_>>(),
         }],
     })
 }
@@ -275,14 +274,23 @@ struct Race {
     kept: Vec<SeatNo>,
 }
 
-fn race() -> impl Strategy<Value = Race> {
-    let all: Vec<SeatNo> = (0..).take(ROWS * IN_A_ROW).collect();
+/// In a hall that is half empty at least.
+fn race(rows: usize) -> impl Strategy<Value = Race> {
+    let all: Vec<SeatNo> = (0..).take(rows * IN_A_ROW).collect();
     let last = all.len();
-    // Nearly empty, and nearly sold out.
-    let free = prop_oneof![
-        subsequence(all.clone(), last / 2..=last),
-        subsequence(all.clone(), 0..=12),
-    ];
+    among(all.clone(), subsequence(all, last / 2..=last))
+}
+
+/// In one that is nearly sold out.
+fn late_race(rows: usize) -> impl Strategy<Value = Race> {
+    let all: Vec<SeatNo> = (0..).take(rows * IN_A_ROW).collect();
+    among(all.clone(), subsequence(all, 0..=12))
+}
+
+fn among(
+    all: Vec<SeatNo>,
+    free: impl Strategy<Value = Vec<SeatNo>>,
+) -> impl Strategy<Value = Race> {
     (
         free,
         subsequence(all.clone(), 1..=6),
@@ -326,8 +334,27 @@ fn numbers(states: &[SeatState]) -> Vec<SeatNo> {
 
 #[test]
 fn the_seats_that_a_loser_is_offered_are_the_nearest_of_all() {
+    const ROWS: usize = 12;
+    let [all, fewer] = compare(ROWS, &prop_oneof![race(ROWS), late_race(ROWS)], 200);
+    assert!(
+        all > 40 && fewer > 5,
+        "{all} found all, {fewer} found fewer"
+    );
+}
+
+/// Where not all of the house is looked at, because some of those around are free.
+#[test]
+fn the_seats_that_a_loser_is_offered_are_the_nearest_in_a_large_house_as_well() {
+    const ROWS: usize = 52;
+    let found = compare(ROWS, &race(ROWS), 30);
+    assert_eq!(found, [30, 0]);
+}
+
+/// Has seats looked for in so many cases, and by looking at all of them; answers for how many
+/// all were found, and for how many fewer.
+fn compare(rows: usize, race: &impl Strategy<Value = Race>, cases: u32) -> [u32; 2] {
     let stage = Stage::new(async |house| {
-        let plan = house.staff().import_plan(&uneven_plan()).await;
+        let plan = house.staff().import_plan(&uneven_plan(rows)).await;
         let draft = house.draft_on(&plan, json!({})).await;
         house.open_sale(draft).await
     });
@@ -363,10 +390,6 @@ fn the_seats_that_a_loser_is_offered_are_the_nearest_of_all() {
         });
         Ok::<(), TestCaseError>(())
     };
-    runner(200).run(&race(), run).unwrap();
-    let [all, fewer] = tally.get();
-    assert!(
-        all > 40 && fewer > 5,
-        "{all} found all, {fewer} found fewer"
-    );
+    runner(cases).run(race, run).unwrap();
+    tally.get()
 }

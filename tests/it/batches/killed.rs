@@ -18,12 +18,14 @@ use usher::config::{BatchSettings, DatabaseSettings};
 /// Ends the backends that this condition picks, once there is one.
 async fn kill(sql: &mut AsyncPgConnection, condition: &str) {
     let meant = format!("pg_stat_activity WHERE datname = current_database() AND {condition}");
-    eventually("the batch is half done", async || {
-        (checks::count(sql, &meant).await > 0).then_some(())
+    // Looked for and ended by one statement: it may have gone on before another one comes.
+    let ended = format!(
+        "(SELECT pg_terminate_backend(pid) AS is_ended FROM {meant}) AS backends WHERE is_ended"
+    );
+    eventually("a backend is ended half-way", async || {
+        (checks::count(sql, &ended).await > 0).then_some(())
     })
     .await;
-    let kill = format!("SELECT pg_terminate_backend(pid) FROM {meant}");
-    sql.batch_execute(&kill).await.unwrap();
 }
 
 /// All seats of an event, each by somebody else, in one batch.

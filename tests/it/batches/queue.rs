@@ -96,7 +96,7 @@ async fn those_who_are_sent_away_are_counted() {
 /// A server that is not patient at all.
 async fn impatient(house: &House) -> House {
     let impatient = DatabaseSettings {
-        acquire_timeout: Duration::from_millis(500),
+        acquire_timeout: Duration::from_secs(2),
         ..settings()
     };
     house.replica_with_batches(impatient, one_lane(256)).await

@@ -163,7 +163,7 @@ async fn for_a_lost_standing_place_another_one_is_offered() {
     let plan = json!({
         "name": "Club",
         "categories": [{"name": "Stalls"}],
-        "zones": [{"name": "Floor", "general_admission": {"capacity": 600, "category": "Stalls"}}],
+        "zones": [{"name": "Floor", "general_admission": {"capacity": 1_100, "category": "Stalls"}}],
     });
     let plan = house.staff().import_plan(&plan).await;
     let event = house
@@ -179,9 +179,9 @@ async fn for_a_lost_standing_place_another_one_is_offered() {
         "{offered:?}"
     );
     // And from the other end of the zone, when there is none nearer.
-    house.block("seat_no < 599").await;
+    house.block("seat_no < 1099").await;
     let answer = anna.hold(&event.id, &pick(&event, &[0])).await;
-    assert_eq!(alternatives(&event, &answer), [599]);
+    assert_eq!(alternatives(&event, &answer), [1_099]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
