@@ -67,13 +67,9 @@ pub async fn find(
         }
         let due_losers = due.iter().map(|&number| &losers[number]);
         let rows = match reach {
-            Reach::Closest => {
-                let keys = due_losers.flat_map(|loser| loser.keys(Loser::closest));
-                seats::load_available_rows(connection, keys.collect::<BTreeSet<_>>()).await?
-            }
-            Reach::Nearby => {
-                let keys = due_losers.flat_map(|loser| loser.keys(Loser::nearby));
-                seats::load_available_rows(connection, keys.collect::<BTreeSet<_>>()).await?
+            Reach::Closest | Reach::Nearby => {
+                let keys: BTreeSet<_> = due_losers.flat_map(|loser| loser.keys(reach)).collect();
+                seats::load_available_rows(connection, keys).await?
             }
             Reach::House => {
                 let events: BTreeSet<EventId> = due_losers.map(|loser| loser.event).collect();
@@ -175,12 +171,14 @@ impl Available {
 }
 
 impl Loser<'_> {
-    fn keys<S: IntoIterator<Item = SeatNo>>(
-        &self,
-        seats: impl FnOnce(&Self) -> S,
-    ) -> Vec<(EventId, SeatNo)> {
-        let seats = seats(self).into_iter();
-        seats.map(|seat_no| (self.event, seat_no)).collect()
+    /// The seats to look at, short of the house.
+    fn keys(&self, reach: Reach) -> Vec<(EventId, SeatNo)> {
+        let seats = match reach {
+            Reach::Closest => self.closest(),
+            Reach::Nearby | Reach::House => self.nearby().into_iter().collect(),
+        };
+        let keys = seats.into_iter().map(|seat_no| (self.event, seat_no));
+        keys.collect()
     }
 
     fn closest(&self) -> Vec<SeatNo> {

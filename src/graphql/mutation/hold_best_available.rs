@@ -67,7 +67,12 @@ impl HoldBestAvailableMutation {
         let services = services(context)?;
         let (work, request) = hold_best_available::hold_best_available(caller(context), command)?;
         let (work, settled) = services.batcher.submit(work, request).await?;
-        HoldSeatsResult::new(services, &work.holding, into_hold.as_ref(), settled?).await
+        Ok(HoldSeatsResult::new(
+            services,
+            &work.holding,
+            into_hold.as_ref(),
+            settled?,
+        ))
     }
 }
 

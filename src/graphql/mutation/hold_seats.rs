@@ -44,7 +44,12 @@ impl HoldSeatsMutation {
         let services = services(context)?;
         let (work, request) = hold_seats::hold_seats(caller(context), command)?;
         let (work, settled) = services.batcher.submit(work, request).await?;
-        HoldSeatsResult::new(services, &work.holding, into_hold.as_ref(), settled?).await
+        Ok(HoldSeatsResult::new(
+            services,
+            &work.holding,
+            into_hold.as_ref(),
+            settled?,
+        ))
     }
 }
 

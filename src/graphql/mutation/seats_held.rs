@@ -4,7 +4,6 @@ use crate::domain::access::PresentedToken;
 use crate::domain::holding::{Held, HoldRefused, Holding};
 use crate::domain::idempotency::Effect;
 use crate::domain::transaction::Settled;
-use crate::graphql::errors::ApiResult;
 use crate::graphql::input::FeedCursor;
 use crate::graphql::refusal::{
     HoldEnded, HoldNotFound, LimitExceeded, NotEnoughSeats, SaleNotOpen, SeatConflict,
@@ -55,12 +54,12 @@ pub(super) struct SeatsHeld {
 impl HoldSeatsResult {
     /// Counts the outcome, and tells the watchers of what was held. `into_hold` is the token
     /// of the hold that was to get the seats.
-    pub(super) async fn new(
+    pub(super) fn new(
         services: &Services,
         holding: &Holding,
         into_hold: Option<&PresentedToken>,
         settled: Settled<Effect<Held>, HoldRefused>,
-    ) -> ApiResult<Self> {
+    ) -> Self {
         let Settled { result, attempts } = settled;
         metrics::counter!("usher_hold_attempts_total").increment(attempts.into());
         let outcome = match &result {
@@ -69,7 +68,7 @@ impl HoldSeatsResult {
             Err(_) => "refused",
         };
         metrics::counter!("usher_holds_total", "outcome" => outcome).increment(1);
-        Ok(match result {
+        match result {
             Ok(effect) => {
                 let held = holding.answer(effect);
                 let cursor = services.publish(held.hold.event_id, held.transaction);
@@ -100,6 +99,6 @@ impl HoldSeatsResult {
                 HoldSeatsResult::SaleNotOpen(SaleNotOpen::new(&refusal))
             }
             Err(HoldRefused::Hold(unusable)) => hold_unusable(unusable),
-        })
+        }
     }
 }
