@@ -16,8 +16,10 @@ const MAX_BYTES: u64 = 8 * 1024 * 1024;
 const BYTES_OF_A_TOKEN: usize = 400;
 /// Bytes of text of one that is cached: longer ones are seldom sent twice.
 const MAX_LENGTH: usize = 16 * 1024;
-/// Documents that are expected in the cache.
-const EXPECTED_DOCUMENTS: usize = 500;
+/// Documents that are expected in the cache. More would cut it into pieces, more of them the
+/// more cores there are, each with its share of the room, and large documents would fit into
+/// none.
+const EXPECTED_DOCUMENTS: usize = 32;
 
 /// Documents by their text; the ones used least are dropped first. A clone is the same
 /// cache.
@@ -94,6 +96,16 @@ mod tests {
         assert_eq!(tokens("{ a b_c(d: 12) }"), 9);
         assert_eq!(tokens("{a a a}"), 5);
         assert_eq!(tokens(""), 0);
+    }
+
+    #[test]
+    fn the_largest_is_kept_whatever_the_number_of_cores() {
+        let cache = DocumentCache::default();
+        assert_eq!(cache.documents.num_shards(), 1, "all room is in one piece");
+        // Nothing has more signs in as much text.
+        let largest = format!("{{a{}}}", ",".repeat(MAX_LENGTH - "{a}".len()));
+        let first = cache.parse(&largest).unwrap();
+        assert!(Arc::ptr_eq(&first, &cache.parse(&largest).unwrap()));
     }
 
     #[test]
