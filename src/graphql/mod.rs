@@ -36,10 +36,16 @@ pub fn schema(services: Services) -> UsherSchema {
     builder().data(venues).data(services).finish()
 }
 
+/// The schema without services: it says what the API is, checks operations, and runs those
+/// that need no more.
+pub fn schema_without_services() -> UsherSchema {
+    builder().finish()
+}
+
 /// The schema definition language of the API, as `schema.graphql` has it.
 pub fn sdl() -> String {
     let options = SDLExportOptions::new().include_specified_by();
-    builder().finish().sdl_with_options(options)
+    schema_without_services().sdl_with_options(options)
 }
 
 fn builder() -> SchemaBuilder<query::Query, mutation::Mutation, subscription::Subscription> {

@@ -49,6 +49,9 @@ pub enum ParameterError {
 
 impl Parameters {
     /// Takes the parameters out of a JSON object; `null` counts as absent.
+    ///
+    /// # Errors
+    /// When the document is missing, or a parameter has another type than it must have.
     pub fn from_object(mut object: Map<String, Value>) -> Result<Self, ParameterError> {
         let query = take_string(&mut object, "query")?.ok_or(ParameterError::QueryMissing)?;
         Ok(Self {
@@ -126,6 +129,9 @@ pub struct Operation {
 
 impl Operation {
     /// Reads the document and finds the operation in it.
+    ///
+    /// # Errors
+    /// When it is not a document, or it has no such operation; the answer to the client.
     pub fn prepare(
         documents: &DocumentCache,
         parameters: Parameters,

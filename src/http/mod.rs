@@ -28,6 +28,7 @@ pub use draining::Draining;
 pub use event_stream::StreamLimits;
 pub use graphql_answer::WrittenAnswer;
 pub use graphql_endpoint::GraphqlState;
+pub use graphql_request::{Operation, ParameterError, Parameters};
 pub use websocket::SocketLimits;
 
 use crate::batcher::Batcher;

@@ -41,8 +41,8 @@ impl HoldSeatsMutation {
     ) -> ApiResult<HoldSeatsResult> {
         let command = HoldSeats::try_from(input)?;
         let into_hold = command.into_hold.clone();
-        let services = services(context)?;
         let (work, request) = hold_seats::hold_seats(caller(context), command)?;
+        let services = services(context)?;
         let (work, settled) = services.batcher.submit(work, request).await?;
         Ok(HoldSeatsResult::new(
             services,
