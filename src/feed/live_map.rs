@@ -20,9 +20,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-/// A map that the follower keeps up to date.
+/// A map that the follower keeps up to date. Those of a [`Feed`](crate::feed::Feed) never
+/// leave it: nobody else applies changes to them.
 #[derive(Debug)]
-pub(super) struct LiveMap {
+pub struct LiveMap {
     /// Tells maps of the same event apart that were loaded one after another.
     pub(super) serial: u64,
     pub(super) event: EventId,
@@ -41,7 +42,7 @@ pub(super) struct LiveMap {
 
 /// What is in a map.
 #[derive(Debug)]
-pub(super) struct Content {
+pub struct Content {
     states: Vec<PackedState>,
     recent: RecentChanges,
     /// That of the newest change.
@@ -50,14 +51,24 @@ pub(super) struct Content {
 
 /// A part of a map, and where it was taken.
 #[derive(Clone, Debug)]
-pub(super) struct Excerpt {
-    pub(super) states: Vec<SeatState>,
+pub struct Excerpt {
+    /// Each seat of it once, in the plan's order.
+    pub states: Vec<SeatState>,
     /// What comes later has this sequence number or a higher one.
-    pub(super) end: u64,
-    pub(super) position: Position,
+    pub end: u64,
+    /// Where in the feed that is.
+    pub position: Position,
 }
 
 impl Content {
+    /// A map of these seats, which are those of an event in the plan's order, when all
+    /// changes up to and including `position` are in it, and nothing is known of these.
+    pub fn of_seats(seats: &[SeatState], position: Position) -> Self {
+        let states = seats.iter().map(PackedState::from);
+        let recent = RecentChanges::new(seats.len(), position);
+        Self::new(states.collect(), position, recent)
+    }
+
     /// A map of these seats, which are those of an event in the plan's order, when all
     /// changes up to and including `position` are in it. `recent` are some of these.
     pub(super) fn new(states: Vec<PackedState>, position: Position, recent: RecentChanges) -> Self {
@@ -113,8 +124,9 @@ impl Content {
 // `at_least` is always a position that the follower had reached when it was asked for:
 // between it and that of the content's newest change lies none of this event.
 impl LiveMap {
-    /// A map with this content. Must be made on the runtime: it starts its beat.
-    pub(super) fn new(serial: u64, (epoch, event): (i64, EventId), content: Content) -> Self {
+    /// A map of this event with this content, of the feed of this epoch; `serial` tells it from
+    /// those that were loaded before. Must be made on the runtime: it starts its beat.
+    pub fn new(serial: u64, (epoch, event): (i64, EventId), content: Content) -> Self {
         let seats = content.states.len();
         let ticks = Arc::new(Ticks::new(content.recent.end()));
         let content = Arc::new(Mutex::new(content));
@@ -135,7 +147,7 @@ impl LiveMap {
     }
 
     /// Takes over changes that come next in the feed.
-    pub(super) fn apply(&self, changes: &[Change]) {
+    pub fn apply(&self, changes: &[Change]) {
         self.content().apply(changes);
         self.ticks.note_change();
     }
@@ -148,12 +160,7 @@ impl LiveMap {
 
     /// The seats that have changed from a sequence number on, and these, each once, in the
     /// plan's order; all when nobody knows any more which have changed.
-    pub(super) fn changed_from(
-        &self,
-        sequence: u64,
-        also: &[SeatNo],
-        at_least: Position,
-    ) -> Excerpt {
+    pub fn changed_from(&self, sequence: u64, also: &[SeatNo], at_least: Position) -> Excerpt {
         let content = self.content();
         let states = match content.recent.seats_from(sequence) {
             Some(mut seats) => {
@@ -175,7 +182,7 @@ impl LiveMap {
     }
 
     /// The sequence number that the next change will have, and the position of the last.
-    pub(super) fn end(&self) -> (u64, Position) {
+    pub fn end(&self) -> (u64, Position) {
         let content = self.content();
         (content.recent.end(), content.position)
     }

@@ -443,8 +443,7 @@ fn as_f64(count: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::packed_state::PackedState;
-    use crate::feed::recent_changes::RecentChanges;
+    use crate::db::seats::SeatState;
     use crate::model::status::SeatStatus;
     use chrono::DateTime;
 
@@ -469,9 +468,12 @@ mod tests {
     }
 
     fn finish(loading: Loading<'_>) -> Arc<LiveMap> {
-        let states = vec![PackedState::new(1, SeatStatus::Available); 3];
-        let recent = RecentChanges::new(states.len(), loading.position);
-        let content = Content::new(states, loading.position, recent);
+        let seat = |seat_no| SeatState {
+            seat_no,
+            version: 1,
+            status: SeatStatus::Available,
+        };
+        let content = Content::of_seats(&[0, 1, 2].map(seat), loading.position);
         loading.finish(content).unwrap().unwrap()
     }
 
@@ -531,8 +533,7 @@ mod tests {
         let turn = maps.turn(EVENT);
         let loading = maps.register(EVENT);
         maps.meet(&feed(2), Some(Position::START));
-        let recent = RecentChanges::new(0, loading.position);
-        let content = Content::new(Vec::new(), loading.position, recent);
+        let content = Content::of_seats(&[], loading.position);
         assert!(loading.finish(content).unwrap().is_none());
         drop(turn);
     }

@@ -82,9 +82,7 @@ async fn scan(
     let pruned_before = changes::state(connection).await?.pruned_before;
     let is_all = newest.len() < capacity;
     let recent = RecentChanges::from_newest(seats.len(), &newest, is_all, pruned_before, position);
-    let states = seats
-        .iter()
-        .map(|seat| PackedState::new(seat.version, seat.status));
+    let states = seats.iter().map(PackedState::from);
     Ok(Content::new(states.collect(), position, recent))
 }
 

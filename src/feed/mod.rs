@@ -23,7 +23,7 @@ mod announcer;
 mod follower;
 mod hold_news;
 mod listener;
-mod live_map;
+pub mod live_map;
 mod live_maps;
 mod loading;
 mod packed_state;

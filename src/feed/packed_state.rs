@@ -1,5 +1,6 @@
 //! A seat's version and status in 32 bits, as maps keep them and as warm maps store them.
 
+use crate::db::seats::SeatState;
 use crate::model::status::SeatStatus;
 
 /// A seat's version and status.
@@ -26,6 +27,12 @@ impl PackedState {
     pub(super) fn status(self) -> SeatStatus {
         let [lowest, ..] = self.0.to_le_bytes();
         SeatStatus::of_code(lowest)
+    }
+}
+
+impl From<&SeatState> for PackedState {
+    fn from(seat: &SeatState) -> Self {
+        Self::new(seat.version, seat.status)
     }
 }
 
