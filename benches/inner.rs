@@ -7,12 +7,22 @@
 //! ```
 
 use async_graphql::parser::parse_query;
-use async_graphql::{Response, Value};
+use async_graphql::{Response, ServerError, Value, Variables};
+use chrono::DateTime;
 use divan::{AllocProfiler, Bencher, black_box};
+use futures_util::FutureExt;
 use mimalloc::MiMalloc;
 use serde_json::json;
+use std::io;
 use std::sync::OnceLock;
-use usher::http::{DocumentCache, WrittenAnswer};
+use tokio::runtime;
+use usher::db::changes::{Change, Position};
+use usher::db::seats::SeatState;
+use usher::db::transaction_id::TransactionId;
+use usher::feed::live_map::{Content, LiveMap};
+use usher::graphql::{UsherSchema, schema_without_services};
+use usher::http::{DocumentCache, Operation, Parameters, WrittenAnswer};
+use usher::model::Caller;
 use usher::model::compact_seats;
 use usher::model::global_id::GlobalId;
 use usher::model::ids::{EventId, HoldId};
@@ -30,11 +40,23 @@ const HOLD: &str = "mutation($input: HoldSeatsInput!) { holdSeats(input: $input)
     ... on SeatConflict { conflicts { expectedVersion seat { id version status } } \
                           alternatives { id version } } } }";
 
-/// Seats of a large hall.
-const HALL: usize = 60_000;
+/// What they want them of.
+const EVENT: EventId = EventId(1);
 
-fn main() {
+/// Seats of a large hall.
+const HALL: i32 = 60_000;
+
+/// Changes that the follower reads at once: one, those of a busy sale, and the most.
+const PAGES: [i32; 3] = [1, 50, 5_000];
+
+fn main() -> io::Result<()> {
+    // A live map starts its beat on a runtime. Nothing drives this one, so that no beat is measured.
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
+    let _entered = runtime.enter();
     divan::main();
+    Ok(())
 }
 
 /// A document that nobody has sent before.
@@ -59,6 +81,75 @@ fn parse_known_document_and_copy(bencher: Bencher) {
             .parse(black_box(HOLD))
             .map(|document| (*document).clone())
     });
+}
+
+/// What a request goes through before the executor has it, from its parameters on: its
+/// document, known, its operation in there, and the copy of the document.
+#[divan::bench]
+fn guard_prepare_a_hold(bencher: Bencher) {
+    let documents = DocumentCache::default();
+    let prepare = |parameters| Operation::prepare(&documents, parameters, Caller::Anonymous);
+    assert!(prepare(parameters(HOLD)).is_ok());
+    bencher
+        .with_inputs(|| parameters(HOLD))
+        .bench_values(prepare);
+}
+
+/// What the executor checks before it begins: the rules of GraphQL, the depth and the complexity.
+/// The one field is skipped, which comes after that.
+#[divan::bench]
+fn guard_check_a_hold(bencher: Bencher) {
+    let field = "holdSeats(input: $input)";
+    let skipped = HOLD.replace(field, &format!("{field} @skip(if: true)"));
+    execute(bencher, &skipped, r#"{"data":null}"#);
+}
+
+/// A query that is answered from memory, with its check.
+#[divan::bench]
+fn execute_query_of_the_viewer(bencher: Bencher) {
+    let answer = r#"{"data":{"viewer":{"role":"VISITOR","subject":null}}}"#;
+    execute(bencher, "{ viewer { role subject } }", answer);
+}
+
+/// A hold from its check to where the batcher would be given it, which is not there: it ends
+/// with an error.
+#[divan::bench]
+fn execute_hold_up_to_the_batcher(bencher: Bencher) {
+    execute(bencher, HOLD, "INTERNAL_SERVER_ERROR");
+}
+
+/// Without services nobody waits, so that an operation is done when it is first polled.
+fn execute(bencher: Bencher, document: &str, expected: &str) {
+    let schema = schema_without_services();
+    let documents = DocumentCache::default();
+    let prepare = || Operation::prepare(&documents, parameters(document), Caller::Anonymous);
+    let text = answer(&schema, prepare()).map(|response| WrittenAnswer::new(response).text);
+    let text = text.as_deref().map(String::from_utf8_lossy);
+    let text = text.unwrap_or_default();
+    assert!(text.contains(expected), "{text}");
+    bencher
+        .with_inputs(prepare)
+        .bench_values(|operation| answer(&schema, operation));
+}
+
+fn answer(schema: &UsherSchema, operation: Result<Operation, ServerError>) -> Option<Response> {
+    schema.execute(operation.ok()?.request).now_or_never()
+}
+
+/// Those of a request for two seats.
+fn parameters(document: &str) -> Parameters {
+    let seat = |seat_no| {
+        let id = GlobalId::Seat(EVENT, seat_no).to_string();
+        json!({"seatId": id, "version": 1})
+    };
+    let input = json!({
+        "eventId": GlobalId::Event(EVENT).to_string(), "seats": [seat(4_711), seat(4_712)],
+    });
+    Parameters {
+        query: document.to_owned(),
+        variables: Variables::from_json(json!({"input": input})),
+        ..Parameters::default()
+    }
 }
 
 /// The answer to whoever holds a seat, as JSON.
@@ -88,7 +179,7 @@ fn encode(bencher: Bencher, data: serde_json::Value) {
 }
 
 fn seat(seat_no: i32) -> serde_json::Value {
-    let id = GlobalId::Seat(EventId(1), seat_no).to_string();
+    let id = GlobalId::Seat(EVENT, seat_no).to_string();
     json!({"id": id, "status": "HELD", "version": 2})
 }
 
@@ -110,7 +201,58 @@ fn compact_50_changes(bencher: Bencher) {
     bencher.bench(|| compact_seats::changes(black_box(&changes).iter().copied()));
 }
 
-fn state_of(kind: usize) -> (SeatStatus, i32) {
+/// A page of changes that the follower has read, as a live map of a large hall takes it over.
+#[divan::bench(args = PAGES)]
+fn map_apply_changes(bencher: Bencher, changes: i32) {
+    let (map, mut number) = (map_of_a_sale(), 1);
+    bencher
+        .with_inputs(|| {
+            number += 1;
+            page(number, changes)
+        })
+        .bench_local_refs(|page| map.apply(page));
+}
+
+/// What watchers are told of such a page at the next tick, before it is written.
+#[divan::bench(args = PAGES)]
+fn map_delta_of_changes(bencher: Bencher, changes: i32) {
+    let map = map_of_a_sale();
+    let (told, _) = map.end();
+    map.apply(&page(2, changes));
+    let delta = || map.changed_from(black_box(told), &[], Position::START);
+    assert!(delta().states.len() == page(2, changes).len());
+    bencher.bench(delta);
+}
+
+/// The map of a large hall that remembers as many changes as it ever does.
+fn map_of_a_sale() -> LiveMap {
+    let seat = |seat_no| SeatState {
+        seat_no,
+        version: 1,
+        status: SeatStatus::Available,
+    };
+    let seats: Vec<_> = (0..HALL).map(seat).collect();
+    let map = LiveMap::new(1, (1, EVENT), Content::of_seats(&seats, Position::START));
+    map.apply(&page(1, HALL));
+    map
+}
+
+/// Changes of so many seats all over the hall. Those of later pages are newer.
+fn page(number: i32, changes: i32) -> Vec<Change> {
+    let change = |index: i32| Change {
+        event_id: EVENT,
+        transaction_id: TransactionId(number.unsigned_abs().into()),
+        id: index.into(),
+        // A prime that does not divide the hall: no seat comes twice.
+        seat_no: index * 7_919 % HALL,
+        version: 1 + number,
+        status: SeatStatus::Held,
+        changed_at: DateTime::UNIX_EPOCH,
+    };
+    (0..changes).map(change).collect()
+}
+
+fn state_of(kind: i32) -> (SeatStatus, i32) {
     match kind {
         0 => (SeatStatus::Available, 1),
         1 => (SeatStatus::Held, 2),
