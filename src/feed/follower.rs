@@ -6,6 +6,7 @@
 //! soon, because a transaction before it is still running.
 
 use crate::db::changes::{self, FeedState};
+use crate::db::transaction_id::TransactionId;
 use crate::feed::reconnecting::pauses;
 use crate::feed::{Feed, FeedError};
 use crate::model::causes::in_full;
@@ -69,11 +70,48 @@ struct Follower {
     last_round: Instant,
 }
 
-/// Changes are committed that may not be read yet.
+/// Changes are committed that may not be read yet, because of one transaction.
 struct HeldBack {
+    /// That one: it still runs, and all before it have ended.
+    holder: TransactionId,
+    /// When it was first met.
     since: Instant,
     next_look: Duration,
     named: Option<Instant>,
+}
+
+impl HeldBack {
+    /// What is known of the transaction that holds the feed back now. With another one than
+    /// before all begins anew: short ones that follow one another closely may hold something
+    /// back at every look, and none of them is to blame.
+    fn by(known: &mut Option<Self>, holder: TransactionId, now: Instant) -> &mut Self {
+        if known.as_ref().is_some_and(|one| one.holder != holder) {
+            *known = None;
+        }
+        known.get_or_insert_with(|| Self {
+            holder,
+            since: now,
+            next_look: SHORTEST_HELD_BACK,
+            named: None,
+        })
+    }
+
+    /// How long to wait before the next look; longer each time.
+    fn pause(&mut self) -> Duration {
+        let pause = self.next_look;
+        self.next_look = (pause * 2).min(LONGEST_HELD_BACK);
+        pause
+    }
+
+    /// Whether it is time to say who it is: it counts as said.
+    fn is_to_be_named(&mut self, now: Instant) -> bool {
+        let was_named = self.named.is_some_and(|named| now - named < NAMED_EVERY);
+        let is_due = now - self.since >= PATIENCE && !was_named;
+        if is_due {
+            self.named = Some(now);
+        }
+        is_due
+    }
 }
 
 impl Follower {
@@ -84,12 +122,12 @@ impl Follower {
         let mut connection = self.feed.shared.database.dedicated_connection().await?;
         loop {
             self.news.mark_unchanged();
-            let is_held_back = self.catch_up(&mut connection).await?;
+            let holder = self.catch_up(&mut connection).await?;
             self.last_round = Instant::now();
             connected();
             self.feed.shared.maps.drop_idle();
-            let pause = if is_held_back {
-                self.note_held_back(&mut connection).await?
+            let pause = if let Some(holder) = holder {
+                self.note_held_back(&mut connection, holder).await?
             } else {
                 self.held_back = None;
                 metrics::gauge!("usher_feed_held_back_seconds").set(0.0);
@@ -101,8 +139,12 @@ impl Follower {
         }
     }
 
-    /// Reads all that may be read; answers whether more is committed.
-    async fn catch_up(&self, connection: &mut AsyncPgConnection) -> Result<bool, FeedError> {
+    /// Reads all that may be read; when more is committed, answers the transaction that holds
+    /// it back.
+    async fn catch_up(
+        &self,
+        connection: &mut AsyncPgConnection,
+    ) -> Result<Option<TransactionId>, FeedError> {
         let maps = &self.feed.shared.maps;
         let mut state = in_time(changes::state(connection)).await?;
         let tip = if maps.is_to_skip(&state) {
@@ -119,7 +161,7 @@ impl Follower {
             state.pruned_before = afterwards.pruned_before;
             if maps.is_lost(&state) {
                 // The page may lack what was pruned before it was read: begin again.
-                return Ok(true);
+                return Ok(Some(state.horizon));
             }
             if let Some(first) = page.first() {
                 lag = lag.max(age(first.changed_at, &state));
@@ -129,7 +171,7 @@ impl Follower {
             if page.len() < PAGE {
                 maps.end_round(state.horizon);
                 metrics::gauge!("usher_feed_lag_seconds").set(lag);
-                return Ok(afterwards.is_held_back);
+                return Ok(afterwards.is_held_back.then_some(state.horizon));
             }
             // The next page tells of what was read long ago: so does the lag.
             metrics::gauge!("usher_feed_lag_seconds").set(lag);
@@ -140,29 +182,22 @@ impl Follower {
     async fn note_held_back(
         &mut self,
         connection: &mut AsyncPgConnection,
+        holder: TransactionId,
     ) -> Result<Duration, FeedError> {
-        let held_back = self.held_back.get_or_insert_with(|| HeldBack {
-            since: Instant::now(),
-            next_look: SHORTEST_HELD_BACK,
-            named: None,
-        });
-        let pause = held_back.next_look;
-        held_back.next_look = (pause * 2).min(LONGEST_HELD_BACK);
-        let duration = held_back.since.elapsed();
+        let now = Instant::now();
+        let held_back = HeldBack::by(&mut self.held_back, holder, now);
+        let pause = held_back.pause();
+        let duration = now - held_back.since;
         metrics::gauge!("usher_feed_held_back_seconds").set(duration.as_secs_f64());
-        let was_named = held_back
-            .named
-            .is_some_and(|named| named.elapsed() < NAMED_EVERY);
-        if duration >= PATIENCE && !was_named {
-            held_back.named = Some(Instant::now());
-            let holder = in_time(changes::oldest_writer(connection)).await?;
+        if held_back.is_to_be_named(now) {
+            let process = in_time(changes::oldest_writer(connection)).await?;
             tracing::warn!(
                 ?duration,
-                pid = holder.as_ref().map(|holder| holder.pid),
-                application_name = holder
+                pid = process.as_ref().map(|process| process.pid),
+                application_name = process
                     .as_ref()
-                    .map(|holder| holder.application_name.as_str()),
-                transaction_milliseconds = holder.as_ref().map(|holder| holder.milliseconds),
+                    .map(|process| process.application_name.as_str()),
+                transaction_milliseconds = process.as_ref().map(|process| process.milliseconds),
                 "a transaction that does not end holds the change feed back"
             );
         }
@@ -180,4 +215,45 @@ async fn in_time<T>(query: impl Future<Output = QueryResult<T>>) -> Result<T, Fe
 /// In seconds, by the database's clock alone.
 fn age(changed_at: DateTime<Utc>, state: &FeedState) -> f64 {
     (state.now - changed_at).as_seconds_f64().max(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_holds_the_feed_back_for_long_is_named_and_not_all_the_time() {
+        let (mut known, start) = (None, Instant::now());
+        let mut named = Vec::new();
+        for second in 0..25 {
+            let now = start + Duration::from_secs(second);
+            let held_back = HeldBack::by(&mut known, TransactionId(7), now);
+            assert_eq!(now - held_back.since, Duration::from_secs(second));
+            if held_back.is_to_be_named(now) {
+                named.push(second);
+            }
+        }
+        assert_eq!(named, [1, 11, 21]);
+    }
+
+    #[test]
+    fn of_many_short_transactions_none_is_named_however_long_they_go_on() {
+        let (mut known, start) = (None, Instant::now());
+        for look in 0..100_u32 {
+            let now = start + Duration::from_millis(300) * look;
+            // Each is met three times.
+            let held_back = HeldBack::by(&mut known, TransactionId((look / 3).into()), now);
+            assert!(now - held_back.since < PATIENCE, "the oldest is the newest");
+            assert!(!held_back.is_to_be_named(now));
+        }
+    }
+
+    #[test]
+    fn it_is_looked_for_soon_and_then_less_often_until_somebody_else_holds_the_feed_back() {
+        let (mut known, now) = (None, Instant::now());
+        let mut pauses = |holder| HeldBack::by(&mut known, TransactionId(holder), now).pause();
+        let of_one = [(); 7].map(|()| pauses(7).as_millis());
+        assert_eq!(of_one, [5, 10, 20, 40, 80, 100, 100]);
+        assert_eq!(pauses(8), SHORTEST_HELD_BACK);
+    }
 }

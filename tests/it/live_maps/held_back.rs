@@ -16,6 +16,8 @@ use tokio::time::Instant;
 use usher::model::Role;
 use usher::model::global_id::GlobalId;
 
+/// How long one transaction is waited for before the log says so.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How long the log says no more of whoever is waited for.
 const NAMED_EVERY: Duration = Duration::from_secs(10);
 
@@ -108,5 +110,59 @@ async fn who_insists_is_told_not_yet_and_the_log_names_who_is_waited_for() {
         "{count}, and not again and again"
     );
     drop(holder);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn short_transactions_are_not_taken_for_one_that_does_not_end() {
+    let mut cluster = PrivateCluster::start(0).await;
+    cluster.add(&[]).await;
+    let event = chaos::open_sale(&cluster).await;
+    let server = cluster.newest();
+    let token = PrivateCluster::token("tess", Role::Staff);
+    let (visitor, staff) = (server.visitor(), server.bearer(&token));
+    let id = GlobalId::Event(event).to_string();
+    let seats = visitor.seats(&id).await;
+    let (mut old, mut new) = (cluster.sql().await, cluster.sql().await);
+    let mut other = cluster.sql().await;
+    let mut places = [0, 1];
+    let start = Instant::now();
+    let mut began = start;
+    old.batch_execute("BEGIN").await.unwrap();
+    flip(&mut old, event.0, places[0]).await.unwrap();
+    // usher is told that there is something to read, and looks until it may be read.
+    staff.block(&id, &seats[3..4]).await.data();
+
+    // The next one begins before the last one ends, and a change always lies behind both.
+    let (mut long, mut longest) = (0, Duration::ZERO);
+    while start.elapsed() < 2 * PATIENCE {
+        let next_began = Instant::now();
+        new.batch_execute("BEGIN").await.unwrap();
+        flip(&mut new, event.0, places[1]).await.unwrap();
+        flip(&mut other, event.0, 2).await.unwrap();
+        old.batch_execute("COMMIT").await.unwrap();
+        long += usize::from(began.elapsed() >= PATIENCE);
+        longest = longest.max(began.elapsed());
+        began = next_began;
+        std::mem::swap(&mut old, &mut new);
+        places.reverse();
+    }
+
+    let held_back = eventually("the last one is waited for", async || {
+        let held_back = server.sample("usher_feed_held_back_seconds").await;
+        (held_back > 0.0).then_some(held_back)
+    })
+    .await;
+    // What it says may be a moment old.
+    let at_most = (longest.max(began.elapsed()) + PATIENCE / 2).as_secs_f64();
+    assert!(held_back < at_most, "{held_back} of {at_most}");
+    long += usize::from(began.elapsed() >= PATIENCE);
+    let log = server.log();
+    let named = log
+        .iter()
+        .filter(|line| line.contains("holds the change feed back"));
+    assert!(named.count() <= long, "{log:?}");
+    old.batch_execute("COMMIT").await.unwrap();
+    drop((old, new, other));
     cluster.stop().await;
 }
