@@ -192,3 +192,48 @@ impl<D: Decision> Member for Commission<D> {
         let _ = answer.send((decision, settled));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Caller;
+
+    struct Deed;
+
+    impl Decision for Deed {
+        type Record = ();
+        type Refusal = ();
+
+        fn caller(&self) -> &Caller {
+            &Caller::Anonymous
+        }
+
+        fn event(&self) -> Option<EventId> {
+            None
+        }
+
+        fn needs(&self, _: &mut Needs) {}
+
+        fn needs_then(&self, _: &FirstReading, _: &mut Needs) {}
+
+        fn decide(&self, _: &mut Ledger, _: &mut Tries) -> Result<Effect<()>, No<()>> {
+            Err(No::Refused(()))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_command_that_is_not_taken_on_in_time_is_never_done() {
+        let (late, answer) = Commission::new(Deed, None);
+        let none = answer.within(Duration::from_secs(5)).await;
+        assert_eq!(none.err(), Some(NoAnswer::Withdrawn));
+        assert!(!late.take_on());
+
+        let (taken, answer) = Commission::new(Deed, None);
+        assert!(taken.take_on());
+        let waiting = tokio::spawn(answer.within(Duration::from_secs(5)));
+        tokio::time::advance(Duration::from_mins(1)).await;
+        Box::new(taken).answer();
+        let (_, settled) = waiting.await.unwrap().unwrap();
+        assert!(matches!(settled, Err(DomainError::Contended)), "to the end");
+    }
+}

@@ -17,6 +17,7 @@
 //! nothing. When a row has become another one between reading and writing, all of it is rolled
 //! back and run again.
 
+mod asking;
 mod commission;
 mod ledger;
 mod needs;
@@ -24,6 +25,7 @@ mod open;
 mod reading;
 mod writing;
 
+use asking::ask_all;
 pub use commission::{Answer, Commission, NoAnswer, Outcome};
 pub use ledger::{Ledger, LostSeat, More};
 pub use needs::Needs;
@@ -43,8 +45,7 @@ use diesel_async::AsyncPgConnection;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::HashSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use writing::Written;
 
 /// A command of a caller: which rows it is about, and what is to become of them. It may be
@@ -212,9 +213,6 @@ pub enum End {
 /// Seats that the server has picked and others have locked are replaced so often.
 const MAX_PICKS: usize = 8;
 
-/// After so long others are let at the processor, who may have nothing to do with this batch.
-const LONGEST_STRETCH: Duration = Duration::from_millis(1);
-
 /// How a batch is run.
 #[derive(Clone, Debug, Default)]
 pub struct Run {
@@ -342,100 +340,4 @@ async fn decide(
         }
     }
     Err(Stop::Outrun(Vec::new()))
-}
-
-/// Asks all members that have not failed, one after the other. One that panics has failed and
-/// nobody else has: what it may have entered half-way is forgotten, because the batch is then
-/// run again without it.
-async fn ask_all(
-    members: &mut [Box<dyn Member>],
-    mut question: impl FnMut(&mut dyn Member),
-) -> Result<(), Stop> {
-    let mut has_panicked = false;
-    let mut since = Instant::now();
-    for member in members.iter_mut().filter(|member| !member.has_failed()) {
-        let asked = catch_unwind(AssertUnwindSafe(|| question(member.as_mut())));
-        if asked.is_err() {
-            member.fail(DomainError::Panicked);
-            has_panicked = true;
-        }
-        if since.elapsed() > LONGEST_STRETCH {
-            tokio::task::yield_now().await;
-            since = Instant::now();
-        }
-    }
-    if has_panicked {
-        return Err(Stop::Outrun(Vec::new()));
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Bomb {
-        is_armed: bool,
-    }
-
-    impl Decision for Bomb {
-        type Record = ();
-        type Refusal = ();
-
-        fn caller(&self) -> &Caller {
-            &Caller::Anonymous
-        }
-
-        fn event(&self) -> Option<EventId> {
-            None
-        }
-
-        fn needs(&self, _: &mut Needs) {
-            assert!(!self.is_armed, "it goes off");
-        }
-
-        fn needs_then(&self, _: &FirstReading, _: &mut Needs) {}
-
-        fn decide(&self, _: &mut Ledger, _: &mut Tries) -> Result<Effect<()>, No<()>> {
-            Err(No::Refused(()))
-        }
-    }
-
-    #[tokio::test]
-    async fn whoever_panics_has_failed_and_nobody_else_and_is_not_asked_again() {
-        let (commissions, mut answers): (Vec<_>, Vec<_>) = [false, true, false]
-            .map(|is_armed| Commission::new(Bomb { is_armed }, None))
-            .into_iter()
-            .unzip();
-        let mut members: Vec<Box<dyn Member>> = Vec::new();
-        for commission in commissions {
-            members.push(Box::new(commission));
-        }
-        let mut needs = Needs::default();
-        let asked = ask_all(&mut members, |member| member.needs(&mut needs)).await;
-        assert!(matches!(asked, Err(Stop::Outrun(lost)) if lost.is_empty()));
-        let failed: Vec<bool> = members.iter().map(|member| member.has_failed()).collect();
-        assert_eq!(failed, [false, true, false]);
-        let asked = ask_all(&mut members, |member| member.needs(&mut needs)).await;
-        assert!(asked.is_ok());
-        members.remove(1).answer();
-        let (_, settled) = answers.remove(1).within(Duration::ZERO).await.unwrap();
-        assert!(matches!(settled, Err(DomainError::Panicked)));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_command_that_is_not_taken_on_in_time_is_never_done() {
-        let (late, answer) = Commission::new(Bomb { is_armed: false }, None);
-        let none = answer.within(Duration::from_secs(5)).await;
-        assert_eq!(none.err(), Some(NoAnswer::Withdrawn));
-        assert!(!late.take_on());
-
-        let (taken, answer) = Commission::new(Bomb { is_armed: false }, None);
-        assert!(taken.take_on());
-        let waiting = tokio::spawn(answer.within(Duration::from_secs(5)));
-        tokio::time::advance(Duration::from_mins(1)).await;
-        Box::new(taken).answer();
-        let (_, settled) = waiting.await.unwrap().unwrap();
-        assert!(matches!(settled, Err(DomainError::Contended)), "to the end");
-    }
 }
