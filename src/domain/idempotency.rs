@@ -101,7 +101,7 @@ impl IdempotentRequest {
             return Err(DomainError::KeyReused);
         }
         let outcome = used.outcome.clone().unwrap_or_default();
-        let Outcome { event, record } = serde_json::from_value(outcome).map_err(unreadable)?;
+        let Remembered { event, record } = serde_json::from_value(outcome).map_err(unreadable)?;
         // The input is the same, so it is about the same event, which was read.
         let event = ledger.event(caller, event)?;
         Ok(Some(Effect { event, record }))
@@ -116,7 +116,7 @@ impl IdempotentRequest {
         ledger: &mut Ledger,
         effect: &Effect<R>,
     ) -> Result<(), DomainError> {
-        let outcome = Outcome {
+        let outcome = Remembered {
             event: effect.event.event.id,
             record: &effect.record,
         };
@@ -175,7 +175,7 @@ struct Once<'a, W> {
 
 /// What is remembered.
 #[derive(Serialize, Deserialize)]
-struct Outcome<R> {
+struct Remembered<R> {
     event: EventId,
     record: R,
 }
@@ -209,7 +209,7 @@ where
         match idempotency_keys::claim(connection, key_hash, input_hash).await? {
             Claim::New => {
                 let effect = self.work.run(connection, reading).await?;
-                let outcome = Outcome {
+                let outcome = Remembered {
                     event: effect.event.event.id,
                     record: &effect.record,
                 };
@@ -219,7 +219,7 @@ where
             }
             Claim::Used(used) if used.input_hash == *input_hash => {
                 let outcome = used.outcome.unwrap_or_default();
-                let Outcome { event, record } =
+                let Remembered { event, record } =
                     serde_json::from_value(outcome).map_err(unreadable)?;
                 let plans = &self.environment.plans;
                 let (event, _) = event_view::find(connection, plans, self.caller, event).await?;

@@ -6,7 +6,7 @@ use crate::feed::live_map::{Content, LiveMap, take_over};
 use crate::feed::live_maps::Loading;
 use crate::feed::packed_state::PackedState;
 use crate::feed::recent_changes::{FEWEST, RecentChanges};
-use crate::feed::warm_maps::{Outcome, WarmMap};
+use crate::feed::warm_maps::{Lookup, WarmMap};
 use crate::feed::{Feed, FeedError};
 use crate::model::ids::EventId;
 use diesel_async::AsyncPgConnection;
@@ -60,7 +60,7 @@ impl Feed {
             Err(outcome) => Err(outcome),
         };
         let outcome = caught_up.as_ref().err().copied();
-        warm_maps.note(event, outcome.unwrap_or(Outcome::Hit));
+        warm_maps.note(event, outcome.unwrap_or(Lookup::Hit));
         match caught_up {
             Ok(content) => Ok(content),
             Err(_) => scan(&mut connection, event, loading.position).await,
@@ -98,7 +98,7 @@ async fn catch_up(
     connection: &mut AsyncPgConnection,
     map: WarmMap,
     position: Position,
-) -> Result<Result<Content, Outcome>, FeedError> {
+) -> Result<Result<Content, Lookup>, FeedError> {
     let WarmMap {
         epoch,
         event,
@@ -107,7 +107,7 @@ async fn catch_up(
     } = map;
     let seats = states.len();
     if seats::count(connection, event).await? != seats {
-        return Ok(Err(Outcome::Invalid));
+        return Ok(Err(Lookup::Invalid));
     }
     // What happened lately is read in any case, for watchers that come back. Mostly that
     // reaches back to the stored map; more than one change for each seat are never read.
@@ -122,7 +122,7 @@ async fn catch_up(
             break newest;
         }
         if limit == RecentChanges::capacity(seats) {
-            return Ok(Err(Outcome::Stale));
+            return Ok(Err(Lookup::Stale));
         }
         limit = RecentChanges::capacity(seats);
     };
@@ -130,10 +130,10 @@ async fn catch_up(
     let state = changes::state(connection).await?;
     if stored > Position::before(state.next) {
         // Nobody can have read that here.
-        return Ok(Err(Outcome::Invalid));
+        return Ok(Err(Lookup::Invalid));
     }
     if stored.transaction < state.pruned_before || state.epoch != epoch {
-        return Ok(Err(Outcome::Stale));
+        return Ok(Err(Lookup::Stale));
     }
     let after = newest.partition_point(|change| change.position() > stored);
     for change in newest.iter().take(after).rev() {

@@ -41,10 +41,10 @@ pub(super) struct WarmMaps {
     loaded: Notify,
 }
 
-/// What became of looking for a warm map.
+/// What became of looking a warm map up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
-pub(super) enum Outcome {
+pub(super) enum Lookup {
     /// The map is made of it.
     Hit,
     /// There is none.
@@ -70,32 +70,32 @@ impl WarmMaps {
     }
 
     /// The map of an event, if there is a whole one of this feed.
-    pub(super) async fn find(&self, epoch: i64, event: EventId) -> Result<WarmMap, Outcome> {
+    pub(super) async fn find(&self, epoch: i64, event: EventId) -> Result<WarmMap, Lookup> {
         let longest = WarmMap::longest(self.max_seats);
         let mut command = redis::cmd("GETRANGE");
         // One more than the longest, so that a longer one is not taken for it.
         command.arg(self.key(epoch, event)).arg(0).arg(longest);
         let bytes: Vec<u8> = match self.redis.query(&command).await {
             Ok(bytes) => bytes,
-            Err(RedisFailed::Away) => return Err(Outcome::Failed),
+            Err(RedisFailed::Away) => return Err(Lookup::Failed),
             // The key is of another type, most likely.
-            Err(RedisFailed::Refused(_)) => return Err(Outcome::Invalid),
+            Err(RedisFailed::Refused(_)) => return Err(Lookup::Invalid),
         };
         if bytes.is_empty() {
-            return Err(Outcome::Miss);
+            return Err(Lookup::Miss);
         }
         WarmMap::from_bytes(&bytes)
             .filter(|map| map.epoch == epoch && map.event == event)
-            .ok_or(Outcome::Invalid)
+            .ok_or(Lookup::Invalid)
     }
 
     /// Counts what became of looking for the map of an event.
-    pub(super) fn note(&self, event: EventId, outcome: Outcome) {
+    pub(super) fn note(&self, event: EventId, outcome: Lookup) {
         let label: &'static str = outcome.into();
         metrics::counter!("usher_warm_maps_total", "outcome" => label).increment(1);
         match outcome {
-            Outcome::Hit => self.is_garbage_said.store(false, Ordering::Relaxed),
-            Outcome::Invalid if !self.is_garbage_said.swap(true, Ordering::Relaxed) => {
+            Lookup::Hit => self.is_garbage_said.store(false, Ordering::Relaxed),
+            Lookup::Invalid if !self.is_garbage_said.swap(true, Ordering::Relaxed) => {
                 tracing::warn!(
                     event = event.0,
                     "Redis has something else where a warm map should be: \
