@@ -2,7 +2,7 @@
 
 use crate::batcher::queue::Waiting;
 use crate::batcher::{Shared, alone};
-use crate::db::{Connection, DatabaseUnavailable};
+use crate::db::Connection;
 use crate::domain::DomainError;
 use crate::domain::batch::{self, Member, Standing};
 use crate::model::causes::in_full;
@@ -60,14 +60,11 @@ async fn look_around(
     Ok(())
 }
 
-/// Tells all of them that the database cannot be reached, or is too busy.
+/// Tells all of them that the database cannot be reached, or is too busy; and the log, once.
 pub(super) fn refuse(members: Vec<Box<dyn Member>>, cause: &DomainError) {
     tracing::warn!(cause = %in_full(cause), commands = members.len(), "a batch is given up");
     for mut member in members {
-        member.fail(match cause {
-            DomainError::Unavailable(DatabaseUnavailable::Busy) => DatabaseUnavailable::Busy.into(),
-            cause => DatabaseUnavailable::Unreachable(cause.to_string().into()).into(),
-        });
+        member.fail(DomainError::GivenUp);
         member.answer();
     }
 }

@@ -48,6 +48,9 @@ pub enum DomainError {
     /// The database cannot be reached, or too many wait for it.
     #[error(transparent)]
     Unavailable(#[from] DatabaseUnavailable),
+    /// The same of a whole batch: what happened was logged, once for all of its commands.
+    #[error("the batch was given up")]
+    GivenUp,
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] diesel::result::Error),

@@ -1,5 +1,6 @@
 //! Technical errors: a stable `extensions.code`, a text for the client, and
-//! nothing of what happened inside. A cause is logged here, once.
+//! nothing of what happened inside. A cause is logged here, once, unless it is that of many:
+//! then it was logged where that was known.
 
 use crate::db::DatabaseUnavailable;
 use crate::db::failure::{connection_was_lost, ran_out_of_time};
@@ -50,6 +51,10 @@ impl ApiError {
 
     fn unavailable(cause: &(dyn StdError + 'static)) -> Self {
         tracing::warn!(cause = %in_full(cause), "the database is unavailable");
+        Self::try_again()
+    }
+
+    fn try_again() -> Self {
         Self::new(
             code::UNAVAILABLE,
             "the service is overloaded or its database is away: try again",
@@ -113,6 +118,7 @@ impl From<DomainError> for ApiError {
             DomainError::Contended => code::CONTENDED,
             DomainError::Panicked => return Self::internal(&error),
             DomainError::Unavailable(cause) => return Self::unavailable(cause),
+            DomainError::GivenUp => return Self::try_again(),
             DomainError::Database(cause) => return Self::database(cause),
         };
         // Commands come from the one argument of a mutation.

@@ -7,10 +7,12 @@ use crate::support::checks::{self, assert_sound};
 use crate::support::cut::Cut;
 use crate::support::house::settings;
 use crate::support::lock::Lock;
+use crate::support::program::Server;
 use crate::support::{Answer, Event, House, eventually};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
+use nix::sys::signal::Signal;
 use serde_json::json;
 use std::time::Duration;
 use usher::config::{BatchSettings, DatabaseSettings};
@@ -199,5 +201,27 @@ async fn a_commit_of_many_that_nobody_can_tell_of_is_told_to_each_when_asked_aga
     let answers = annas(&house, &event).await;
     assert_eq!(kinds(&answers), ["SeatsHeld"; 10]);
     assert_eq!(number_of(&house, "holds").await, 10);
+    assert_sound(&house).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_a_batch_is_given_up_is_logged_once() {
+    let house = House::open().await;
+    let event = house.event(1, 1).await;
+    let cut = Cut::before(&house.database_url, "anonymous").await;
+    let flags = ["--log", "warn", "--database-acquire-timeout", "3s"];
+    let way = [("DATABASE_URL", cut.database_url.as_str())];
+    let server = Server::beside_with(&house, &flags, &way).await;
+    cut.all_after_next_commit();
+    let answer = server.visitor().hold(&event.id, &event.seats).await;
+    assert_eq!(answer.error_code(), "UNAVAILABLE", "{}", answer.0);
+    cut.mend();
+    server.signal(Signal::SIGTERM);
+    let (code, log) = server.ended().await;
+    assert_eq!(code, Some(0), "{log:#?}");
+    let number_of = |words: &str| log.iter().filter(|line| line.contains(words)).count();
+    assert_eq!(number_of("a batch is given up"), 1, "{log:#?}");
+    // Nor is each of its commands.
+    assert_eq!(number_of("the database is unavailable"), 0, "{log:#?}");
     assert_sound(&house).await;
 }
