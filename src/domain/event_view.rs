@@ -86,3 +86,39 @@ pub async fn complete(
         plan,
     })
 }
+
+/// An event on sale without seats, for tests.
+#[cfg(test)]
+pub(super) fn example(id: EventId, now: DateTime<Utc>) -> EventView {
+    use crate::model::ids::{PlanId, VenueId};
+    use crate::model::status::OrphanRule;
+
+    let plan_id = PlanId(1);
+    let plan = (plan_id, now);
+    let plan = SeatingPlan::new(plan, "Hall".into(), (1.0, 1.0), vec![], vec![], vec![]);
+    let event = Event {
+        id,
+        version: 1,
+        venue_id: VenueId(1),
+        plan_id,
+        name: "Evening".into(),
+        status: EventStatus::OnSale,
+        starts_at: now,
+        ends_at: None,
+        sale_starts_at: None,
+        sale_ends_at: None,
+        currency: "EUR".into(),
+        hold_seconds: 600,
+        max_seats_per_hold: 10,
+        hold_total_seconds: 1_800,
+        max_seats_per_buyer: None,
+        max_holds_per_buyer: None,
+        orphan_rule: OrphanRule::Off,
+        created_at: now,
+    };
+    EventView {
+        event,
+        prices: Vec::new(),
+        plan: Arc::new(plan),
+    }
+}

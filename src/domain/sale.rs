@@ -128,30 +128,14 @@ pub(super) async fn change_status(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ids::{PlanId, VenueId};
-    use crate::model::status::OrphanRule;
     use chrono::TimeDelta;
 
     fn event(status: EventStatus, window: Option<(i64, i64)>, now: DateTime<Utc>) -> Event {
         Event {
-            id: EventId(1),
-            version: 1,
-            venue_id: VenueId(1),
-            plan_id: PlanId(1),
-            name: "Evening".into(),
             status,
-            starts_at: now,
             sale_starts_at: window.map(|(start, _)| now + TimeDelta::seconds(start)),
             sale_ends_at: window.map(|(_, end)| now + TimeDelta::seconds(end)),
-            currency: "EUR".into(),
-            hold_seconds: 600,
-            max_seats_per_hold: 10,
-            ends_at: None,
-            hold_total_seconds: 1_800,
-            max_seats_per_buyer: None,
-            max_holds_per_buyer: None,
-            orphan_rule: OrphanRule::Off,
-            created_at: now,
+            ..event_view::example(EventId(1), now).event
         }
     }
 

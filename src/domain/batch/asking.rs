@@ -9,27 +9,27 @@ use std::time::{Duration, Instant};
 /// After so long others are let at the processor, who may have nothing to do with this batch.
 const LONGEST_STRETCH: Duration = Duration::from_millis(1);
 
-/// Asks all members that have not failed, one after the other. One that panics has failed and
-/// nobody else has: what it may have entered half-way is forgotten, because the batch is then
-/// run again without it.
+/// Asks all members that have not failed, one after the other. One that panics has failed, as
+/// one that says so itself, and nobody else has: what it may have entered half-way is
+/// forgotten, because the batch is then run again without it.
 pub(super) async fn ask_all(
     members: &mut [Box<dyn Member>],
     mut question: impl FnMut(&mut dyn Member),
 ) -> Result<(), Stop> {
-    let mut has_panicked = false;
+    let mut has_one_failed = false;
     let mut since = Instant::now();
     for member in members.iter_mut().filter(|member| !member.has_failed()) {
         let asked = catch_unwind(AssertUnwindSafe(|| question(member.as_mut())));
         if asked.is_err() {
             member.fail(DomainError::Panicked);
-            has_panicked = true;
         }
+        has_one_failed |= member.has_failed();
         if since.elapsed() > LONGEST_STRETCH {
             tokio::task::yield_now().await;
             since = Instant::now();
         }
     }
-    if has_panicked {
+    if has_one_failed {
         return Err(Stop::Outrun(Vec::new()));
     }
     Ok(())

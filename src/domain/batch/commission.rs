@@ -92,7 +92,7 @@ impl<D: Decision> Commission<D> {
 
     /// The outcome of the first time, or that of now, which is remembered.
     fn once(
-        &self,
+        &mut self,
         ledger: &mut Ledger,
         tries: &mut Tries,
     ) -> Result<Effect<D::Record>, No<D::Refusal>> {
@@ -103,7 +103,12 @@ impl<D: Decision> Commission<D> {
             return Ok(before);
         }
         let effect = self.decision.decide(ledger, tries)?;
-        request.remember(ledger, &effect)?;
+        if let Err(error) = request.remember(ledger, &effect) {
+            // It is entered, and its caller is told that it failed: committed, it would be done
+            // twice when it is sent again.
+            self.has_failed = true;
+            return Err(error.into());
+        }
         Ok(effect)
     }
 }
@@ -196,12 +201,44 @@ impl<D: Decision> Member for Commission<D> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::db::clock::Moment;
+    use crate::db::transaction_id::TransactionId;
+    use crate::domain::batch::Stop;
+    use crate::domain::batch::asking::ask_all;
+    use crate::domain::batch::ledger::Changes;
+    use crate::domain::event_view;
     use crate::model::Caller;
+    use crate::model::ids::SeatNo;
+    use chrono::DateTime;
+    use serde::{Deserialize, Serialize, Serializer};
+    use std::collections::{BTreeSet, HashMap, HashSet};
 
-    struct Deed;
+    const EVENT: EventId = EventId(1);
 
-    impl Decision for Deed {
-        type Record = ();
+    /// Takes a seat, and may have no words for that.
+    #[derive(Clone, Copy, Deserialize)]
+    struct Taking {
+        seat_no: SeatNo,
+        is_writable: bool,
+    }
+
+    const WRITABLE: Taking = Taking {
+        seat_no: 0,
+        is_writable: true,
+    };
+
+    impl Serialize for Taking {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            if self.is_writable {
+                serializer.serialize_unit()
+            } else {
+                Err(serde::ser::Error::custom("no words for it"))
+            }
+        }
+    }
+
+    impl Decision for Taking {
+        type Record = Self;
         type Refusal = ();
 
         fn caller(&self) -> &Caller {
@@ -209,26 +246,87 @@ mod tests {
         }
 
         fn event(&self) -> Option<EventId> {
-            None
+            Some(EVENT)
         }
 
         fn needs(&self, _: &mut Needs) {}
 
         fn needs_then(&self, _: &FirstReading, _: &mut Needs) {}
 
-        fn decide(&self, _: &mut Ledger, _: &mut Tries) -> Result<Effect<()>, No<()>> {
-            Err(No::Refused(()))
+        fn decide(&self, ledger: &mut Ledger, _: &mut Tries) -> Result<Effect<Self>, No<()>> {
+            let event = ledger.event(&Caller::Anonymous, EVENT)?;
+            ledger.note_picked(EVENT, &[self.seat_no]);
+            let record = *self;
+            Ok(Effect { event, record })
+        }
+    }
+
+    fn ledger() -> Ledger {
+        let now = DateTime::UNIX_EPOCH;
+        let transaction = TransactionId(1);
+        let view = event_view::example(EVENT, now);
+        Ledger {
+            moment: Moment {
+                now,
+                clock: now,
+                transaction,
+            },
+            events: HashMap::from([(EVENT, Arc::new(view))]),
+            holds: HashMap::new(),
+            bookings: HashMap::new(),
+            keys: HashMap::new(),
+            possessions: HashMap::new(),
+            seats: HashMap::new(),
+            takeable: HashMap::new(),
+            withheld: BTreeSet::new(),
+            lost: HashSet::new(),
+            changes: Changes::default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_remembered_is_not_done_and_the_others_of_its_batch_are() {
+        let (mut members, mut answers) = (Vec::<Box<dyn Member>>::new(), Vec::new());
+        for seat_no in 0..3 {
+            let key = format!("a key of command {seat_no}");
+            let request = IdempotentRequest::new(&Caller::Anonymous, "take", &(), Some(&key));
+            let is_writable = seat_no != 1;
+            let taking = Taking {
+                seat_no,
+                is_writable,
+            };
+            let (commission, answer) = Commission::new(taking, request.unwrap());
+            members.push(Box::new(commission));
+            answers.push(answer);
+        }
+        let mut spoilt = ledger();
+        let asked = ask_all(&mut members, |member| member.decide(&mut spoilt, false)).await;
+        assert!(
+            matches!(asked, Err(Stop::Outrun(lost)) if lost.is_empty()),
+            "this is not to be committed: {spoilt:?}"
+        );
+        let mut whole = ledger();
+        let asked = ask_all(&mut members, |member| member.decide(&mut whole, false)).await;
+        assert!(asked.is_ok());
+        assert_eq!(whole.changes.picked, [(EVENT, 0), (EVENT, 2)].into());
+        assert_eq!(whole.changes.keys.len(), 2);
+        for member in members {
+            member.answer();
+        }
+        for (answer, is_done) in answers.into_iter().zip([true, false, true]) {
+            let (_, settled) = answer.within(Duration::ZERO).await.unwrap();
+            assert_eq!(settled.is_ok_and(|settled| settled.result.is_ok()), is_done);
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_command_that_is_not_taken_on_in_time_is_never_done() {
-        let (late, answer) = Commission::new(Deed, None);
+        let (late, answer) = Commission::new(WRITABLE, None);
         let none = answer.within(Duration::from_secs(5)).await;
         assert_eq!(none.err(), Some(NoAnswer::Withdrawn));
         assert!(!late.take_on());
 
-        let (taken, answer) = Commission::new(Deed, None);
+        let (taken, answer) = Commission::new(WRITABLE, None);
         assert!(taken.take_on());
         let waiting = tokio::spawn(answer.within(Duration::from_secs(5)));
         tokio::time::advance(Duration::from_mins(1)).await;

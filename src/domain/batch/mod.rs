@@ -155,7 +155,8 @@ pub trait Member: Send {
     fn begin_try(&mut self);
 
     /// Decides; the outcome is kept until the batch is committed. Whether it is the last
-    /// time is the caller's to say.
+    /// time is the caller's to say. Afterwards it may [have failed](Member::has_failed): then
+    /// the ledger has more of it than may be committed.
     fn decide(&mut self, ledger: &mut Ledger, is_last: bool);
 
     /// What was decided last.
@@ -168,7 +169,7 @@ pub trait Member: Send {
     /// Nobody could decide, because this happened: nothing more is asked of it.
     fn fail(&mut self, error: DomainError);
 
-    /// Whether that was said.
+    /// Whether that was said, or it has found out by itself.
     fn has_failed(&self) -> bool;
 
     /// Answers whoever waits for it.
