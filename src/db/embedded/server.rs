@@ -145,10 +145,11 @@ impl Server {
         }
     }
 
-    /// Creates usher's database, unless it is there.
+    /// Creates usher's database, unless it is there; warns of settings that do not count.
     pub(super) async fn ensure_database(&self, place: &Place) -> Result<(), EmbeddedError> {
         let work = async {
             let client = place.socket.connect("postgres").await?;
+            settings::check_local(&client, &place.data).await;
             Ok(create_missing(&client).await?)
         };
         work.await.map_err(|source| EmbeddedError::CreateDatabase {

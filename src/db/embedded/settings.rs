@@ -23,8 +23,11 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use tokio_postgres::Client;
+
 use super::error::EmbeddedError;
 use super::memory;
+use crate::model::causes::in_full;
 
 /// What usher relies on. A start that is not durable would lose what watchers have seen, and
 /// with it the meaning of cursors.
@@ -37,6 +40,7 @@ pub(super) const FIXED: [(&str, &str); 4] = [
 ];
 
 const FILE: &str = "postgres.conf";
+const LOCAL_FILE: &str = "postgres.local.conf";
 
 const MIB: u64 = 1024 * 1024;
 
@@ -117,8 +121,26 @@ fn text(settings: &[(&str, String)]) -> String {
         // Writing into a String cannot fail.
         let _ = writeln!(text, "{name} = '{value}'");
     }
-    text.push_str("\ninclude_if_exists 'postgres.local.conf'\n");
+    let _ = writeln!(text, "\ninclude_if_exists '{LOCAL_FILE}'");
     text
+}
+
+/// Warns of a local file that the server cannot read: it goes on as if there were none.
+pub(super) async fn check_local(client: &Client, data_folder: &Path) {
+    let path = data_folder.join(LOCAL_FILE);
+    // A path that is no text cannot be asked for.
+    let Some(name) = path.to_str() else {
+        return;
+    };
+    // The server tries it: whether it may is not to be told from modes alone.
+    let read = "SELECT pg_read_binary_file($1, 0, 1, true) IS NULL";
+    if let Err(error) = client.query_one(read, &[&name]).await {
+        tracing::warn!(
+            file = name,
+            error = in_full(&error),
+            "PostgreSQL cannot read the file with its local settings, and goes without them"
+        );
+    }
 }
 
 /// Puts a file that everybody may read in the place of another one, whole.

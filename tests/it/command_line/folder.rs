@@ -7,8 +7,9 @@ use crate::support::checks;
 use crate::support::program::{DataFolder, Server, run};
 use chrono::Utc;
 use jsonwebtoken::{DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -79,6 +80,23 @@ async fn a_second_start_finds_everything_again() {
     assert_eq!(events(&server.visitor()).await.len(), 3, "loaded once");
     expect_still_held(&server, &held).await;
     server.stop().await;
+}
+
+#[tokio::test]
+async fn settings_that_postgresql_cannot_read_are_not_passed_over_in_silence() {
+    let folder = DataFolder::new();
+    std::fs::create_dir(folder.path()).unwrap();
+    let file = folder.path().join("postgres.local.conf");
+    std::fs::write(&file, "max_connections = 40\n").unwrap();
+    for (mode, warnings) in [(0o000, 1), (0o644, 0)] {
+        std::fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+        let server = folder.serve(&["--no-demo"]).await;
+        server.signal(Signal::SIGTERM);
+        let (code, log) = server.ended().await;
+        assert_eq!(code, Some(0), "{log:#?}");
+        let told = log.iter().filter(|line| line.contains("local.conf"));
+        assert_eq!(told.count(), warnings, "{log:#?}");
+    }
 }
 
 #[tokio::test]
