@@ -49,9 +49,11 @@ macro_rules! array_statement {
 
 pub(super) use array_statement;
 
-/// Where the next `length` elements stand in an array of SQL that has `before` so far: the
-/// bounds of a slice, which count from 1.
-pub(super) fn slice(before: usize, length: usize) -> (i32, i32) {
+/// Puts a list behind those that an array has already: SQL has no arrays of lists of different
+/// lengths, but slices of arrays. Answers the bounds of the list's, which count from 1.
+pub(super) fn append<T: Clone>(array: &mut Vec<T>, list: &[T]) -> (i32, i32) {
     let number = |place: usize| i32::try_from(place).unwrap_or(i32::MAX);
-    (number(before + 1), number(before + length))
+    let first = number(array.len() + 1);
+    array.extend_from_slice(list);
+    (first, number(array.len()))
 }

@@ -1,6 +1,6 @@
 //! Bookings.
 
-use crate::db::array_statement::{array_statement, slice};
+use crate::db::array_statement::{append, array_statement};
 use crate::db::schema::bookings;
 use crate::db::transaction_id::{TransactionId, pg_current_xact_id};
 use crate::model::ids::{BookingId, EventId, HoldId, SeatNo};
@@ -132,11 +132,10 @@ pub async fn insert_all<'a>(
 ) -> QueryResult<usize> {
     let mut statement = InsertBookings::default();
     for booking in bookings {
-        let (first, last) = slice(statement.seat_nos.len(), booking.seat_nos.len());
+        let (first, last) = append(&mut statement.seat_nos, &booking.seat_nos);
+        append(&mut statement.amounts, &booking.amounts);
         statement.firsts.push(first);
         statement.lasts.push(last);
-        statement.seat_nos.extend(&booking.seat_nos);
-        statement.amounts.extend(&booking.amounts);
         statement.events.push(booking.event_id);
         statement.ids.push(booking.id);
         statement.references.push(booking.reference.clone());

@@ -1,6 +1,6 @@
 //! Holds.
 
-use crate::db::array_statement::{array_statement, slice};
+use crate::db::array_statement::{append, array_statement};
 use crate::db::clock::{self, clock_timestamp};
 use crate::db::schema::holds;
 use crate::db::transaction_id::{TransactionId, pg_current_xact_id};
@@ -83,11 +83,10 @@ pub async fn insert_all<'a>(
 ) -> QueryResult<usize> {
     let mut statement = InsertHolds::default();
     for hold in holds {
-        let (first, last) = slice(statement.seat_nos.len(), hold.seat_nos.len());
+        let (first, last) = append(&mut statement.seat_nos, &hold.seat_nos);
+        append(&mut statement.amounts, &hold.amounts);
         statement.firsts.push(first);
         statement.lasts.push(last);
-        statement.seat_nos.extend(&hold.seat_nos);
-        statement.amounts.extend(&hold.amounts);
         statement.events.push(hold.event_id);
         statement.ids.push(hold.id);
         statement.token_hashes.push(hold.token_hash.clone());
@@ -126,11 +125,10 @@ pub async fn update_all<'a>(
 ) -> QueryResult<usize> {
     let mut statement = UpdateHolds::default();
     for hold in holds {
-        let (first, last) = slice(statement.seat_nos.len(), hold.seat_nos.len());
+        let (first, last) = append(&mut statement.seat_nos, &hold.seat_nos);
+        append(&mut statement.amounts, &hold.amounts);
         statement.firsts.push(first);
         statement.lasts.push(last);
-        statement.seat_nos.extend(&hold.seat_nos);
-        statement.amounts.extend(&hold.amounts);
         statement.events.push(hold.event_id);
         statement.ids.push(hold.id);
         statement.statuses.push(hold.status);
