@@ -3,13 +3,13 @@
 //! Not part of the contract: usher would answer the same, and get slower with every sale.
 //! `seat_rules` has the other half, that no index covers what a transition of usher's writes.
 
-use crate::support::cluster::connect;
+use crate::support::cluster::{connect, options};
 use crate::support::eventually;
 use crate::support::program::DataFolder;
 use diesel::QueryableByName;
 use diesel::sql_types::BigInt;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
-use usher::db::embedded::{EmbeddedOptions, EmbeddedPostgres};
+use usher::db::embedded::EmbeddedPostgres;
 use usher::db::migrations;
 
 const SEATS: i64 = 480;
@@ -32,13 +32,7 @@ async fn pages_of_seats_have_room_for_buyers_with_long_names() {
         ("shared_buffers", "16MB"),
         ("autovacuum", "off"),
     ];
-    let options = EmbeddedOptions {
-        data_dir: folder.path().to_owned(),
-        postgres_bin: None,
-        settings: settings
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into(),
-    };
+    let options = options(folder.path(), settings);
     let postgres = EmbeddedPostgres::start(&options).await.unwrap();
     let url = postgres.database_url().to_owned();
     migrations::run_pending(connect(&url).await).await.unwrap();

@@ -16,12 +16,19 @@ mod repeated;
 mod settling;
 mod stopping;
 
+use crate::booking::event_key;
 use crate::support::house::settings;
 use crate::support::{Answer, Event, House, Seat, checks, eventually};
 use futures_util::future::{LocalBoxFuture, join_all};
 use serde_json::{Value, json};
 use usher::config::BatchSettings;
 use usher::db::Connection;
+use usher::db::seats::ExpectedSeat;
+use usher::domain::conflict::ConflictPolicy;
+use usher::domain::hold_seats::{HoldSeats, HoldingSeats, hold_seats};
+use usher::domain::idempotency::IdempotentRequest;
+use usher::model::Caller;
+use usher::model::ids::{EventId, SeatNo};
 
 /// A request that somebody is about to send.
 type Request<'request> = LocalBoxFuture<'request, Answer>;
@@ -115,6 +122,21 @@ fn holding(event: &Event, seats: &[Seat], changes: Value) -> Value {
     };
     all.extend(changes);
     input
+}
+
+/// What is to be decided for a visitor who wants this seat, as a batcher takes it.
+fn holding_one(event: &Event, seat_no: SeatNo) -> (HoldingSeats, Option<IdempotentRequest>) {
+    let command = HoldSeats {
+        event: EventId(event_key(event)),
+        seats: vec![ExpectedSeat {
+            seat_no,
+            version: 1,
+        }],
+        into_hold: None,
+        on_conflict: ConflictPolicy::Report,
+        idempotency_key: None,
+    };
+    hold_seats(&Caller::Anonymous, command).unwrap()
 }
 
 /// A seat as somebody knows it who has seen it at this version.

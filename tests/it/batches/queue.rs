@@ -2,8 +2,8 @@
 //! good.
 
 use super::{
-    all_connections, are_waiting, holding, in_order, kind, kinds, number_of, number_of_kind,
-    one_lane, transactions,
+    all_connections, are_waiting, holding, holding_one, in_order, kind, kinds, number_of,
+    number_of_kind, one_lane, transactions,
 };
 use crate::booking::event_key;
 use crate::support::checks::assert_sound;
@@ -17,11 +17,6 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde_json::json;
 use std::time::Duration;
 use usher::config::{BatchSettings, DatabaseSettings};
-use usher::db::seats::ExpectedSeat;
-use usher::domain::conflict::ConflictPolicy;
-use usher::domain::hold_seats::{HoldSeats, hold_seats};
-use usher::model::Caller;
-use usher::model::ids::EventId;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_sends_away_at_once_and_takes_on_again_when_there_is_room() {
@@ -226,17 +221,7 @@ async fn who_leaves_before_the_batch_has_asked_for_nothing() {
     let house = House::open().await;
     let event = house.event(1, 2).await;
     let connections = all_connections(&house).await;
-    let command = HoldSeats {
-        event: EventId(event_key(&event)),
-        seats: vec![ExpectedSeat {
-            seat_no: 0,
-            version: 1,
-        }],
-        into_hold: None,
-        on_conflict: ConflictPolicy::Report,
-        idempotency_key: None,
-    };
-    let (work, request) = hold_seats(&Caller::Anonymous, command).unwrap();
+    let (work, request) = holding_one(&event, 0);
     let batcher = house.running.services.batcher.clone();
     let leaving = tokio::spawn(async move { batcher.submit(work, request).await.is_ok() });
     are_waiting(&house, 1).await;

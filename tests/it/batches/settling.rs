@@ -1,8 +1,8 @@
 //! Commands that settle among themselves, in order of arrival, who gets what.
 
 use super::{
-    FEW, all_connections, are_waiting, at, holding, in_one_batch, in_order, kind, kinds, lost,
-    number_of, number_of_kind, one_lane, transactions,
+    FEW, all_connections, are_waiting, at, holding, holding_one, in_one_batch, in_order, kind,
+    kinds, lost, number_of, number_of_kind, one_lane, transactions,
 };
 use crate::booking::{event_key, states, token_of};
 use crate::support::checks::assert_sound;
@@ -10,12 +10,7 @@ use crate::support::{Answer, Event, House, Seat};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use serde_json::json;
-use usher::db::seats::ExpectedSeat;
-use usher::domain::conflict::ConflictPolicy;
-use usher::domain::hold_seats::{HoldSeats, hold_seats};
 use usher::domain::holding::HoldRefused;
-use usher::model::Caller;
-use usher::model::ids::EventId;
 use usher::model::status::SeatStatus;
 
 /// They come past HTTP: so many that the first batch is as large as one may be.
@@ -27,17 +22,7 @@ async fn of_thousands_who_want_one_seat_one_gets_it_and_all_others_are_told_who_
     let connections = all_connections(&house).await;
     let batcher = &house.running.services.batcher;
     let waiting = (0..ALL).map(|_| {
-        let command = HoldSeats {
-            event: EventId(event_key(&event)),
-            seats: vec![ExpectedSeat {
-                seat_no: 0,
-                version: 1,
-            }],
-            into_hold: None,
-            on_conflict: ConflictPolicy::Report,
-            idempotency_key: None,
-        };
-        let (work, request) = hold_seats(&Caller::Anonymous, command).unwrap();
+        let (work, request) = holding_one(&event, 0);
         batcher.submit(work, request)
     });
     let gathering = async {

@@ -1,7 +1,6 @@
 //! A server that stops while commands wait for their batch.
 
-use super::{all_connections, are_waiting, kinds, number_of, one_lane};
-use crate::booking::event_key;
+use super::{all_connections, are_waiting, holding_one, kinds, number_of, one_lane};
 use crate::support::checks::assert_sound;
 use crate::support::gate::Gate;
 use crate::support::house::settings;
@@ -11,11 +10,6 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use usher::config::DatabaseSettings;
-use usher::db::seats::ExpectedSeat;
-use usher::domain::conflict::ConflictPolicy;
-use usher::domain::hold_seats::{HoldSeats, hold_seats};
-use usher::model::Caller;
-use usher::model::ids::EventId;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_that_wait_when_a_server_is_told_to_stop_are_answered() {
@@ -67,17 +61,7 @@ async fn commands_that_a_server_leaves_behind_are_told_so_and_not_done() {
     let connections = all_connections(&server).await;
     let batcher = server.running.services.batcher.clone();
     let waiting = (0..5).map(|seat_no| {
-        let command = HoldSeats {
-            event: EventId(event_key(&event)),
-            seats: vec![ExpectedSeat {
-                seat_no,
-                version: 1,
-            }],
-            into_hold: None,
-            on_conflict: ConflictPolicy::Report,
-            idempotency_key: None,
-        };
-        let (work, request) = hold_seats(&Caller::Anonymous, command).unwrap();
+        let (work, request) = holding_one(&event, seat_no);
         let batcher = batcher.clone();
         async move { batcher.submit(work, request).await.is_err() }
     });

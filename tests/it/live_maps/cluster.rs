@@ -60,15 +60,8 @@ impl PrivateCluster {
             ("max_connections", "200"),
             ("shared_buffers", "128MB"),
         ];
-        let options = EmbeddedOptions {
-            data_dir: folder.path().to_owned(),
-            postgres_bin: None,
-            settings: settings
-                .iter()
-                .chain(further)
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect(),
-        };
+        let settings = settings.iter().chain(further).copied();
+        let options = cluster::options(folder.path(), settings);
         let postgres = EmbeddedPostgres::start(&options).await.unwrap();
         let mut cluster = Self {
             options,

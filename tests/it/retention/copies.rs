@@ -2,7 +2,7 @@
 //! Each copy has the feed's rows and its stored number, and goes its own way.
 
 use super::{age, age_in, answer_to, change_all, cursor, prune, retention, settle};
-use crate::support::cluster::{Cluster, connect};
+use crate::support::cluster::{Cluster, connect, options};
 use crate::support::program::{DataFolder, Server, run, usher};
 use crate::support::{House, checks, eventually};
 use diesel::QueryableByName;
@@ -11,7 +11,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use std::path::Path;
 use tokio::process::Command;
 use usher::db::changes;
-use usher::db::embedded::{EmbeddedOptions, EmbeddedPostgres};
+use usher::db::embedded::EmbeddedPostgres;
 use usher::db::migrations;
 
 #[derive(QueryableByName)]
@@ -187,14 +187,8 @@ async fn a_server_that_does_not_tell_which_one_it_is_is_used_with_a_warning() {
 /// A PostgreSQL of its own: this test stops and promotes it.
 async fn start(folder: &DataFolder, settings: &[(&str, &str)]) -> EmbeddedPostgres {
     let quick = [("fsync", "off"), ("shared_buffers", "16MB")];
-    let settings = quick.iter().chain(settings);
-    let options = EmbeddedOptions {
-        data_dir: folder.path().to_owned(),
-        postgres_bin: None,
-        settings: settings
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect(),
-    };
+    let settings = quick.iter().chain(settings).copied();
+    let options = options(folder.path(), settings);
     EmbeddedPostgres::start(&options).await.unwrap()
 }
 

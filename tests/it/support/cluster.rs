@@ -3,6 +3,7 @@
 
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tempfile::TempDir;
@@ -58,13 +59,7 @@ impl Cluster {
             ("shared_buffers", "256MB"),
             ("autovacuum_naptime", "1min"),
         ];
-        let options = EmbeddedOptions {
-            data_dir: folder.path().to_owned(),
-            postgres_bin: None,
-            settings: settings
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .into(),
-        };
+        let options = options(folder.path(), settings);
         let postgres = runtime.block_on(async {
             let postgres = EmbeddedPostgres::start(&options).await.unwrap();
             let mut admin = connect(postgres.database_url()).await;
@@ -118,6 +113,21 @@ impl Drop for Cluster {
             drop(runtime);
         });
         stopping.join().unwrap();
+    }
+}
+
+/// Those of a PostgreSQL in this folder, with these settings.
+pub fn options<'a>(
+    folder: &Path,
+    settings: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> EmbeddedOptions {
+    let settings = settings.into_iter();
+    EmbeddedOptions {
+        data_dir: folder.to_owned(),
+        postgres_bin: None,
+        settings: settings
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
     }
 }
 

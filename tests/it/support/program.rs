@@ -18,7 +18,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::time::timeout;
-use usher::db::embedded::{EmbeddedOptions, running_url};
+use usher::db::embedded::running_url;
 
 /// A data folder for one test, which is not there before usher makes it.
 pub struct DataFolder {
@@ -65,11 +65,7 @@ impl DataFolder {
 
     /// The database that a running usher has here.
     pub async fn database_url(&self) -> String {
-        let options = EmbeddedOptions {
-            data_dir: self.path.clone(),
-            postgres_bin: None,
-            settings: Vec::new(),
-        };
+        let options = cluster::options(&self.path, []);
         let url = running_url(&options).await.unwrap();
         url.expect("an usher runs on this folder")
     }
