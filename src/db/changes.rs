@@ -4,17 +4,10 @@
 //! **Invariant:** a reader of many seats takes no change of a transaction at or above
 //! the horizon of its snapshot. A lower transaction may still be running and commit
 //! rows that sort before what was read, and those would be skipped for good.
-//! **Invariant:** whoever goes on from a position asks *after* reading whether the feed is
-//! whole from there. The horizon moves in the transaction that deletes, so that a
-//! reader who missed a change sees the horizon behind it; one who had asked before would
-//! have missed what was deleted in between.
 
-use crate::db::clock::clock_timestamp;
-use crate::db::feed_origin::feed_identity;
-use crate::db::schema::{feed, seat_changes};
-use crate::db::transaction_id::{
-    TransactionId, pg_current_snapshot, pg_snapshot_xmax, pg_snapshot_xmin,
-};
+use crate::db::feed_state;
+use crate::db::schema::seat_changes;
+use crate::db::transaction_id::{TransactionId, pg_current_snapshot, pg_snapshot_xmax};
 use crate::model::ids::{EventId, SeatNo};
 use crate::model::status::{Cause, SeatStatus};
 use chrono::{DateTime, Utc};
@@ -121,58 +114,8 @@ pub struct SeatStep {
     pub changed_at: DateTime<Utc>,
 }
 
-/// Which feed this is, and how far it reaches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FeedState {
-    /// Another one for each database, for each copy of it, and after each failover or
-    /// recovery to an earlier moment (`feed_origin`).
-    pub epoch: i64,
-    /// Changes of transactions before this one may have been pruned: positions of this
-    /// epoch that are before it do not lead on. All events have the same.
-    pub pruned_before: TransactionId,
-    /// All transactions before this one have ended.
-    pub horizon: TransactionId,
-    /// No transaction has this number yet, nor a higher one.
-    pub next: TransactionId,
-    /// What the database's clock says.
-    pub now: DateTime<Utc>,
-}
-
-/// The feed as it stands. What is read after this shows at least every change
-/// of a transaction below its horizon.
-///
-/// # Errors
-/// When the database fails.
-pub async fn state(connection: &mut AsyncPgConnection) -> QueryResult<FeedState> {
-    let (epoch, pruned_before, pruned_of, horizon, next, now) = feed::table
-        .select((
-            feed_identity(feed::epoch),
-            feed::horizon,
-            feed::horizon_of,
-            pg_snapshot_xmin(pg_current_snapshot()),
-            pg_snapshot_xmax(pg_current_snapshot()),
-            clock_timestamp(),
-        ))
-        .first::<(
-            i64,
-            TransactionId,
-            Option<i64>,
-            TransactionId,
-            TransactionId,
-            DateTime<Utc>,
-        )>(connection)
-        .await?;
-    Ok(FeedState {
-        epoch,
-        pruned_before: pruned_in(epoch, pruned_before, pruned_of),
-        horizon,
-        next,
-        now,
-    })
-}
-
 /// The next changes of all events after a position, in order, at most `limit`; all of
-/// transactions below `horizon`, which must be one that [`state`] has answered: whatever
+/// transactions below `horizon`, which must be one that [`feed_state`] has answered: whatever
 /// such a transaction wrote can be seen.
 ///
 /// # Errors
@@ -192,74 +135,6 @@ pub async fn page(
         .select(Change::as_select())
         .load(connection)
         .await
-}
-
-/// After the last change that readers may take below a horizon which [`state`] has
-/// answered; where the feed begins when there is none.
-///
-/// **Invariant:** this, and not the horizon itself, is how far a reader may say to have come.
-/// The numbers of transactions that were rolled back are written nowhere in time, so that a
-/// server which crashes may give them again, to changes that whoever had passed them would
-/// never see. A change that can be seen is written for good, and with it that all numbers
-/// up to its own are gone. (This needs `synchronous_commit`, which is on by default.)
-///
-/// # Errors
-/// When the database fails.
-pub async fn tip(connection: &mut AsyncPgConnection, state: &FeedState) -> QueryResult<Position> {
-    use seat_changes::{id, transaction_id};
-    let last = seat_changes::table
-        .filter(transaction_id.lt(state.horizon))
-        .order((transaction_id.desc(), id.desc()))
-        .select(transaction_id)
-        .first(connection)
-        .await
-        .optional()?;
-    Ok(match last {
-        Some(last) => Position::after(last),
-        None => Position::before(state.pruned_before),
-    })
-}
-
-/// What a reader has to know after it has read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Afterwards {
-    /// Whether a change is written and committed that readers may not take yet, because a
-    /// transaction before it has not ended.
-    pub is_held_back: bool,
-    /// As [`FeedState::pruned_before`], now.
-    pub pruned_before: TransactionId,
-}
-
-/// What a reader has to know after it has read what [`state`] let it read.
-///
-/// # Errors
-/// When the database fails.
-pub async fn afterwards(
-    connection: &mut AsyncPgConnection,
-    state: &FeedState,
-) -> QueryResult<Afterwards> {
-    // What can be seen was written by a transaction below `xmax`; rows above it came with a
-    // restored dump.
-    let held_back = seat_changes::table
-        .filter(seat_changes::transaction_id.ge(state.horizon))
-        .filter(seat_changes::transaction_id.lt(pg_snapshot_xmax(pg_current_snapshot())));
-    let (is_held_back, pruned_before, pruned_of) = feed::table
-        .select((exists(held_back), feed::horizon, feed::horizon_of))
-        .first(connection)
-        .await?;
-    Ok(Afterwards {
-        is_held_back,
-        pruned_before: pruned_in(state.epoch, pruned_before, pruned_of),
-    })
-}
-
-/// What came with a copy counts transactions of another database.
-fn pruned_in(epoch: i64, pruned_before: TransactionId, pruned_of: Option<i64>) -> TransactionId {
-    if pruned_of == Some(epoch) {
-        pruned_before
-    } else {
-        TransactionId(0)
-    }
 }
 
 /// The newest changes of an event up to and including `up_to`, at most `limit`, newest
@@ -327,8 +202,8 @@ pub async fn seats_changed_after(
         .distinct()
         .load(connection)
         .await?;
-    // Only now: see the invariant.
-    let is_whole = after.transaction >= state(connection).await?.pruned_before;
+    // Only now: see the invariant of `feed_state`.
+    let is_whole = after.transaction >= feed_state::read(connection).await?.pruned_before;
     Ok(is_whole.then_some(seats))
 }
 

@@ -8,7 +8,8 @@
 //! index on `changed_at`: it would cost every change of a seat, and only the pruner would
 //! ever read it.
 
-use crate::db::changes::{self, FeedState, Position, lies_up_to};
+use crate::db::changes::{Position, lies_up_to};
+use crate::db::feed_state::{self, FeedState};
 use crate::db::schema::{feed, seat_changes};
 use crate::db::transaction_id::TransactionId;
 use chrono::{DateTime, Utc};
@@ -53,7 +54,7 @@ pub async fn prune(
     limits: &Limits,
     batch: i64,
 ) -> QueryResult<usize> {
-    let state = changes::state(connection).await?;
+    let state = feed_state::read(connection).await?;
     // The transaction before the horizon may be deleted in part.
     let first = TransactionId(state.pruned_before.0.saturating_sub(1));
     // Of transactions that have ended: before one that is old nothing will appear.

@@ -5,7 +5,9 @@
 //! below which all transactions have ended; what is committed above it is looked for again
 //! soon, because a transaction before it is still running.
 
-use crate::db::changes::{self, FeedState};
+use crate::db::changes;
+use crate::db::feed_state::{self, FeedState, KnownFeed};
+use crate::db::query_plans;
 use crate::db::transaction_id::TransactionId;
 use crate::feed::reconnecting::pauses;
 use crate::feed::{Feed, FeedError};
@@ -13,13 +15,16 @@ use crate::model::causes::in_full;
 use backon::BackoffBuilder;
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
-use diesel_async::AsyncPgConnection;
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 /// It looks this often even when nobody tells it to.
 pub(super) const POLL: Duration = Duration::from_secs(5);
+/// Where the feed is kept is found out anew this often: what the role may ask for that can have
+/// been granted to it meanwhile.
+const LOCATED_EVERY: Duration = Duration::from_secs(5);
 /// Changes that are read at once.
 const PAGE: usize = 5_000;
 /// How soon it looks again for what a running transaction holds back, at first and at last.
@@ -70,11 +75,18 @@ struct Follower {
     last_round: Instant,
 }
 
+/// The transaction before which all had ended, and when that was seen. It was running then, if any was.
+#[derive(Clone, Copy)]
+struct Oldest {
+    transaction: TransactionId,
+    seen: Instant,
+}
+
 /// Changes are committed that may not be read yet, because of one transaction.
 struct HeldBack {
-    /// That one: it still runs, and all before it have ended.
+    /// That one.
     holder: TransactionId,
-    /// When it was first met.
+    /// When it was first seen.
     since: Instant,
     next_look: Duration,
     named: Option<Instant>,
@@ -84,13 +96,14 @@ impl HeldBack {
     /// What is known of the transaction that holds the feed back now. With another one than
     /// before all begins anew: short ones that follow one another closely may hold something
     /// back at every look, and none of them is to blame.
-    fn by(known: &mut Option<Self>, holder: TransactionId, now: Instant) -> &mut Self {
-        if known.as_ref().is_some_and(|one| one.holder != holder) {
+    fn by(known: &mut Option<Self>, oldest: Oldest) -> &mut Self {
+        let Oldest { transaction, seen } = oldest;
+        if known.as_ref().is_some_and(|one| one.holder != transaction) {
             *known = None;
         }
         known.get_or_insert_with(|| Self {
-            holder,
-            since: now,
+            holder: transaction,
+            since: seen,
             next_look: SHORTEST_HELD_BACK,
             named: None,
         })
@@ -120,14 +133,21 @@ impl Follower {
         mut connected: impl FnMut(),
     ) -> Result<std::convert::Infallible, FeedError> {
         let mut connection = self.feed.shared.database.dedicated_connection().await?;
+        in_time(connection.batch_execute(query_plans::IN_ORDER)).await?;
+        let mut known = None;
+        let mut located = Instant::now();
         loop {
             self.news.mark_unchanged();
-            let holder = self.catch_up(&mut connection).await?;
+            if located.elapsed() >= LOCATED_EVERY {
+                known = None;
+                located = Instant::now();
+            }
+            let oldest = self.catch_up(&mut connection, &mut known).await?;
             self.last_round = Instant::now();
             connected();
             self.feed.shared.maps.drop_idle();
-            let pause = if let Some(holder) = holder {
-                self.note_held_back(&mut connection, holder).await?
+            let pause = if let Some(oldest) = oldest {
+                self.note_held_back(&mut connection, oldest).await?
             } else {
                 self.held_back = None;
                 metrics::gauge!("usher_feed_held_back_seconds").set(0.0);
@@ -139,29 +159,33 @@ impl Follower {
         }
     }
 
-    /// Reads all that may be read; when more is committed, answers the transaction that holds
-    /// it back.
+    /// Reads all that may be read; when there is more, or may be, answers what had not ended yet.
     async fn catch_up(
         &self,
         connection: &mut AsyncPgConnection,
-    ) -> Result<Option<TransactionId>, FeedError> {
+        known: &mut Option<KnownFeed>,
+    ) -> Result<Option<Oldest>, FeedError> {
         let maps = &self.feed.shared.maps;
-        let mut state = in_time(changes::state(connection)).await?;
-        let tip = if maps.is_to_skip(&state) {
-            Some(in_time(changes::tip(connection, &state)).await?)
-        } else {
-            None
+        let look = in_time(feed_state::look(connection, known)).await?;
+        let mut state = look.state;
+        let oldest = Oldest {
+            transaction: state.horizon,
+            seen: Instant::now(),
         };
-        maps.meet(&state, tip);
+        if maps.meet(&look) {
+            maps.end_round(state.horizon);
+            metrics::gauge!("usher_feed_lag_seconds").set(0.0);
+            return Ok(look.is_held_back.then_some(oldest));
+        }
         let mut lag = 0.0_f64;
         loop {
             let position = maps.progress().position;
             let page = in_time(changes::page(connection, position, state.horizon, PAGE)).await?;
-            let afterwards = in_time(changes::afterwards(connection, &state)).await?;
+            let afterwards = in_time(feed_state::afterwards(connection, &state)).await?;
             state.pruned_before = afterwards.pruned_before;
             if maps.is_lost(&state) {
                 // The page may lack what was pruned before it was read: begin again.
-                return Ok(Some(state.horizon));
+                return Ok(Some(oldest));
             }
             if let Some(first) = page.first() {
                 lag = lag.max(age(first.changed_at, &state));
@@ -171,7 +195,7 @@ impl Follower {
             if page.len() < PAGE {
                 maps.end_round(state.horizon);
                 metrics::gauge!("usher_feed_lag_seconds").set(lag);
-                return Ok(afterwards.is_held_back.then_some(state.horizon));
+                return Ok(afterwards.is_held_back.then_some(oldest));
             }
             // The next page tells of what was read long ago: so does the lag.
             metrics::gauge!("usher_feed_lag_seconds").set(lag);
@@ -182,14 +206,13 @@ impl Follower {
     async fn note_held_back(
         &mut self,
         connection: &mut AsyncPgConnection,
-        holder: TransactionId,
+        oldest: Oldest,
     ) -> Result<Duration, FeedError> {
-        let now = Instant::now();
-        let held_back = HeldBack::by(&mut self.held_back, holder, now);
+        let held_back = HeldBack::by(&mut self.held_back, oldest);
         let pause = held_back.pause();
-        let duration = now - held_back.since;
+        let duration = oldest.seen - held_back.since;
         metrics::gauge!("usher_feed_held_back_seconds").set(duration.as_secs_f64());
-        if held_back.is_to_be_named(now) {
+        if held_back.is_to_be_named(oldest.seen) {
             let process = in_time(changes::oldest_writer(connection)).await?;
             tracing::warn!(
                 ?duration,
@@ -221,13 +244,18 @@ fn age(changed_at: DateTime<Utc>, state: &FeedState) -> f64 {
 mod tests {
     use super::*;
 
+    fn oldest(transaction: u64, seen: Instant) -> Oldest {
+        let transaction = TransactionId(transaction);
+        Oldest { transaction, seen }
+    }
+
     #[test]
     fn whoever_holds_the_feed_back_for_long_is_named_and_not_all_the_time() {
         let (mut known, start) = (None, Instant::now());
         let mut named = Vec::new();
         for second in 0..25 {
             let now = start + Duration::from_secs(second);
-            let held_back = HeldBack::by(&mut known, TransactionId(7), now);
+            let held_back = HeldBack::by(&mut known, oldest(7, now));
             assert_eq!(now - held_back.since, Duration::from_secs(second));
             if held_back.is_to_be_named(now) {
                 named.push(second);
@@ -242,7 +270,7 @@ mod tests {
         for look in 0..100_u32 {
             let now = start + Duration::from_millis(300) * look;
             // Each is met three times.
-            let held_back = HeldBack::by(&mut known, TransactionId((look / 3).into()), now);
+            let held_back = HeldBack::by(&mut known, oldest((look / 3).into(), now));
             assert!(now - held_back.since < PATIENCE, "the oldest is the newest");
             assert!(!held_back.is_to_be_named(now));
         }
@@ -251,7 +279,7 @@ mod tests {
     #[test]
     fn it_is_looked_for_soon_and_then_less_often_until_somebody_else_holds_the_feed_back() {
         let (mut known, now) = (None, Instant::now());
-        let mut pauses = |holder| HeldBack::by(&mut known, TransactionId(holder), now).pause();
+        let mut pauses = |holder| HeldBack::by(&mut known, oldest(holder, now)).pause();
         let of_one = [(); 7].map(|()| pauses(7).as_millis());
         assert_eq!(of_one, [5, 10, 20, 40, 80, 100, 100]);
         assert_eq!(pauses(8), SHORTEST_HELD_BACK);

@@ -10,7 +10,8 @@
 //! One lock guards the whole. It is held while a page of changes is applied, and never
 //! while anybody waits.
 
-use crate::db::changes::{Change, FeedState, Position};
+use crate::db::changes::{Change, Position};
+use crate::db::feed_state::{FeedState, Look};
 use crate::db::transaction_id::TransactionId;
 use crate::feed::FeedError;
 use crate::feed::live_map::{Content, LiveMap};
@@ -39,7 +40,7 @@ pub(super) struct Progress {
     /// or after the transaction of that.
     pub(super) position: Position,
     /// Everything of transactions before this one is in every map, as long as the server
-    /// does not crash; see [`changes::tip`](crate::db::changes::tip).
+    /// does not crash; see [`Look::tip`].
     pub(super) horizon: TransactionId,
     /// How often it has looked for more, and found all that there was.
     pub(super) rounds: u64,
@@ -88,16 +89,12 @@ pub(super) struct Loading<'maps> {
 }
 
 impl LiveMaps {
-    /// None yet, of a feed in this state, whose last change is there.
-    pub(super) fn new(
-        state: &FeedState,
-        tip: Position,
-        max_seats: usize,
-        idle_time: Duration,
-    ) -> Self {
+    /// None yet, of a feed in this state.
+    pub(super) fn new(look: &Look, max_seats: usize, idle_time: Duration) -> Self {
+        let Look { state, tip, .. } = look;
         let progress = Progress {
             epoch: state.epoch,
-            position: tip,
+            position: *tip,
             horizon: state.horizon,
             rounds: 0,
             next: state.next,
@@ -213,15 +210,11 @@ impl LiveMaps {
         self.progress().loss(state).is_some()
     }
 
-    /// Whether the follower cannot, or need not, go on from where it is.
-    pub(super) fn is_to_skip(&self, state: &FeedState) -> bool {
-        self.registry().wants_nothing() || self.is_lost(state)
-    }
-
     /// Takes note of what the follower has found the feed to be. Maps that cannot be led on
-    /// from where they are, are given up. Without any there is nothing to apply changes to,
-    /// and the follower goes on at the tip, which is given if [`LiveMaps::is_to_skip`].
-    pub(super) fn meet(&self, state: &FeedState, tip: Option<Position>) {
+    /// from where they are, are given up. Without any there is nothing to apply changes to:
+    /// then the follower is at the tip at once, which is the answer.
+    pub(super) fn meet(&self, look: &Look) -> bool {
+        let Look { state, tip, .. } = look;
         let mut registry = self.registry();
         if let Some(reason) = self.progress().loss(state) {
             tracing::warn!(
@@ -230,13 +223,15 @@ impl LiveMaps {
             );
             registry.give_up_all(reason);
         }
+        let is_at_tip = registry.wants_nothing();
         self.progress.send_modify(|progress| {
             progress.epoch = state.epoch;
             progress.next = state.next;
-            if let Some(tip) = tip.filter(|_| registry.wants_nothing()) {
-                progress.position = tip;
+            if is_at_tip {
+                progress.position = *tip;
             }
         });
+        is_at_tip
     }
 
     /// Applies changes that come next in the feed.
@@ -449,18 +444,23 @@ mod tests {
 
     const EVENT: EventId = EventId(1);
 
-    fn feed(epoch: i64) -> FeedState {
-        FeedState {
+    fn feed(epoch: i64) -> Look {
+        let state = FeedState {
             epoch,
             pruned_before: TransactionId(0),
             horizon: TransactionId(10),
             next: TransactionId(10),
             now: DateTime::UNIX_EPOCH,
+        };
+        Look {
+            state,
+            tip: Position::before(TransactionId(7)),
+            is_held_back: false,
         }
     }
 
     fn maps() -> LiveMaps {
-        LiveMaps::new(&feed(1), Position::START, 10, Duration::ZERO)
+        LiveMaps::new(&feed(1), 10, Duration::ZERO)
     }
 
     fn load(maps: &LiveMaps) {
@@ -515,10 +515,10 @@ mod tests {
         assert!(is_the_same());
 
         load(&maps);
-        let tip = Position::before(TransactionId(7));
-        maps.meet(&feed(2), Some(tip));
+        assert!(!maps.meet(&feed(1)), "there is a map to lead on");
+        assert!(maps.meet(&feed(2)));
         assert!(maps.loaded(EVENT).is_none(), "it is of another feed");
-        assert_eq!(maps.progress().position, tip);
+        assert_eq!(maps.progress().position, feed(2).tip);
         assert_eq!(maps.registry().seats, 0);
         assert!(is_the_same());
 
@@ -532,7 +532,7 @@ mod tests {
         let maps = maps();
         let turn = maps.turn(EVENT);
         let loading = maps.register(EVENT);
-        maps.meet(&feed(2), Some(Position::START));
+        maps.meet(&feed(2));
         let content = Content::of_seats(&[], loading.position);
         assert!(loading.finish(content).unwrap().is_none());
         drop(turn);

@@ -1,6 +1,7 @@
 //! Reads the map of an event into memory, when somebody asks for it.
 
 use crate::db::changes::{self, Position};
+use crate::db::feed_state;
 use crate::db::seats;
 use crate::feed::live_map::{Content, LiveMap, take_over};
 use crate::feed::live_maps::Loading;
@@ -79,7 +80,7 @@ async fn scan(
     let capacity = RecentChanges::capacity(seats.len());
     let newest = changes::newest(connection, event, position, capacity).await?;
     // Asked after the changes were read: none of those that are kept was pruned by then.
-    let pruned_before = changes::state(connection).await?.pruned_before;
+    let pruned_before = feed_state::read(connection).await?.pruned_before;
     let is_all = newest.len() < capacity;
     let recent = RecentChanges::from_newest(seats.len(), &newest, is_all, pruned_before, position);
     let states = seats.iter().map(PackedState::from);
@@ -126,8 +127,8 @@ async fn catch_up(
         }
         limit = RecentChanges::capacity(seats);
     };
-    // Only now: see the invariant of `changes`.
-    let state = changes::state(connection).await?;
+    // Only now: see the invariant of `feed_state`.
+    let state = feed_state::read(connection).await?;
     if stored > Position::before(state.next) {
         // Nobody can have read that here.
         return Ok(Err(Lookup::Invalid));

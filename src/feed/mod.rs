@@ -40,7 +40,7 @@ pub use seat_map::{SeatMap, SeatMapMessage, SnapshotReason};
 pub use watcher::{Due, DueKey, MapWatcher, Reached};
 
 use crate::config::FeedSettings;
-use crate::db::changes;
+use crate::db::feed_state;
 use crate::db::redis::Redis;
 use crate::db::transaction_id::TransactionId;
 use crate::db::{Database, DatabaseUnavailable};
@@ -109,12 +109,11 @@ impl Feed {
         redis: Option<Redis>,
     ) -> Result<Self, FeedError> {
         let mut connection = database.connection().await?;
-        let state = changes::state(&mut connection).await?;
-        let tip = changes::tip(&mut connection, &state).await?;
+        let look = feed_state::look(&mut connection, &mut None).await?;
         drop(connection);
         let shared = Shared {
             database,
-            maps: LiveMaps::new(&state, tip, settings.max_seats, settings.idle_time),
+            maps: LiveMaps::new(&look, settings.max_seats, settings.idle_time),
             warm_maps: redis.map(|redis| WarmMaps::new(redis, settings.max_seats)),
             settings,
             holds: HoldAnnouncements::default(),

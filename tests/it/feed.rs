@@ -8,6 +8,7 @@ use diesel::sql_types::BigInt;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures_util::future::join_all;
 use serde_json::json;
+use usher::db::feed_state;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watcher_gets_the_map_and_then_what_changes() {
@@ -151,6 +152,27 @@ async fn whoever_watches_is_told_when_another_database_is_behind_the_address() {
     watcher
         .until(|watcher| watcher.version(&event.seats[0].id) == 2)
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_connection_knows_of_the_feed_is_true_of_one_number_in_one_table() {
+    let house = House::open().await;
+    let mut sql = house.sql().await;
+    let mut known = None;
+    let mut told: Vec<i64> = Vec::new();
+    let renamed = "CREATE TABLE copy (LIKE feed INCLUDING ALL); INSERT INTO copy TABLE feed; \
+                   DROP TABLE feed; ALTER TABLE copy RENAME TO feed";
+    for change in ["", "UPDATE feed SET epoch = epoch + 1", renamed] {
+        sql.batch_execute(change).await.unwrap();
+        let asked_anew = feed_state::read(&mut sql).await.unwrap();
+        // Once to find out, once because it knows.
+        for _ in 0..2 {
+            let look = feed_state::look(&mut sql, &mut known).await;
+            assert_eq!(look.unwrap().state.epoch, asked_anew.epoch, "{change}");
+        }
+        assert!(!told.contains(&asked_anew.epoch), "{change}");
+        told.push(asked_anew.epoch);
+    }
 }
 
 /// The same cursor, a long way ahead.

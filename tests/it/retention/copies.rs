@@ -3,15 +3,15 @@
 
 use super::{age, age_in, answer_to, change_all, cursor, prune, retention, settle};
 use crate::support::cluster::{Cluster, connect, options};
-use crate::support::program::{DataFolder, Server, run, usher};
+use crate::support::program::{DataFolder, Server, of_postgres, run, usher};
 use crate::support::{House, checks, eventually};
 use diesel::QueryableByName;
 use diesel::sql_types::Text;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use std::path::Path;
 use tokio::process::Command;
-use usher::db::changes;
 use usher::db::embedded::EmbeddedPostgres;
+use usher::db::feed_state;
 use usher::db::migrations;
 
 #[derive(QueryableByName)]
@@ -27,16 +27,9 @@ async fn ask(sql: &mut AsyncPgConnection, query: &str) -> String {
     answer.line
 }
 
-/// One of the programs that the PostgreSQL of the tests came with.
-async fn program(house: &House, name: &str) -> Command {
-    let mut sql = house.sql().await;
-    let folder = "SELECT setting FROM pg_config WHERE name = 'BINDIR'";
-    Command::new(Path::new(&ask(&mut sql, folder).await).join(name))
-}
-
 async fn dump(house: &House) -> tempfile::NamedTempFile {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let mut pg_dump = program(house, "pg_dump").await;
+    let mut pg_dump = of_postgres(&mut house.sql().await, "pg_dump").await;
     pg_dump.args(["--clean", "--if-exists", "--dbname", &house.database_url]);
     pg_dump.arg("--file").arg(file.path());
     run(pg_dump).await.printed();
@@ -44,7 +37,7 @@ async fn dump(house: &House) -> tempfile::NamedTempFile {
 }
 
 async fn restore(house: &House, file: &Path, database_url: &str) {
-    let mut psql = program(house, "psql").await;
+    let mut psql = of_postgres(&mut house.sql().await, "psql").await;
     psql.args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]);
     psql.args(["--dbname", database_url, "--file"]).arg(file);
     run(psql).await.printed();
@@ -87,7 +80,7 @@ async fn a_dump_that_was_restored_elsewhere_knows_no_cursor_of_its_origin() {
     // Its own takes the place of that one, though it is lower.
     age(&copy, "401 days", "version = 2").await;
     assert_eq!(prune(&copy, &retention()).await, [2]);
-    let state = changes::state(&mut copied).await.unwrap();
+    let state = feed_state::read(&mut copied).await.unwrap();
     assert!(state.pruned_before < state.next, "{state:?}");
     assert_ne!(state.pruned_before.0, 0);
 }
@@ -175,8 +168,8 @@ async fn a_server_that_does_not_tell_which_one_it_is_is_used_with_a_warning() {
     );
     let ready = reqwest::get(format!("{}/readyz", server.url)).await;
     assert_eq!(ready.unwrap().status(), 200);
-    let whole = changes::state(&mut admin).await.unwrap();
-    let told_less = changes::state(&mut connect(&plain).await).await.unwrap();
+    let whole = feed_state::read(&mut admin).await.unwrap();
+    let told_less = feed_state::read(&mut connect(&plain).await).await.unwrap();
     assert_ne!(
         told_less.epoch, whole.epoch,
         "nobody but a superuser is told"
@@ -230,7 +223,7 @@ async fn neither_a_promoted_standby_nor_a_recovered_backup_knows_a_cursor_of_its
     })
     .await;
     // Whoever asks a standby is told no, as whoever would write there.
-    let refused = changes::state(&mut standing_by).await.unwrap_err();
+    let refused = feed_state::read(&mut standing_by).await.unwrap_err();
     assert!(refused.to_string().contains("recovery"), "{refused}");
 
     // A restart is neither.
@@ -256,8 +249,8 @@ async fn neither_a_promoted_standby_nor_a_recovered_backup_knows_a_cursor_of_its
             "CURSOR_UNKNOWN"
         );
         // As from an old connection, which has seen the standby.
-        let old = changes::state(&mut standing_by).await.unwrap();
-        let new = changes::state(&mut connect(standby.database_url()).await).await;
+        let old = feed_state::read(&mut standing_by).await.unwrap();
+        let new = feed_state::read(&mut connect(standby.database_url()).await).await;
         assert_eq!(old.epoch, new.unwrap().epoch);
     }
     standby.stop().await.unwrap();

@@ -7,7 +7,7 @@ use crate::support::watcher::Watcher;
 use crate::support::{House, checks};
 use diesel_async::SimpleAsyncConnection;
 use serde_json::json;
-use usher::db::changes;
+use usher::db::feed_state;
 use usher::db::transaction_id::TransactionId;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -164,6 +164,6 @@ async fn changes_with_numbers_that_are_still_to_come_are_pruned_without_a_horizo
     assert_eq!(prune_some(&house, &retention()).await, 3);
     assert_eq!(answer_to(&house, &event, &before).await, "a delta");
     assert_eq!(checks::count(&mut sql, "seat_changes").await, 3 + 2);
-    let state = changes::state(&mut sql).await.unwrap();
+    let state = feed_state::read(&mut sql).await.unwrap();
     assert_eq!(state.pruned_before, TransactionId(0), "{state:?}");
 }

@@ -4,7 +4,8 @@ use super::{age, change_all, retention, settle};
 use crate::support::lock::Lock;
 use crate::support::{House, checks};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
-use usher::db::changes::{self, FeedState, Position};
+use usher::db::changes::{self, Position};
+use usher::db::feed_state::{self, FeedState};
 use usher::db::transaction_id::TransactionId;
 use usher::domain::prune_changes::prune_some_changes;
 use usher::model::ids::EventId;
@@ -17,7 +18,7 @@ async fn with_old_changes() -> (House, FeedState) {
     house.event(1, 2).await;
     let mut sql = house.sql().await;
     settle(&house).await;
-    let position = changes::state(&mut sql).await.unwrap();
+    let position = feed_state::read(&mut sql).await.unwrap();
     change_all(&mut sql).await;
     age(&house, "401 days", "true").await;
     settle(&house).await;
@@ -33,7 +34,7 @@ async fn prune_in(connection: &mut AsyncPgConnection) {
 async fn what_has_changed_is_answered_until_it_is_pruned() {
     let (house, position) = with_old_changes().await;
     let mut sql = house.sql().await;
-    let now = changes::state(&mut sql).await.unwrap();
+    let now = feed_state::read(&mut sql).await.unwrap();
     let up_to = Position::before(now.horizon);
     let changed = async |sql: &mut AsyncPgConnection, transaction| {
         changes::seats_changed_after(sql, EVENT, Position::before(transaction), up_to)
@@ -73,7 +74,7 @@ async fn what_has_changed_is_answered_until_it_is_pruned() {
 async fn nobody_reads_across_what_is_pruned_meanwhile() {
     let (house, position) = with_old_changes().await;
     let mut reader = house.sql().await;
-    let now = changes::state(&mut reader).await.unwrap();
+    let now = feed_state::read(&mut reader).await.unwrap();
     let mut lock = Lock::by(
         &house.database_url,
         "BEGIN; LOCK TABLE seat_changes IN ACCESS EXCLUSIVE MODE",
@@ -94,7 +95,7 @@ async fn nobody_reads_across_what_is_pruned_meanwhile() {
 async fn the_other_order_does_miss_what_is_pruned_meanwhile() {
     let (house, position) = with_old_changes().await;
     let mut reader = house.sql().await;
-    let state = changes::state(&mut reader).await.unwrap();
+    let state = feed_state::read(&mut reader).await.unwrap();
     let is_whole = position.horizon >= state.pruned_before;
     prune_in(&mut house.sql().await).await;
     assert!(is_whole);
@@ -108,7 +109,7 @@ async fn a_horizon_is_seen_when_its_transaction_is() {
     let mut reader = house.sql().await;
     let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ";
     reader.batch_execute(begin).await.unwrap();
-    let before = changes::state(&mut reader).await.unwrap();
+    let before = feed_state::read(&mut reader).await.unwrap();
     prune_in(&mut house.sql().await).await;
     let from = Position::before(position.horizon);
     let seats =

@@ -5,7 +5,9 @@
 
 use crate::support::actor::Actor;
 use crate::support::{House, PATIENCE, cluster};
-use diesel_async::AsyncPgConnection;
+use diesel::QueryableByName;
+use diesel::sql_types::Text;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::Permissions;
@@ -148,6 +150,19 @@ impl Answered {
         let complaint = complaint.strip_prefix("usher: ");
         complaint.unwrap_or_else(|| panic!("not usher's own words: {self:?}"))
     }
+}
+
+#[derive(QueryableByName)]
+struct Folder {
+    #[diesel(sql_type = Text)]
+    setting: String,
+}
+
+/// One of the programs that the PostgreSQL of this connection came with.
+pub async fn of_postgres(sql: &mut AsyncPgConnection, name: &str) -> Command {
+    let folder = "SELECT setting FROM pg_config WHERE name = 'BINDIR'";
+    let folder: Folder = diesel::sql_query(folder).get_result(sql).await.unwrap();
+    Command::new(Path::new(&folder.setting).join(name))
 }
 
 /// Runs a command to its end.
