@@ -29,6 +29,7 @@ mod live_maps;
 mod migrations;
 mod pages;
 mod plan_drawings;
+mod query_plans;
 mod races;
 mod records;
 mod replicas;

@@ -13,6 +13,9 @@ struct Line {
     line: String,
 }
 
+/// How many there are.
+const MIGRATIONS: usize = 11;
+
 /// Everything that a migration can make, one line each.
 async fn schema(sql: &mut AsyncPgConnection) -> Vec<Line> {
     let query = "\
@@ -45,7 +48,7 @@ async fn up_down_and_up_again_is_the_same() {
     assert_eq!(nothing, []);
 
     let ran = run_pending(connect(&url).await).await.unwrap();
-    assert_eq!(ran.len(), 10);
+    assert_eq!(ran.len(), MIGRATIONS);
     let whole = schema(&mut sql).await;
     assert!(whole.len() > 50, "{whole:#?}");
     assert_eq!(revert_all(connect(&url).await).await.unwrap(), ran.len());
@@ -69,7 +72,7 @@ async fn many_processes_may_migrate_at_once() {
     let ran = try_join_all(processes).await.unwrap();
     assert_eq!(
         ran.iter().sum::<usize>(),
-        10,
+        MIGRATIONS,
         "each migration ran once: {ran:?}"
     );
 }

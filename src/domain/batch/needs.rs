@@ -62,7 +62,8 @@ impl Needs {
         self.keys.insert(key_hash.to_vec());
     }
 
-    /// The booking that a hold became, locked until the batch ends.
+    /// The booking that a hold became, if it did, locked until the batch ends; the hold is needed
+    /// as well.
     pub fn booking_of(&mut self, event: EventId, hold: HoldId) {
         self.bookings.insert((event, hold));
     }

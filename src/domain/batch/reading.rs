@@ -7,12 +7,15 @@ use crate::db::clock::Moment;
 use crate::db::holds::Hold;
 use crate::db::idempotency_keys::Use;
 use crate::db::seats::SeatRow;
-use crate::db::{advisory_locks, bookings, clock, events, holds, idempotency_keys, seats};
+use crate::db::{
+    advisory_locks, bookings, clock, events, holds, idempotency_keys, query_plans, seats,
+};
 use crate::domain::batch::ledger::{Changes, Ledger};
 use crate::domain::batch::needs::Needs;
 use crate::domain::event_view::EventView;
 use crate::domain::{DomainError, Environment};
 use crate::model::ids::{EventId, HoldId};
+use crate::model::status::HoldStatus;
 use diesel::QueryResult;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::try_join;
@@ -62,10 +65,9 @@ pub(super) async fn begin(
         Concurrency::Optimistic | Concurrency::Pessimistic => "READ COMMITTED",
         Concurrency::Serializable => "SERIALIZABLE",
     };
-    // One plan for any number of rows: made anew, it would cost more than it could save, and on
-    // a table that nobody has analyzed yet it would read all of it.
     let mut begin = format!(
-        "BEGIN ISOLATION LEVEL {isolation}; SET LOCAL plan_cache_mode = force_generic_plan"
+        "BEGIN ISOLATION LEVEL {isolation}; {}",
+        query_plans::BY_KEY_IN_THIS_TRANSACTION
     );
     if let Some(limit) = lock_timeout {
         let limit = limit.as_millis();
@@ -75,10 +77,9 @@ pub(super) async fn begin(
     // In the order in which they are sent: holds are locked before all else is read, so that
     // whatever ended one of them is seen. Keys come last: whoever sees what was done under one
     // sees the key, too.
-    let ((), holds, bookings, events, moment, seats, keys) = try_join!(
+    let ((), holds, events, moment, seats, keys) = try_join!(
         sender.batch_execute(&begin),
         lock_holds(shared, needs),
-        lock_bookings(shared, needs),
         events::find_priced(shared, &event_ids),
         clock::moment(shared),
         first_seats(shared, environment.concurrency, needs),
@@ -94,12 +95,14 @@ pub(super) async fn begin(
         };
         views.insert(view.event.id, Arc::new(view));
     }
+    let holds: HashMap<_, _> = holds
+        .into_iter()
+        .map(|hold| ((hold.event_id, hold.id), hold))
+        .collect();
+    let bookings = lock_bookings(connection, needs, &holds).await?;
     Ok(FirstReading {
         events: views,
-        holds: holds
-            .into_iter()
-            .map(|hold| ((hold.event_id, hold.id), hold))
-            .collect(),
+        holds,
         bookings: bookings
             .into_iter()
             .map(|(hold, booking)| ((booking.event_id, hold), booking))
@@ -261,14 +264,33 @@ async fn possessions(
     buyers::possessions(connection, needs.buyers.iter().cloned()).await
 }
 
+/// Those that the holds have become: for most commands none, because theirs still run.
 async fn lock_bookings(
-    connection: &AsyncPgConnection,
+    connection: &mut AsyncPgConnection,
     needs: &Needs,
+    holds: &HashMap<(EventId, HoldId), Hold>,
 ) -> QueryResult<Vec<(HoldId, Booking)>> {
-    if needs.bookings.is_empty() {
+    let is_confirmed = |key: &&(EventId, HoldId)| {
+        let hold = holds.get(*key);
+        hold.is_some_and(|hold| hold.status == HoldStatus::Confirmed)
+    };
+    let mut keys = needs
+        .bookings
+        .iter()
+        .filter(is_confirmed)
+        .copied()
+        .peekable();
+    if keys.peek().is_none() {
         return Ok(Vec::new());
     }
-    bookings::lock_by_holds(connection, needs.bookings.iter().copied()).await
+    connection
+        .batch_execute(query_plans::ANEW_IN_THIS_TRANSACTION)
+        .await?;
+    let bookings = bookings::lock_by_holds(connection, keys).await?;
+    connection
+        .batch_execute(query_plans::BY_KEY_IN_THIS_TRANSACTION)
+        .await?;
+    Ok(bookings)
 }
 
 /// Those that may be changed, locked where the strategy is to lock, and their neighbours.
