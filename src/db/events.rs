@@ -4,7 +4,7 @@ use crate::db::schema::{event_prices, events};
 use crate::model::ids::{EventId, PlanId, VenueId};
 use crate::model::status::{EventStatus, OrphanRule};
 use chrono::{DateTime, Utc};
-use diesel::dsl::now;
+use diesel::dsl::{array, now};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
@@ -186,28 +186,16 @@ pub async fn find_priced(
     mut connection: &AsyncPgConnection,
     ids: &[EventId],
 ) -> QueryResult<Vec<(Event, Vec<i64>)>> {
-    let mut again = connection;
-    let events = events::table
-        .filter(events::id.eq_any(ids))
-        .select(Event::as_select())
-        .load(&mut connection);
     let prices = event_prices::table
-        .filter(event_prices::event_id.eq_any(ids))
-        .order((event_prices::event_id, event_prices::category_no))
-        .select((event_prices::event_id, event_prices::amount_minor))
-        .load::<(EventId, i64)>(&mut again);
-    let (events, prices) = futures_util::try_join!(events, prices)?;
-    let prices_of = |event: &Event| {
-        let of_event = prices.iter().filter(|(id, _)| *id == event.id);
-        of_event.map(|(_, amount)| *amount).collect()
-    };
-    Ok(events
-        .into_iter()
-        .map(|event| {
-            let prices = prices_of(&event);
-            (event, prices)
-        })
-        .collect())
+        .filter(event_prices::event_id.eq(events::id))
+        .order(event_prices::category_no)
+        .select(event_prices::amount_minor);
+    // In one statement: an event and its prices are those of one moment.
+    events::table
+        .filter(events::id.eq_any(ids))
+        .select((Event::as_select(), array(prices)))
+        .load(&mut connection)
+        .await
 }
 
 /// The price of each category, in minor units, in the plan's order.
