@@ -6,6 +6,9 @@
 //! cargo bench --bench inner -- parse
 //! ```
 
+// The futures of a whole schema are deep, and optimized here they are looked into.
+#![recursion_limit = "256"]
+
 use async_graphql::parser::parse_query;
 use async_graphql::{Response, ServerError, Value, Variables};
 use chrono::DateTime;

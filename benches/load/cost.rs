@@ -38,7 +38,7 @@ impl Add for Cost {
 impl Sub for Cost {
     type Output = Self;
 
-    /// A process that ended meanwhile may not have been counted yet.
+    /// Never less than nothing: the kernel rounds.
     fn sub(self, before: Self) -> Self {
         Self {
             usher: self.usher.saturating_sub(before.usher),

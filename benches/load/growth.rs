@@ -1,5 +1,6 @@
 //! How holding goes on while the database grows, and with more and more clients: seats of
-//! events of one size, and holds that are spread over all of them.
+//! events of one size, and holds that are spread over all of them, or over the few that are
+//! being sold.
 
 use crate::beside::{self, Times};
 use crate::contender::Contender;
@@ -28,6 +29,9 @@ pub struct Growth {
     /// Connections that each send one request after the other.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64, 256, 1_000])]
     clients: Vec<usize>,
+    /// How many events are sold at the same time, the newest ones; without it all are.
+    #[arg(long)]
+    on_sale: Option<usize>,
     /// How long usher and pgbench are measured at each step, in all of their turns together.
     #[arg(long, default_value_t = 4)]
     seconds: usize,
@@ -50,7 +54,8 @@ pub async fn run(growth: Growth, output: &Output) -> Outcome<()> {
         let started = Instant::now();
         grow(&server, first, events, wanted).await?;
         events = wanted;
-        let mut supply = Supply::renewed(first, events, SEATS)?;
+        let newest = growth.on_sale.unwrap_or(events).clamp(1, events);
+        let mut supply = Supply::renewed(first, events, newest, SEATS)?;
         let took = started.elapsed().as_secs_f64();
         eprintln!("{} seats are there, after {took:.0} s", events * SEATS);
         for clients in &growth.clients {

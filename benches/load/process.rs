@@ -24,9 +24,19 @@ pub fn computed_by_this_thread() -> Outcome<Duration> {
 
 /// What a process has computed, with its children, also those that have ended.
 pub fn computed_by_family(parent: u32) -> Outcome<Duration> {
-    let mut all = computed(parent)?;
     let folder = format!("/proc/{parent}");
-    all += time_in(Path::new(&folder), &TIME_OF_ENDED_CHILDREN)?;
+    loop {
+        let ended = time_in(Path::new(&folder), &TIME_OF_ENDED_CHILDREN)?;
+        let living = computed_by_children(parent)?;
+        // A child that has ended in between may be in neither of them.
+        if time_in(Path::new(&folder), &TIME_OF_ENDED_CHILDREN)? == ended {
+            return Ok(computed(parent)? + ended + living);
+        }
+    }
+}
+
+fn computed_by_children(parent: u32) -> Outcome<Duration> {
+    let mut all = Duration::ZERO;
     for entry in std::fs::read_dir("/proc")? {
         let folder = entry?.path();
         // What is no process has no such file, and a process may end meanwhile.

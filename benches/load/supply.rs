@@ -22,7 +22,12 @@ pub enum Supply {
     Fresh(VecDeque<Stock>),
     /// The same events for all of them, spread: what was held is as new before the next
     /// slice.
-    Renewed(Stock),
+    Renewed {
+        /// The seats that are sold.
+        stock: Stock,
+        /// How many there are, with those that are not.
+        seats: u64,
+    },
 }
 
 impl Supply {
@@ -48,23 +53,27 @@ impl Supply {
         Ok(Self::Fresh(stocks))
     }
 
-    /// All seats of so many events of one size, from the first one on.
-    pub fn renewed(first: EventId, events: usize, seats: usize) -> Outcome<Self> {
-        Ok(Self::Renewed(Stock {
-            first_event: first.0,
-            events: i64::try_from(events)?,
-            seats: i64::try_from(seats)?,
-            first: 0,
-            count: 0,
-            stride: STRIDE,
-        }))
+    /// All seats of the newest of so many events of one size, of which the first one is given.
+    pub fn renewed(first: EventId, events: usize, newest: usize, seats: usize) -> Outcome<Self> {
+        let older = events.saturating_sub(newest);
+        Ok(Self::Renewed {
+            stock: Stock {
+                first_event: first.0 + i64::try_from(older)?,
+                events: i64::try_from(events - older)?,
+                seats: i64::try_from(seats)?,
+                first: 0,
+                count: 0,
+                stride: STRIDE,
+            },
+            seats: u64::try_from(events * seats)?,
+        })
     }
 
     /// The seats of the next slice, which lasts so long.
     pub async fn next(&mut self, server: &Server, times: &Times) -> Outcome<Stock> {
         match self {
             Self::Fresh(stocks) => Ok(stocks.pop_front().ok_or("no seats are left")?),
-            Self::Renewed(stock) => {
+            Self::Renewed { stock, .. } => {
                 renew(server).await?;
                 let all = stock.events * stock.seats;
                 let wanted = i64::try_from(SEATS_A_SECOND * times.seconds_a_slice())?;
@@ -78,10 +87,10 @@ impl Supply {
 
     /// How many seats the database has.
     pub async fn seats(&self, server: &Server) -> Outcome<u64> {
-        let query = match self {
-            Self::Fresh(_) => "SELECT count(*) FROM seats",
-            Self::Renewed(stock) => &format!("SELECT {}::bigint", stock.events * stock.seats),
-        };
+        if let Self::Renewed { seats, .. } = self {
+            return Ok(*seats);
+        }
+        let query = "SELECT count(*) FROM seats";
         let found = server.sql().await?.query_one(query, &[]).await?;
         Ok(u64::try_from(found.try_get::<_, i64>(0)?)?)
     }
