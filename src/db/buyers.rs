@@ -70,19 +70,22 @@ pub struct Possession {
 }
 
 array_statement! {
-    /// What counts against the limits of any buyers at any events.
+    /// What counts against the limits of any buyers at any events: LATERAL, so that it is looked for
+    /// buyer by buyer, and not the buyer in all that there is.
     struct Possessions returns (BigInt, Text, diesel::sql_types::Uuid, Bool, Integer);
-    "WITH wanted AS (SELECT * FROM unnest(",
+    "SELECT wanted.event_id, wanted.buyer, counted.id, counted.is_hold, counted.seats \
+     FROM unnest(",
     events: BigInt = EventId, ", ",
     buyers: Text = String,
-    ") AS wanted (event_id, buyer)) \
-     SELECT event_id, buyer, id, true, cardinality(seat_nos) \
-     FROM holds JOIN wanted USING (event_id, buyer) \
-     WHERE status = 'ACTIVE' AND expires_at > now() \
-     UNION ALL \
-     SELECT event_id, buyer, id, false, cardinality(seat_nos) \
-     FROM bookings JOIN wanted USING (event_id, buyer) \
-     WHERE status = 'CONFIRMED'"
+    ") AS wanted (event_id, buyer), LATERAL ( \
+         SELECT id, true AS is_hold, cardinality(seat_nos) AS seats FROM holds \
+         WHERE holds.event_id = wanted.event_id AND holds.buyer = wanted.buyer \
+             AND status = 'ACTIVE' AND expires_at > now() \
+         UNION ALL \
+         SELECT id, false, cardinality(seat_nos) FROM bookings \
+         WHERE bookings.event_id = wanted.event_id AND bookings.buyer = wanted.buyer \
+             AND status = 'CONFIRMED' \
+     ) AS counted"
 }
 
 /// What each of these buyers has of its event.

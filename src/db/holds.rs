@@ -49,28 +49,72 @@ impl Hold {
     }
 }
 
-array_statement! {
-    /// One row for each hold; those of `seat_nos` and `amounts` from `first` to `last` are a
-    /// hold's.
+/// Declares a statement of whole holds, with what comes after their columns.
+macro_rules! hold_statement {
+    ($(#[$doc:meta])* struct $name:ident; $tail:literal) => {
+        array_statement! {
+            $(#[$doc])*
+            ///
+            /// Those of `seat_nos` and `amounts` from `first` to `last` are a hold's.
+            struct $name;
+            "INSERT INTO holds (event_id, id, token_hash, buyer, status, seat_nos, amounts, \
+                                currency, expires_at, created_at) \
+             SELECT new.event_id, new.id, new.token_hash, new.buyer, new.status, (",
+            seat_nos: Integer = SeatNo, ")[new.first:new.last], (",
+            amounts: BigInt = i64, ")[new.first:new.last], new.currency, new.expires_at, \
+             new.created_at FROM unnest(",
+            events: BigInt = EventId, ", ",
+            ids: diesel::sql_types::Uuid = HoldId, ", ",
+            token_hashes: Binary = Vec<u8>, ", ",
+            buyers: Nullable<Text> = Option<String>, ", ",
+            statuses: Text = HoldStatus, ", ",
+            firsts: Integer = i32, ", ",
+            lasts: Integer = i32, ", ",
+            currencies: Text = String, ", ",
+            expires_at: Timestamptz = DateTime<Utc>, ", ",
+            created_at: Timestamptz = DateTime<Utc>,
+            $tail
+        }
+
+        impl<'a> FromIterator<&'a Hold> for $name {
+            fn from_iter<Holds: IntoIterator<Item = &'a Hold>>(holds: Holds) -> Self {
+                let mut statement = Self::default();
+                for hold in holds {
+                    let (first, last) = append(&mut statement.seat_nos, &hold.seat_nos);
+                    append(&mut statement.amounts, &hold.amounts);
+                    statement.firsts.push(first);
+                    statement.lasts.push(last);
+                    statement.events.push(hold.event_id);
+                    statement.ids.push(hold.id);
+                    statement.token_hashes.push(hold.token_hash.clone());
+                    statement.buyers.push(hold.buyer.clone());
+                    statement.statuses.push(hold.status);
+                    statement.currencies.push(hold.currency.clone());
+                    statement.expires_at.push(hold.expires_at);
+                    statement.created_at.push(hold.created_at);
+                }
+                statement
+            }
+        }
+    };
+}
+
+hold_statement! {
+    /// Stores new ones.
     struct InsertHolds;
-    "INSERT INTO holds (event_id, id, token_hash, buyer, status, seat_nos, amounts, currency, \
-                        expires_at, created_at) \
-     SELECT new.event_id, new.id, new.token_hash, new.buyer, new.status, (",
-    seat_nos: Integer = SeatNo, ")[new.first:new.last], (",
-    amounts: BigInt = i64, ")[new.first:new.last], new.currency, new.expires_at, new.created_at \
-     FROM unnest(",
-    events: BigInt = EventId, ", ",
-    ids: diesel::sql_types::Uuid = HoldId, ", ",
-    token_hashes: Binary = Vec<u8>, ", ",
-    buyers: Nullable<Text> = Option<String>, ", ",
-    statuses: Text = HoldStatus, ", ",
-    firsts: Integer = i32, ", ",
-    lasts: Integer = i32, ", ",
-    currencies: Text = String, ", ",
-    expires_at: Timestamptz = DateTime<Utc>, ", ",
-    created_at: Timestamptz = DateTime<Utc>,
     ") AS new (event_id, id, token_hash, buyer, status, first, last, currency, expires_at, \
                created_at)"
+}
+
+hold_statement! {
+    /// Stores what may change about those that are there. They are found by the index that finds
+    /// the conflict, which nothing has to be planned for: a plan of a join that was made for a few
+    /// holds would read all of them.
+    struct UpdateHolds;
+    ") AS new (event_id, id, token_hash, buyer, status, first, last, currency, expires_at, \
+               created_at) \
+     ON CONFLICT (event_id, id) DO UPDATE \
+     SET status = excluded.status, seat_nos = excluded.seat_nos, amounts = excluded.amounts"
 }
 
 /// Stores new holds of any events.
@@ -81,41 +125,11 @@ pub async fn insert_all<'a>(
     mut connection: &AsyncPgConnection,
     holds: impl IntoIterator<Item = &'a Hold>,
 ) -> QueryResult<usize> {
-    let mut statement = InsertHolds::default();
-    for hold in holds {
-        let (first, last) = append(&mut statement.seat_nos, &hold.seat_nos);
-        append(&mut statement.amounts, &hold.amounts);
-        statement.firsts.push(first);
-        statement.lasts.push(last);
-        statement.events.push(hold.event_id);
-        statement.ids.push(hold.id);
-        statement.token_hashes.push(hold.token_hash.clone());
-        statement.buyers.push(hold.buyer.clone());
-        statement.statuses.push(hold.status);
-        statement.currencies.push(hold.currency.clone());
-        statement.expires_at.push(hold.expires_at);
-        statement.created_at.push(hold.created_at);
-    }
+    let statement: InsertHolds = holds.into_iter().collect();
     statement.execute(&mut connection).await
 }
 
-array_statement! {
-    /// What may change about a hold.
-    struct UpdateHolds;
-    "UPDATE holds SET status = changed.status, seat_nos = (",
-    seat_nos: Integer = SeatNo, ")[changed.first:changed.last], amounts = (",
-    amounts: BigInt = i64, ")[changed.first:changed.last] \
-     FROM unnest(",
-    events: BigInt = EventId, ", ",
-    ids: diesel::sql_types::Uuid = HoldId, ", ",
-    statuses: Text = HoldStatus, ", ",
-    firsts: Integer = i32, ", ",
-    lasts: Integer = i32,
-    ") AS changed (event_id, id, status, first, last) \
-     WHERE holds.event_id = changed.event_id AND holds.id = changed.id"
-}
-
-/// As [`update`], for locked holds of any events.
+/// As [`update`], for holds of any events that are locked, and so are there.
 ///
 /// # Errors
 /// When the database fails.
@@ -123,31 +137,23 @@ pub async fn update_all<'a>(
     mut connection: &AsyncPgConnection,
     holds: impl IntoIterator<Item = &'a Hold>,
 ) -> QueryResult<usize> {
-    let mut statement = UpdateHolds::default();
-    for hold in holds {
-        let (first, last) = append(&mut statement.seat_nos, &hold.seat_nos);
-        append(&mut statement.amounts, &hold.amounts);
-        statement.firsts.push(first);
-        statement.lasts.push(last);
-        statement.events.push(hold.event_id);
-        statement.ids.push(hold.id);
-        statement.statuses.push(hold.status);
-    }
+    let statement: UpdateHolds = holds.into_iter().collect();
     statement.execute(&mut connection).await
 }
 
 array_statement! {
-    /// Holds of any events, by their keys.
+    /// Holds of any events, by their keys, one after the other as they are wanted: LATERAL, so that
+    /// each is looked for, and not the wanted ones in all that there are.
     struct LockHolds returns HoldColumns;
-    "SELECT holds.event_id, holds.id, token_hash, buyer, status, seat_nos, amounts, currency, \
-            expires_at, created_at \
-     FROM holds, unnest(",
+    "SELECT held.* FROM unnest(",
     events: BigInt = EventId, ", ",
     ids: diesel::sql_types::Uuid = HoldId,
-    ") AS wanted (event_id, id) \
-     WHERE holds.event_id = wanted.event_id AND holds.id = wanted.id \
-     ORDER BY holds.event_id, holds.id \
-     FOR UPDATE OF holds"
+    ") AS wanted (event_id, id), LATERAL ( \
+         SELECT event_id, id, token_hash, buyer, status, seat_nos, amounts, currency, expires_at, \
+             created_at \
+         FROM holds WHERE holds.event_id = wanted.event_id AND holds.id = wanted.id \
+         FOR UPDATE \
+     ) AS held"
 }
 
 /// The columns of a [`Hold`].
@@ -164,8 +170,8 @@ type HoldColumns = (
     Timestamptz,
 );
 
-/// Those of these holds of any events that there are, locked in the order of their keys until
-/// the transaction ends. A hold is always locked before its seats.
+/// Those of these holds of any events that there are, locked in this order until the transaction
+/// ends. A hold is always locked before its seats.
 ///
 /// # Errors
 /// When the database fails.

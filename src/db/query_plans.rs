@@ -5,7 +5,9 @@
 //! are small, it would read them whole, and go on doing so when a sale has filled them: by default
 //! autovacuum looks every minute, and a sale is a minute long. So no other way is left to choose
 //! than the one by an index. (A statement that is also run elsewhere keeps the plan it got there, if
-//! it was run there more than five times before.)
+//! it was run there more than five times before. And a join of `seats` with what is wanted, planned
+//! while all events together have some dozen seats, reads its whole index until it is analyzed:
+//! seats are there long before they are sold.)
 //!
 //! `jit` is off because a plan whose only way is one that was to be avoided counts as an expensive
 //! one, which would be compiled.

@@ -107,7 +107,6 @@ impl Decision for ConfirmingHold {
 
     fn needs(&self, needs: &mut Needs) {
         if let Some(token) = &self.command.token {
-            needs.hold(token.event, token.hold);
             needs.booking_of(token.event, token.hold);
         }
     }

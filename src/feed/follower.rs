@@ -75,7 +75,8 @@ struct Follower {
     last_round: Instant,
 }
 
-/// The transaction before which all had ended, and when that was seen. It was running then, if any was.
+/// The transaction before which all had ended, and when that was seen. It was running then, if any
+/// was.
 #[derive(Clone, Copy)]
 struct Oldest {
     transaction: TransactionId,

@@ -62,9 +62,10 @@ impl Needs {
         self.keys.insert(key_hash.to_vec());
     }
 
-    /// The booking that a hold became, if it did, locked until the batch ends; the hold is needed
-    /// as well.
+    /// A hold and its event, and the booking that it became, if it did: both are locked until the
+    /// batch ends.
     pub fn booking_of(&mut self, event: EventId, hold: HoldId) {
+        self.hold(event, hold);
         self.bookings.insert((event, hold));
     }
 

@@ -99,6 +99,7 @@ pub(super) async fn begin(
         .into_iter()
         .map(|hold| ((hold.event_id, hold.id), hold))
         .collect();
+    // Their seats, and the keys, are read again when these locks are there: a booking has seats.
     let bookings = lock_bookings(connection, needs, &holds).await?;
     Ok(FirstReading {
         events: views,
@@ -283,10 +284,12 @@ async fn lock_bookings(
     if keys.peek().is_none() {
         return Ok(Vec::new());
     }
-    connection
-        .batch_execute(query_plans::ANEW_IN_THIS_TRANSACTION)
-        .await?;
-    let bookings = bookings::lock_by_holds(connection, keys).await?;
+    let mut sender = &*connection;
+    let ((), bookings) = try_join!(
+        sender.batch_execute(query_plans::ANEW_IN_THIS_TRANSACTION),
+        bookings::lock_by_holds(connection, keys),
+    )?;
+    // Not sent together with them: a statement that is prepared first would come after it.
     connection
         .batch_execute(query_plans::BY_KEY_IN_THIS_TRANSACTION)
         .await?;
