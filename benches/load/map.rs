@@ -77,6 +77,7 @@ pub async fn run(maps: Maps, output: &Output) -> Outcome<()> {
 
 /// Some seats are sold, some held, and some were given back, at random but in every run
 /// the same ones: a map on which all seats are alike takes no room at all, compressed.
+/// Nobody has bought them, so that no rule about holds can be checked afterwards.
 async fn sell(server: &Server, EventId(event): EventId) -> Outcome<()> {
     let step = |change: &str, from: &str, share: f64| {
         format!(
