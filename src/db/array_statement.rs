@@ -19,7 +19,7 @@ macro_rules! array_statement {
         $(#[$doc:meta])*
         struct $name:ident $(returns $row:ty)?;
         $head:literal
-        $(, $column:ident : $sql_type:ty = $type:ty, $sql:literal)+ $(,)?
+        $(, $column:ident : $sql_type:ty = $type:ty, $sql:expr)+ $(,)?
     ) => {
         $(#[$doc])*
         #[derive(Default, diesel::query_builder::QueryId)]

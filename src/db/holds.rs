@@ -49,7 +49,7 @@ impl Hold {
     }
 }
 
-/// Declares a statement of whole holds, with what comes after their columns.
+/// Declares a statement that inserts whole holds; `$tail` is what comes after that.
 macro_rules! hold_statement {
     ($(#[$doc:meta])* struct $name:ident; $tail:literal) => {
         array_statement! {
@@ -73,7 +73,11 @@ macro_rules! hold_statement {
             currencies: Text = String, ", ",
             expires_at: Timestamptz = DateTime<Utc>, ", ",
             created_at: Timestamptz = DateTime<Utc>,
-            $tail
+            concat!(
+                ") AS new (event_id, id, token_hash, buyer, status, first, last, currency, \
+                           expires_at, created_at)",
+                $tail
+            )
         }
 
         impl<'a> FromIterator<&'a Hold> for $name {
@@ -102,8 +106,7 @@ macro_rules! hold_statement {
 hold_statement! {
     /// Stores new ones.
     struct InsertHolds;
-    ") AS new (event_id, id, token_hash, buyer, status, first, last, currency, expires_at, \
-               created_at)"
+    ""
 }
 
 hold_statement! {
@@ -111,9 +114,7 @@ hold_statement! {
     /// the conflict, which nothing has to be planned for: a plan of a join that was made for a few
     /// holds would read all of them.
     struct UpdateHolds;
-    ") AS new (event_id, id, token_hash, buyer, status, first, last, currency, expires_at, \
-               created_at) \
-     ON CONFLICT (event_id, id) DO UPDATE \
+    " ON CONFLICT (event_id, id) DO UPDATE \
      SET status = excluded.status, seat_nos = excluded.seat_nos, amounts = excluded.amounts"
 }
 

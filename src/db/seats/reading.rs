@@ -84,40 +84,49 @@ pub async fn load_in(
         .await
 }
 
-array_statement! {
-    /// Seats of any events, by their keys.
-    struct SeatRows returns RowColumns;
-    "SELECT seats.event_id, seats.seat_no, version, status, owner_id, held_until \
-     FROM seats, unnest(",
-    events: BigInt = EventId, ", ",
-    seat_nos: Integer = SeatNo,
-    ") AS wanted (event_id, seat_no) \
-     WHERE seats.event_id = wanted.event_id AND seats.seat_no = wanted.seat_no"
+/// Declares a statement that finds seats of any events by their keys; `$tail` is what else is asked of
+/// them, and whether they are locked.
+macro_rules! seats_by_key {
+    ($(#[$doc:meta])* struct $name:ident; $tail:literal) => {
+        array_statement! {
+            $(#[$doc])*
+            struct $name returns RowColumns;
+            "SELECT seats.event_id, seats.seat_no, version, status, owner_id, held_until \
+             FROM seats, unnest(",
+            events: BigInt = EventId, ", ",
+            seat_nos: Integer = SeatNo,
+            concat!(
+                ") AS wanted (event_id, seat_no) \
+                 WHERE seats.event_id = wanted.event_id AND seats.seat_no = wanted.seat_no",
+                $tail
+            )
+        }
+
+        impl FromIterator<(EventId, SeatNo)> for $name {
+            fn from_iter<Keys: IntoIterator<Item = (EventId, SeatNo)>>(keys: Keys) -> Self {
+                let (events, seat_nos) = keys.into_iter().unzip();
+                Self { events, seat_nos }
+            }
+        }
+    };
 }
 
-array_statement! {
+seats_by_key! {
+    /// All of them.
+    struct SeatRows;
+    ""
+}
+
+seats_by_key! {
     /// Those of them that are available.
-    struct AvailableRows returns RowColumns;
-    "SELECT seats.event_id, seats.seat_no, version, status, owner_id, held_until \
-     FROM seats, unnest(",
-    events: BigInt = EventId, ", ",
-    seat_nos: Integer = SeatNo,
-    ") AS wanted (event_id, seat_no) \
-     WHERE seats.event_id = wanted.event_id AND seats.seat_no = wanted.seat_no \
-         AND status = 'AVAILABLE'"
+    struct AvailableRows;
+    " AND status = 'AVAILABLE'"
 }
 
-array_statement! {
-    /// The first, locked in the order of their keys.
-    struct LockedSeatRows returns RowColumns;
-    "SELECT seats.event_id, seats.seat_no, version, status, owner_id, held_until \
-     FROM seats, unnest(",
-    events: BigInt = EventId, ", ",
-    seat_nos: Integer = SeatNo,
-    ") AS wanted (event_id, seat_no) \
-     WHERE seats.event_id = wanted.event_id AND seats.seat_no = wanted.seat_no \
-     ORDER BY seats.event_id, seats.seat_no \
-     FOR UPDATE OF seats"
+seats_by_key! {
+    /// All of them, locked in the order of their keys.
+    struct LockedSeatRows;
+    " ORDER BY seats.event_id, seats.seat_no FOR UPDATE OF seats"
 }
 
 array_statement! {
@@ -153,8 +162,8 @@ pub async fn load_rows(
     mut connection: &AsyncPgConnection,
     keys: impl IntoIterator<Item = (EventId, SeatNo)>,
 ) -> QueryResult<Vec<SeatRow>> {
-    let (events, seat_nos) = keys.into_iter().unzip();
-    SeatRows { events, seat_nos }.load(&mut connection).await
+    let statement: SeatRows = keys.into_iter().collect();
+    statement.load(&mut connection).await
 }
 
 /// Those of these seats of any events that are available, in no order.
@@ -165,10 +174,8 @@ pub async fn load_available_rows(
     mut connection: &AsyncPgConnection,
     keys: impl IntoIterator<Item = (EventId, SeatNo)>,
 ) -> QueryResult<Vec<SeatRow>> {
-    let (events, seat_nos) = keys.into_iter().unzip();
-    AvailableRows { events, seat_nos }
-        .load(&mut connection)
-        .await
+    let statement: AvailableRows = keys.into_iter().collect();
+    statement.load(&mut connection).await
 }
 
 /// As [`load_rows`], and locks them, in the order of their keys.
@@ -179,10 +186,8 @@ pub async fn lock_rows(
     mut connection: &AsyncPgConnection,
     keys: impl IntoIterator<Item = (EventId, SeatNo)>,
 ) -> QueryResult<Vec<SeatRow>> {
-    let (events, seat_nos) = keys.into_iter().unzip();
-    LockedSeatRows { events, seat_nos }
-        .load(&mut connection)
-        .await
+    let statement: LockedSeatRows = keys.into_iter().collect();
+    statement.load(&mut connection).await
 }
 
 /// Those of these seats of any events that may be taken and still are at these versions,
