@@ -11,7 +11,10 @@ use crate::app::{pruner, sweeper};
 use crate::auth::keys::{self, StaffTokenError};
 use crate::auth::{Authenticator, SecretTooShort};
 use crate::batcher::Batcher;
-use crate::config::{BatchSettings, Concurrency, FeedSettings, RetentionSettings, Settings};
+use crate::config::{
+    BatchSettings, Concurrency, DocumentSettings, FeedSettings, RateLimitSettings,
+    RetentionSettings, Settings, WebSettings,
+};
 use crate::db::embedded::EmbeddedError;
 use crate::db::redis::{BadRedisUrl, Redis};
 use crate::db::{Database, events, feed_origin};
@@ -168,6 +171,9 @@ async fn start(
         retention: settings.retention,
         redis,
         batch: settings.batch.clone(),
+        documents: settings.documents.clone(),
+        rate_limits: settings.rate_limits.clone(),
+        web: settings.web.clone(),
     };
     let running = workers::run(workers, Running::start(listener, setup)).await?;
     let staff_token = staff_token(&storage, secret.as_ref())?;
@@ -227,6 +233,12 @@ pub struct Setup {
     pub redis: Option<Redis>,
     /// How commands share transactions.
     pub batch: BatchSettings,
+    /// What an operation may ask for.
+    pub documents: DocumentSettings,
+    /// How much one caller may ask.
+    pub rate_limits: RateLimitSettings,
+    /// Which pages may use the API, and how long a client may take.
+    pub web: WebSettings,
 }
 
 /// A server that runs in the background until it is stopped.
@@ -263,6 +275,9 @@ impl Running {
             retention,
             redis,
             batch,
+            documents: _,
+            rate_limits: _,
+            web: _,
         } = setup;
         http::metrics::start();
         let address = listener.local_addr()?;

@@ -104,6 +104,7 @@ impl Authenticator {
         }
         match claims.role.parse() {
             Ok(Role::Buyer) => Ok(Caller::Buyer { subject }),
+            Ok(Role::BoxOffice) => Ok(Caller::BoxOffice { subject }),
             Ok(Role::Staff) => Ok(Caller::Staff { subject }),
             Err(_) => Err(AuthenticationError::Invalid),
         }

@@ -2,12 +2,18 @@
 //! in small structs. Nothing below reads the environment.
 
 mod batch;
+mod documents;
+mod rate_limits;
 mod redis;
 mod retention;
+mod web;
 
 pub use batch::BatchSettings;
+pub use documents::DocumentSettings;
+pub use rate_limits::RateLimitSettings;
 pub use redis::RedisSettings;
 pub use retention::{RetentionSettings, RetentionTooShort};
+pub use web::WebSettings;
 
 use clap::Args;
 use nix::unistd::{Uid, geteuid};
@@ -40,6 +46,15 @@ pub struct Settings {
     /// How commands share transactions.
     #[command(flatten)]
     pub batch: BatchSettings,
+    /// What an operation may ask for.
+    #[command(flatten)]
+    pub documents: DocumentSettings,
+    /// How much one caller may ask.
+    #[command(flatten)]
+    pub rate_limits: RateLimitSettings,
+    /// Which pages may use the API, and how long a client may take.
+    #[command(flatten)]
+    pub web: WebSettings,
 }
 
 /// How the server listens and stops.

@@ -190,7 +190,10 @@ impl ConfirmingHold {
     fn buyer(&self) -> Option<String> {
         match &self.caller {
             Caller::Buyer { subject } => Some(subject.clone()),
-            Caller::Anonymous | Caller::Staff { .. } => None,
+            Caller::Onlooker
+            | Caller::Anonymous
+            | Caller::BoxOffice { .. }
+            | Caller::Staff { .. } => None,
         }
     }
 

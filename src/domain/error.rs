@@ -73,7 +73,7 @@ impl DomainError {
 pub fn require_staff(caller: &Caller) -> Result<(), DomainError> {
     match caller {
         Caller::Staff { .. } => Ok(()),
-        Caller::Buyer { .. } => Err(DomainError::Forbidden),
-        Caller::Anonymous => Err(DomainError::Unauthenticated),
+        Caller::Buyer { .. } | Caller::BoxOffice { .. } => Err(DomainError::Forbidden),
+        Caller::Anonymous | Caller::Onlooker => Err(DomainError::Unauthenticated),
     }
 }

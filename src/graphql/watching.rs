@@ -360,8 +360,8 @@ impl Template {
             event_version: 0,
         };
         let caller = match caller {
-            Caller::Staff { .. } => caller.clone(),
-            Caller::Buyer { .. } | Caller::Anonymous => Caller::Anonymous,
+            Caller::Staff { .. } | Caller::BoxOffice { .. } => caller.clone(),
+            Caller::Buyer { .. } | Caller::Anonymous | Caller::Onlooker => Caller::Onlooker,
         };
         Some(Self {
             document,

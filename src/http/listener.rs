@@ -5,7 +5,7 @@
 //! told by the body either that it is time to give up. It must never look at the bytes.
 
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -57,7 +57,7 @@ impl Listener for ImpatientListener {
             silent_until: Some(Box::pin(sleep(self.first_byte_timeout))),
             send_timeout: self.send_timeout,
             deadline: None,
-            client: Client::default(),
+            client: Client::new(address.ip().to_canonical()),
         };
         (stream, address)
     }
@@ -69,12 +69,33 @@ impl Listener for ImpatientListener {
 
 /// What a handler can learn of the client at the other end, by the extension
 /// `ConnectInfo<Client>`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Client {
+    address: IpAddr,
     has_stalled: Arc<AtomicBool>,
 }
 
+/// One that nothing is known of: its request came by no connection.
+impl Default for Client {
+    fn default() -> Self {
+        Self::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+    }
+}
+
 impl Client {
+    /// A client at this address, which has taken everything so far.
+    pub fn new(address: IpAddr) -> Self {
+        Self {
+            address,
+            has_stalled: Arc::default(),
+        }
+    }
+
+    /// Where the connection comes from: a proxy, if there is one in front.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
     /// Whether the connection was cut because the client took nothing for too long.
     pub fn has_stalled(&self) -> bool {
         self.has_stalled.load(Ordering::Relaxed)

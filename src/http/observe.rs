@@ -1,7 +1,8 @@
 //! One line of log and one count for each request.
 
+use super::listener::Client;
 use async_graphql::parser::types::OperationType;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{ConnectInfo, MatchedPath, Request};
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -34,9 +35,11 @@ pub async fn observe(request: Request, next: Next) -> Response {
         .and_then(|id| id.header_value().to_str().ok())
         .unwrap_or_default()
         .to_owned();
+    let client = request.extensions().get::<ConnectInfo<Client>>();
     let span = tracing::info_span!(
         "request",
         id,
+        client = client.map(|client| display(client.0.address())),
         operation = Empty,
         operation_name = Empty,
         error_code = Empty

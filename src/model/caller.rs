@@ -10,6 +10,8 @@ use std::fmt;
 pub enum Role {
     /// Holds and books seats; sees what is theirs.
     Buyer,
+    /// Sells by hand, blocks seats, and looks after the bookings of everybody.
+    BoxOffice,
     /// Runs venues, plans, events and sales; sees every booking.
     Staff,
 }
@@ -17,11 +19,18 @@ pub enum Role {
 /// The one on whose behalf an operation runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Caller {
+    /// A visitor without a token where visitors may only look.
+    Onlooker,
     /// A visitor without a token, who may hold and book like a buyer; what is
     /// theirs is known by the hold's token alone.
     Anonymous,
     /// A signed-in buyer.
     Buyer {
+        /// Whom the token speaks of.
+        subject: String,
+    },
+    /// Somebody at the box office.
+    BoxOffice {
         /// Whom the token speaks of.
         subject: String,
     },
@@ -36,8 +45,10 @@ impl Caller {
     /// The subject of the caller's token; `None` for a visitor.
     pub fn subject(&self) -> Option<&str> {
         match self {
-            Self::Anonymous => None,
-            Self::Buyer { subject } | Self::Staff { subject } => Some(subject),
+            Self::Onlooker | Self::Anonymous => None,
+            Self::Buyer { subject } | Self::BoxOffice { subject } | Self::Staff { subject } => {
+                Some(subject)
+            }
         }
     }
 
@@ -56,8 +67,9 @@ pub fn is_subject(name: &str) -> bool {
 impl fmt::Display for Caller {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Anonymous => formatter.write_str("anonymous"),
+            Self::Onlooker | Self::Anonymous => formatter.write_str("anonymous"),
             Self::Buyer { subject } => write!(formatter, "buyer:{subject}"),
+            Self::BoxOffice { subject } => write!(formatter, "box-office:{subject}"),
             Self::Staff { subject } => write!(formatter, "staff:{subject}"),
         }
     }

@@ -19,6 +19,8 @@ pub enum ViewerRole {
     Visitor,
     /// Is signed in as a buyer.
     Buyer,
+    /// Is signed in as the box office: sells by hand, blocks seats, looks after bookings.
+    BoxOffice,
     /// Is signed in as staff: runs venues, plans, events and sales.
     Staff,
 }
@@ -26,8 +28,9 @@ pub enum ViewerRole {
 impl From<&Caller> for Viewer {
     fn from(caller: &Caller) -> Self {
         let role = match caller {
-            Caller::Anonymous => ViewerRole::Visitor,
+            Caller::Onlooker | Caller::Anonymous => ViewerRole::Visitor,
             Caller::Buyer { .. } => ViewerRole::Buyer,
+            Caller::BoxOffice { .. } => ViewerRole::BoxOffice,
             Caller::Staff { .. } => ViewerRole::Staff,
         };
         Self {

@@ -140,7 +140,7 @@ impl Buyer {
     async fn ask(&mut self, query: &str, input: &Value, role: Role) -> Option<Value> {
         let server = self.servers.borrow().choose(&mut self.rng)?.clone();
         let token = match role {
-            Role::Staff => &self.staff,
+            Role::BoxOffice | Role::Staff => &self.staff,
             Role::Buyer => &self.buyer,
         };
         let request = self

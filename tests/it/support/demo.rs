@@ -5,6 +5,7 @@ use crate::support::{House, PATIENCE};
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use usher::app::serve::{Running, Setup};
+use usher::config::{BatchSettings, DocumentSettings, RateLimitSettings, WebSettings};
 use usher::http::{SocketLimits, StreamLimits};
 
 impl House {
@@ -22,7 +23,10 @@ impl House {
             feed: feed_settings(),
             retention: retention(),
             redis: None,
-            batch: usher::config::BatchSettings::default(),
+            batch: BatchSettings::default(),
+            documents: DocumentSettings::default(),
+            rate_limits: RateLimitSettings::default(),
+            web: WebSettings::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let loader = Running::start(listener, setup).await.unwrap();

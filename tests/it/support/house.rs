@@ -15,7 +15,8 @@ use tokio::net::TcpListener;
 use usher::app::serve::{Running, Setup};
 use usher::auth::mint;
 use usher::config::{
-    BatchSettings, Concurrency, DatabaseSettings, FeedSettings, RetentionSettings,
+    BatchSettings, Concurrency, DatabaseSettings, DocumentSettings, FeedSettings,
+    RateLimitSettings, RetentionSettings, WebSettings,
 };
 use usher::db::Database;
 use usher::db::schema::events;
@@ -29,10 +30,13 @@ pub const SECRET: &str = "a secret that only the tests know, 32+";
 
 /// What may be used of a server, and how commands share transactions.
 #[derive(Default)]
-struct Limits {
-    sockets: SocketLimits,
-    streams: StreamLimits,
-    batch: BatchSettings,
+pub struct Limits {
+    pub sockets: SocketLimits,
+    pub streams: StreamLimits,
+    pub batch: BatchSettings,
+    pub documents: DocumentSettings,
+    pub rate_limits: RateLimitSettings,
+    pub web: WebSettings,
 }
 
 /// A server on a database of its own.
@@ -112,7 +116,8 @@ impl House {
         .await
     }
 
-    async fn open_with_all(limits: Limits) -> Self {
+    /// A house with these limits.
+    pub async fn open_with_all(limits: Limits) -> Self {
         let cluster = Cluster::shared();
         let database_url = cluster.migrated_database().await;
         Self::on(cluster, database_url, limits, settings()).await
@@ -172,6 +177,9 @@ impl House {
             sockets,
             streams,
             batch,
+            documents,
+            rate_limits,
+            web,
         } = limits;
         let database = Database::open(database_url.clone().into(), settings)
             .await
@@ -189,6 +197,9 @@ impl House {
             retention: retention(),
             redis: None,
             batch,
+            documents,
+            rate_limits,
+            web,
         };
         let running = Running::start(listener, setup).await.unwrap();
         let url = format!("http://{}", running.address);
