@@ -1,6 +1,6 @@
 //! usher: a seat-booking API that never sells a seat twice.
 //!
-//! Floors, each of which may use only those before it: `model` and `config`,
+//! Floors, each of which may use only those before it: `model`, `config` and `trail`,
 //! `db`, then `domain`, `feed` and `auth`, then `batcher`, `graphql`, `http`, and `app` on
 //! top. ARCHITECTURE.md says why and follows a request through them.
 
@@ -8,6 +8,7 @@
 
 pub mod config;
 pub mod model;
+pub mod trail;
 
 pub mod db;
 

@@ -2,20 +2,14 @@
 
 use crate::app::stopping::{StopSignals, Stopped};
 use crate::app::token::TokenRequest;
-use crate::app::{import_plan, migrate, output, serve, token};
-use crate::config::{LogFormat, LogSettings, Settings};
+use crate::app::{import_plan, log, migrate, output, serve, token};
+use crate::config::{LogSettings, Settings};
 use crate::graphql;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::error::Error;
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use tokio::runtime::Handle;
-use tracing::Level;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 
 /// A seat-booking API that never sells a seat twice.
 ///
@@ -87,9 +81,9 @@ pub async fn run(
     let CommandLine {
         command,
         settings,
-        log,
+        log: log_settings,
     } = command_line;
-    start_log(&log)?;
+    log::start(&log_settings)?;
     match command.unwrap_or(Command::Serve) {
         Command::Serve => serve::run(&settings, workers).await?,
         Command::Migrate => unless_stopped(migrate::run(&settings.storage, workers)).await?,
@@ -114,44 +108,4 @@ async fn unless_stopped<E: Error + Send + Sync + 'static>(
         done = work => Ok(done?),
         signal = signals.next() => Err(Stopped(signal).into()),
     }
-}
-
-/// The log filter cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("{0:?} is no log filter: give one such as info or info,usher=debug")]
-struct BadLogFilter(String);
-
-/// What logs for PostgreSQL's driver, and the name by which a filter asks for it.
-const DRIVER: &str = "tokio_postgres";
-
-/// Logs go to standard error: standard output is for what a command answers.
-fn start_log(settings: &LogSettings) -> Result<(), BadLogFilter> {
-    let filter =
-        EnvFilter::try_new(&settings.filter).map_err(|_| BadLogFilter(settings.filter.clone()))?;
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        // When standard error is closed, it would panic over what it cannot say.
-        .log_internal_errors(false)
-        .with_writer(std::io::stderr);
-    // At debug the driver writes what is bound to every statement: names, tokens.
-    // Nobody who asks for more of usher means that.
-    let is_wanted = settings.filter.contains(DRIVER);
-    let without_parameters = filter_fn(move |metadata| {
-        is_wanted || *metadata.level() <= Level::INFO || !metadata.target().starts_with(DRIVER)
-    });
-    match settings.format {
-        LogFormat::Text => {
-            log.with_target(false)
-                .with_ansi(std::io::stderr().is_terminal())
-                .finish()
-                .with(without_parameters)
-                .init();
-        }
-        LogFormat::Json => {
-            // Every line is in one span at most: it needs no list of them.
-            let log = log.json().with_span_list(false);
-            log.finish().with(without_parameters).init();
-        }
-    }
-    Ok(())
 }

@@ -5,6 +5,7 @@ pub mod banner;
 pub mod cli;
 mod demo;
 pub mod import_plan;
+pub mod log;
 pub mod migrate;
 pub mod output;
 pub mod pruner;

@@ -2,7 +2,7 @@
 //! folder, readable by their owner alone.
 
 use crate::auth::{self, MintError};
-use crate::model::Role;
+use crate::model::{Caller, Role};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::SecretString;
@@ -84,7 +84,7 @@ pub fn load_or_mint_staff_token(
     if let Some(token) = read(&path)? {
         let authenticator = auth::Authenticator::new(secret).map_err(MintError::from)?;
         let caller = authenticator.authenticate(Some(&format!("Bearer {token}")));
-        if caller.is_ok_and(|caller| caller.is_staff()) {
+        if caller.is_ok_and(|caller| matches!(caller, Caller::Staff { .. })) {
             return Ok(token);
         }
         fs::remove_file(&path).map_err(|source| KeyFileError {

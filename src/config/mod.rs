@@ -232,6 +232,11 @@ pub struct LogSettings {
     #[arg(global = true, long = "log", env = "USHER_LOG", default_value = "info")]
     #[arg(value_name = "FILTER")]
     pub filter: String,
+    /// A file that the security log goes to, as JSON, one object a line, beside the log: who
+    /// was refused what, and what staff have done. It is added to.
+    #[arg(global = true, long, env = "USHER_SECURITY_LOG", value_name = "FILE")]
+    #[arg(value_parser = folder)]
+    security_log: Option<PathBuf>,
     /// How it is written.
     #[arg(
         global = true,
@@ -278,6 +283,15 @@ impl StorageSettings {
             return std::path::absolute(given).map_err(|_| NoDataDir);
         }
         default_data_dir(geteuid(), dirs::data_dir())
+    }
+}
+
+impl LogSettings {
+    /// The file of the security log, if one is named. An empty variable names none.
+    pub fn security_log(&self) -> Option<&Path> {
+        self.security_log
+            .as_deref()
+            .filter(|file| !file.as_os_str().is_empty())
     }
 }
 

@@ -8,11 +8,12 @@ use crate::domain::batch::Ledger;
 use crate::domain::event_view::{self, EventView};
 use crate::domain::plan_cache::PlanCache;
 use crate::domain::transaction::Abort;
-use crate::model::Caller;
 use crate::model::ids::{BookingId, EventId, HoldId, SeatNo};
 use crate::model::reference::BookingReference;
 use crate::model::status::{BookingStatus, HoldStatus};
 use crate::model::token::HoldToken;
+use crate::model::{Caller, Permission};
+use crate::trail;
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use serde::{Serialize, Serializer};
@@ -93,10 +94,50 @@ pub struct RunningHold {
 
 /// Whether this caller may use the hold with this token: the token is right, and
 /// the hold of a signed-in buyer is used by that buyer or, as from a payment
-/// webhook, by staff.
+/// webhook, by those who serve every buyer. A refusal is in the security log.
 pub fn may_use(hold: &Hold, token: &HoldToken, caller: &Caller) -> bool {
-    let open = hold.buyer.is_none() || caller.is_staff();
-    token.matches(&hold.token_hash) && (open || owns(hold.buyer.as_deref(), caller))
+    let open = hold.buyer.is_none() || caller.may(Permission::ServeEveryBuyer);
+    let may = token.matches(&hold.token_hash) && (open || owns(hold.buyer.as_deref(), caller));
+    may || refused(caller, hold)
+}
+
+/// Whether this caller may see the hold without its token: its signed-in owner, and those
+/// who serve every buyer.
+fn may_see_hold(hold: &Hold, caller: &Caller) -> bool {
+    owns(hold.buyer.as_deref(), caller) || served(caller, hold) || refused(caller, hold)
+}
+
+/// Something of a buyer, as the security log names it.
+trait Possession {
+    fn named(&self) -> String;
+}
+
+impl Possession for Hold {
+    fn named(&self) -> String {
+        format!("hold {} of event {}", self.id, self.event_id)
+    }
+}
+
+impl Possession for Booking {
+    fn named(&self) -> String {
+        format!("booking {} of event {}", self.reference, self.event_id)
+    }
+}
+
+/// Whether the caller may see what is another's; then the security log says so.
+fn served(caller: &Caller, what: &impl Possession) -> bool {
+    let permission = Permission::ServeEveryBuyer;
+    let may = caller.may(permission);
+    if may {
+        trail::saw(caller, permission, what.named());
+    }
+    may
+}
+
+/// No; and the security log says so.
+fn refused(caller: &Caller, what: &impl Possession) -> bool {
+    trail::refused(caller, what.named());
+    false
 }
 
 fn owns(buyer: Option<&str>, caller: &Caller) -> bool {
@@ -228,7 +269,8 @@ pub async fn find_by_token(
     }
 }
 
-/// The hold with this id while it is running, for its signed-in owner and for staff.
+/// The hold with this id while it is running, for its signed-in owner and for those who
+/// serve every buyer.
 ///
 /// # Errors
 /// When the database fails.
@@ -238,7 +280,7 @@ pub async fn find_by_id(
     caller: &Caller,
 ) -> Result<Option<RunningHold>, DomainError> {
     let hold = holds::find_running(connection, event, id).await?;
-    match hold.filter(|hold| caller.is_staff() || owns(hold.buyer.as_deref(), caller)) {
+    match hold.filter(|hold| may_see_hold(hold, caller)) {
         Some(hold) => with_seats(connection, hold).await,
         None => Ok(None),
     }
@@ -255,7 +297,7 @@ async fn with_seats(
 }
 
 /// The booking with this reference: for its owner, for whoever has the token
-/// of the hold that it was, and for staff.
+/// of the hold that it was, and for those who serve every buyer.
 ///
 /// # Errors
 /// When the database fails.
@@ -305,7 +347,7 @@ pub async fn lock_booking<R: From<BookingUnusable>>(
     Ok((booking, event, now))
 }
 
-/// The booking with this id, for its signed-in owner and for staff.
+/// The booking with this id, for its signed-in owner and for those who serve every buyer.
 ///
 /// # Errors
 /// When the database fails.
@@ -322,5 +364,8 @@ fn may_see(booking: &Booking, token: Option<&HoldToken>, caller: &Caller) -> boo
     let has_token = token
         .zip(booking.token_hash.as_deref())
         .is_some_and(|(token, hash)| token.matches(hash) && booking.buyer.is_none());
-    caller.is_staff() || owns(booking.buyer.as_deref(), caller) || has_token
+    owns(booking.buyer.as_deref(), caller)
+        || has_token
+        || served(caller, booking)
+        || refused(caller, booking)
 }

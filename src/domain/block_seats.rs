@@ -3,12 +3,12 @@
 use crate::db::seats::{ExpectedSeat, FromState, SeatState, ToState, Transition};
 use crate::db::transaction_id::{self, TransactionId};
 use crate::domain::box_office::{BoxOfficeRefused, NamedSeats};
-use crate::domain::error::require_staff;
 use crate::domain::idempotency::{self, Effect, IdempotentRequest};
+use crate::domain::permissions::require;
 use crate::domain::transaction::{Abort, Settled, UnitOfWork};
 use crate::domain::{DomainError, Environment};
-use crate::model::Caller;
 use crate::model::status::{Cause, EventStatus};
+use crate::model::{Caller, Permission};
 use diesel_async::AsyncPgConnection;
 use serde::{Deserialize, Serialize};
 
@@ -66,7 +66,7 @@ impl Blocking {
 /// difference, unless it was cancelled.
 ///
 /// # Errors
-/// When the caller is not staff, the command makes no sense, the event is not there, or
+/// When the caller may not, the command makes no sense, the event is not there, or
 /// the database fails.
 pub async fn block_seats(
     connection: &mut AsyncPgConnection,
@@ -75,7 +75,7 @@ pub async fn block_seats(
     command: BlockSeats,
     blocking: Blocking,
 ) -> Result<Settled<Effect<SeatsChanged>, BoxOfficeRefused>, DomainError> {
-    require_staff(caller)?;
+    require(caller, Permission::SellByHand)?;
     let key = command.idempotency_key.as_deref();
     let request = IdempotentRequest::new(caller, blocking.operation(), &command, key)?;
     command.seats.check()?;

@@ -4,16 +4,16 @@ use crate::db::bookings::{self, Booking, NewBooking};
 use crate::db::seats::{ExpectedSeat, FromState, SeatState, ToState, Transition};
 use crate::domain::box_office::{BoxOfficeRefused, NamedSeats};
 use crate::domain::conflict;
-use crate::domain::error::require_staff;
 use crate::domain::event_view::EventView;
 use crate::domain::idempotency::{self, Effect, IdempotentRequest};
+use crate::domain::permissions::require;
 use crate::domain::transaction::{Abort, Settled, UnitOfWork, Work};
 use crate::domain::{DomainError, Environment, prices, text};
-use crate::model::Caller;
 use crate::model::caller::is_subject;
 use crate::model::ids::BookingId;
 use crate::model::reference::BookingReference;
 use crate::model::status::{Cause, EventStatus};
+use crate::model::{Caller, Permission};
 use diesel_async::AsyncPgConnection;
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +45,7 @@ pub struct SeatsBooked {
 /// sale has begun and after it was closed, but not a draft.
 ///
 /// # Errors
-/// When the caller is not staff, the command makes no sense, the event is not there, or
+/// When the caller may not, the command makes no sense, the event is not there, or
 /// the database fails.
 pub async fn book_seats(
     connection: &mut AsyncPgConnection,
@@ -53,7 +53,7 @@ pub async fn book_seats(
     caller: &Caller,
     command: BookSeats,
 ) -> Result<Settled<Effect<SeatsBooked>, BoxOfficeRefused>, DomainError> {
-    require_staff(caller)?;
+    require(caller, Permission::SellByHand)?;
     let key = command.idempotency_key.as_deref();
     let request = IdempotentRequest::new(caller, "bookSeats", &command, key)?;
     command.seats.check()?;

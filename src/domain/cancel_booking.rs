@@ -4,11 +4,12 @@ use crate::db::bookings::{self, Booking};
 use crate::db::seats::{self, ExpectedSeat, FromState, SeatState, ToState, Transition};
 use crate::domain::access::{self, BookingUnusable, PresentedBooking};
 use crate::domain::idempotency::{self, Effect, IdempotentRequest};
+use crate::domain::permissions::require;
 use crate::domain::transaction::{Abort, Settled, UnitOfWork, Work};
 use crate::domain::{DomainError, Environment, prices, seat_change};
-use crate::model::Caller;
 use crate::model::ids::{EventId, SeatNo};
 use crate::model::status::{BookingStatus, Cause};
+use crate::model::{Caller, Permission};
 use diesel_async::AsyncPgConnection;
 use serde::{Deserialize, Serialize};
 
@@ -41,13 +42,14 @@ pub struct BookingCancelled {
 /// Cancels what `command` names, whatever became of the sale and of the event.
 ///
 /// # Errors
-/// When a seat is not in the booking, or the database fails.
+/// When the caller may not, a seat is not in the booking, or the database fails.
 pub async fn cancel_booking(
     connection: &mut AsyncPgConnection,
     environment: &Environment,
     caller: &Caller,
     command: CancelBooking,
 ) -> Result<Settled<Effect<BookingCancelled>, BookingUnusable>, DomainError> {
+    require(caller, Permission::HoldAndBook)?;
     let key = command.idempotency_key.as_deref();
     let request = IdempotentRequest::new(caller, "cancelBooking", &command, key)?;
     let work = Work {

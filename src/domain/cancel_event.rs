@@ -15,13 +15,13 @@ use crate::db::events::Event;
 use crate::db::holds::{self, Hold};
 use crate::db::seats::{self, ExpectedSeat, FromState, SeatState, ToState, Transition};
 use crate::db::transaction_id::{self, TransactionId};
-use crate::domain::error::require_staff;
+use crate::domain::permissions::require;
 use crate::domain::sale::{self, ChangeSale, ChangeSaleRefused};
 use crate::domain::transaction::{self, Abort, UnitOfWork};
 use crate::domain::{DomainError, seat_change};
-use crate::model::Caller;
 use crate::model::ids::{EventId, HoldId, SeatNo};
 use crate::model::status::{Cause, EventStatus, HoldStatus};
+use crate::model::{Caller, Permission};
 use diesel_async::AsyncPgConnection;
 
 /// The rows are locked, whatever the strategy of those who sell them: a SERIALIZABLE
@@ -48,13 +48,13 @@ pub struct EventCancelled {
 /// Its bookings stay as they are: each has to be refunded, and is cancelled then.
 ///
 /// # Errors
-/// When the caller is not staff, there is no such event, or the database fails.
+/// When the caller may not, there is no such event, or the database fails.
 pub async fn cancel_event(
     connection: &mut AsyncPgConnection,
     caller: &Caller,
     command: ChangeSale,
 ) -> Result<Result<EventCancelled, ChangeSaleRefused>, DomainError> {
-    require_staff(caller)?;
+    require(caller, Permission::ManageSales)?;
     let work = Work { caller, command };
     let settled = transaction::run(connection, CONCURRENCY, &work).await?;
     Ok(settled.result)

@@ -8,12 +8,13 @@ use crate::domain::batch::{Decision, FirstReading, Ledger, Needs, No, Tries};
 use crate::domain::buyer_limits::{self, LimitExceeded, Wanted};
 use crate::domain::event_view::EventView;
 use crate::domain::idempotency::{Effect, IdempotentRequest};
+use crate::domain::permissions::require;
 use crate::domain::sale::{self, SaleNotOpen};
 use crate::domain::{DomainError, text};
-use crate::model::Caller;
 use crate::model::ids::{BookingId, EventId, SeatNo};
 use crate::model::reference::BookingReference;
 use crate::model::status::{Cause, HoldStatus};
+use crate::model::{Caller, Permission};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -82,6 +83,7 @@ pub fn confirm_hold(
     caller: &Caller,
     command: ConfirmHold,
 ) -> Result<(ConfirmingHold, Option<IdempotentRequest>), DomainError> {
+    require(caller, Permission::HoldAndBook)?;
     let key = command.idempotency_key.as_deref();
     let request = IdempotentRequest::new(caller, "confirmHold", &command, key)?;
     text::check_payment_reference(command.payment_reference.as_deref())?;

@@ -2,13 +2,13 @@
 
 use crate::db::events::{self, Event, EventDetails, NewEvent};
 use crate::db::{seats, venues};
-use crate::domain::error::require_staff;
+use crate::domain::permissions::require;
 use crate::domain::plan_cache::PlanCache;
 use crate::domain::{DomainError, event_policies, price_list, text};
-use crate::model::Caller;
 use crate::model::ids::{PlanId, VenueId};
 use crate::model::money::is_currency;
 use crate::model::status::OrphanRule;
+use crate::model::{Caller, Permission};
 use chrono::{DateTime, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 
@@ -55,7 +55,7 @@ pub struct CreateEvent {
 /// Creates an event as a draft, with a seat for each place of its plan.
 ///
 /// # Errors
-/// When the caller is not staff, the input makes no sense, venue or plan are
+/// When the caller may not, the input makes no sense, venue or plan are
 /// not there, or the database fails.
 pub async fn create_event(
     connection: &mut AsyncPgConnection,
@@ -63,7 +63,7 @@ pub async fn create_event(
     caller: &Caller,
     command: CreateEvent,
 ) -> Result<Event, DomainError> {
-    require_staff(caller)?;
+    require(caller, Permission::ManageEvents)?;
     if !is_currency(&command.currency) {
         let message = "not an ISO 4217 currency code in capitals, such as EUR";
         return Err(DomainError::invalid("currency", message));

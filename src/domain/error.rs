@@ -1,7 +1,7 @@
 //! What went wrong, as the domain tells it.
 
 use crate::db::DatabaseUnavailable;
-use crate::model::Caller;
+use crate::model::Permission;
 
 /// Why a use case has no outcome. The text is for the caller, says what to do
 /// where something can be done, and never tells what failed inside.
@@ -28,11 +28,11 @@ pub enum DomainError {
         field: String,
     },
     /// The caller must sign in first.
-    #[error("this is for staff: send a token with the role STAFF")]
-    Unauthenticated,
+    #[error("sign in first: send a token with the role {}", .0.roles())]
+    Unauthenticated(Permission),
     /// The caller is signed in and still may not.
-    #[error("this is for staff: the token that was sent does not have the role STAFF")]
-    Forbidden,
+    #[error("the token that was sent does not have the role {}", .0.roles())]
+    Forbidden(Permission),
     /// The idempotency key stands for another request.
     #[error(
         "idempotencyKey: this key was used for another request: send exactly the same input \
@@ -63,17 +63,5 @@ impl DomainError {
             field: field.into(),
             message: message.into(),
         }
-    }
-}
-
-/// Lets only staff pass.
-///
-/// # Errors
-/// When the caller is somebody else.
-pub fn require_staff(caller: &Caller) -> Result<(), DomainError> {
-    match caller {
-        Caller::Staff { .. } => Ok(()),
-        Caller::Buyer { .. } | Caller::BoxOffice { .. } => Err(DomainError::Forbidden),
-        Caller::Anonymous | Caller::Onlooker => Err(DomainError::Unauthenticated),
     }
 }

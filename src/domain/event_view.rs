@@ -3,11 +3,12 @@
 use crate::db::events::{self, Event};
 use crate::domain::DomainError;
 use crate::domain::plan_cache::PlanCache;
-use crate::model::Caller;
 use crate::model::ids::{EventId, SeatNo};
 use crate::model::money::Money;
 use crate::model::seating_plan::{PlanSeat, SeatingPlan};
 use crate::model::status::EventStatus;
+use crate::model::{Caller, Permission};
+use crate::trail;
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use std::sync::Arc;
@@ -54,7 +55,7 @@ pub async fn find(
     Ok((complete(connection, plans, event).await?, now))
 }
 
-/// As [`find`], but without prices and plan. A draft is seen by staff only.
+/// As [`find`], but without prices and plan. A draft is seen by few.
 ///
 /// # Errors
 /// When there is no such event for this caller, or the database fails.
@@ -65,8 +66,18 @@ pub async fn find_event(
 ) -> Result<(Event, DateTime<Utc>), DomainError> {
     let found = events::find_now(connection, id).await?;
     found
-        .filter(|(event, _)| event.status != EventStatus::Draft || caller.is_staff())
+        .filter(|(event, _)| may_see(event, caller))
         .ok_or(DomainError::NotFound { what: "event" })
+}
+
+/// Whether this caller may know of the event; who asks for a draft and may not is in the
+/// security log.
+pub fn may_see(event: &Event, caller: &Caller) -> bool {
+    let may = event.status != EventStatus::Draft || caller.may(Permission::SeeDrafts);
+    if !may {
+        trail::refused(caller, format_args!("draft {}", event.id));
+    }
+    may
 }
 
 /// Adds prices and plan to an event.

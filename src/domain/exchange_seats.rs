@@ -11,13 +11,14 @@ use crate::domain::conflict::{self, ConflictPolicy, SeatConflict};
 use crate::domain::event_view::{self, EventView};
 use crate::domain::idempotency::{self, Effect, IdempotentRequest};
 use crate::domain::lone_seat_rule::{self, LeftAlone, Seating};
+use crate::domain::permissions::require;
 use crate::domain::sale::{self, SaleNotOpen};
 use crate::domain::seat_owner::{Owner, PresentedOwner};
 use crate::domain::transaction::{Abort, Settled, UnitOfWork, Work};
 use crate::domain::{DomainError, Environment, seat_change};
-use crate::model::Caller;
 use crate::model::ids::{EventId, SeatNo};
 use crate::model::status::HoldStatus;
+use crate::model::{Caller, Permission};
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use serde::{Deserialize, Serialize};
@@ -105,6 +106,7 @@ pub async fn exchange_seats(
     caller: &Caller,
     command: ExchangeSeats,
 ) -> Result<Settled<Effect<SeatsExchanged>, ExchangeRefused>, DomainError> {
+    require(caller, Permission::HoldAndBook)?;
     let key = command.idempotency_key.as_deref();
     let request = IdempotentRequest::new(caller, "exchangeSeats", &command, key)?;
     check(&command)?;
@@ -233,7 +235,7 @@ impl Work<'_, ExchangeSeats> {
         now: DateTime<Utc>,
     ) -> Result<(), SaleNotOpen> {
         match owner {
-            Owner::Booking(_) if self.caller.is_staff() => {
+            Owner::Booking(_) if self.caller.may(Permission::SellByHand) => {
                 sale::require_not_cancelled(&event.event)
             }
             _ => sale::require_open(&event.event, now),

@@ -6,11 +6,12 @@ use crate::domain::access::{self, HoldUnusable, PresentedToken};
 use crate::domain::buyer_limits;
 use crate::domain::event_view;
 use crate::domain::idempotency::{self, Effect, IdempotentRequest};
+use crate::domain::permissions::require;
 use crate::domain::sale::{self, SaleNotOpen};
 use crate::domain::transaction::{Abort, Settled, UnitOfWork, Work};
 use crate::domain::{DomainError, Environment, seat_change};
-use crate::model::Caller;
 use crate::model::status::HoldStatus;
+use crate::model::{Caller, Permission};
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::AsyncPgConnection;
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,7 @@ pub async fn extend_hold(
     caller: &Caller,
     command: ExtendHold,
 ) -> Result<Settled<Effect<HoldExtended>, ExtendRefused>, DomainError> {
+    require(caller, Permission::HoldAndBook)?;
     let key = command.idempotency_key.as_deref();
     let request = IdempotentRequest::new(caller, "extendHold", &command, key)?;
     let work = Work {

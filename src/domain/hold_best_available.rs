@@ -17,12 +17,13 @@ use crate::domain::event_view::EventView;
 use crate::domain::holding::{Held, HoldRefused, Holding, OpenHold};
 use crate::domain::idempotency::{Effect, IdempotentRequest};
 use crate::domain::lone_seat_rule::{self, LeftAlone, Seating};
+use crate::domain::permissions::require;
 use crate::domain::seating::best_available::{Choice, NoneLeft, Search, best_available};
 use crate::domain::seating::house::House;
 use crate::domain::seating::party::{Adjacency, Party, standing};
-use crate::model::Caller;
 use crate::model::ids::{EventId, SeatNo};
 use crate::model::status::OrphanRule;
+use crate::model::{Caller, Permission};
 use rand::seq::{IndexedRandom, SliceRandom};
 use serde::Serialize;
 
@@ -69,11 +70,12 @@ pub struct HoldingBestAvailable {
 /// What is to be decided, and once only under its idempotency key.
 ///
 /// # Errors
-/// When the command makes no sense.
+/// When the caller may not, or the command makes no sense.
 pub fn hold_best_available(
     caller: &Caller,
     command: HoldBestAvailable,
 ) -> Result<(HoldingBestAvailable, Option<IdempotentRequest>), DomainError> {
+    require(caller, Permission::HoldAndBook)?;
     let key = command.idempotency_key.as_deref();
     let request = IdempotentRequest::new(caller, "holdBestAvailable", &command, key)?;
     let (size, accessible) = check(&command)?;

@@ -7,8 +7,9 @@ use crate::domain::batch::{Decision, FirstReading, Ledger, Load, Needs, No, Trie
 use crate::domain::conflict::{self, ConflictPolicy, SeatConflict};
 use crate::domain::holding::{Held, HoldRefused, Holding};
 use crate::domain::idempotency::{Effect, IdempotentRequest};
-use crate::model::Caller;
+use crate::domain::permissions::require;
 use crate::model::ids::{EventId, SeatNo};
+use crate::model::{Caller, Permission};
 use serde::Serialize;
 
 /// Hold these seats for the caller, all of them or none.
@@ -39,11 +40,12 @@ pub struct HoldingSeats {
 /// What is to be decided, and once only under its idempotency key.
 ///
 /// # Errors
-/// When the command makes no sense.
+/// When the caller may not, or the command makes no sense.
 pub fn hold_seats(
     caller: &Caller,
     command: HoldSeats,
 ) -> Result<(HoldingSeats, Option<IdempotentRequest>), DomainError> {
+    require(caller, Permission::HoldAndBook)?;
     let key = command.idempotency_key.as_deref();
     let request = IdempotentRequest::new(caller, "holdSeats", &command, key)?;
     conflict::check("seats", &command.seats)?;

@@ -2,24 +2,24 @@
 
 use crate::db::plans::{self, SEATS_PER_INSERT};
 use crate::domain::DomainError;
-use crate::domain::error::require_staff;
+use crate::domain::permissions::require;
 use crate::domain::plan_document::PlanDocument;
-use crate::model::Caller;
 use crate::model::ids::{PlanId, SeatNo};
+use crate::model::{Caller, Permission};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 
 /// Stores `document` as a new plan, in one transaction; tells `progress` after
 /// each batch how many seats are written.
 ///
 /// # Errors
-/// When the caller is not staff or the database fails; nothing is stored then.
+/// When the caller may not or the database fails; nothing is stored then.
 pub async fn import_plan(
     connection: &mut AsyncPgConnection,
     caller: &Caller,
     document: &PlanDocument,
     progress: impl Fn(usize) + Send + Sync,
 ) -> Result<PlanId, DomainError> {
-    require_staff(caller)?;
+    require(caller, Permission::ManageEvents)?;
     let progress = &progress;
     connection
         .transaction(async |connection| {

@@ -31,6 +31,7 @@ pub mod idempotency;
 pub mod import_plan;
 pub mod lapse_holds;
 pub mod lone_seat_rule;
+pub mod permissions;
 pub mod plan_cache;
 pub mod plan_document;
 pub mod plan_drawing;

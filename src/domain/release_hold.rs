@@ -6,10 +6,11 @@ use crate::db::transaction_id::TransactionId;
 use crate::domain::access::{self, HoldUnusable, PresentedToken};
 use crate::domain::batch::{Decision, FirstReading, Ledger, Needs, No, Tries};
 use crate::domain::idempotency::{Effect, IdempotentRequest};
+use crate::domain::permissions::require;
 use crate::domain::{DomainError, prices};
-use crate::model::Caller;
 use crate::model::ids::{EventId, SeatNo};
 use crate::model::status::{Cause, HoldStatus};
+use crate::model::{Caller, Permission};
 use serde::{Deserialize, Serialize};
 
 /// Release a hold, all of it or some of its seats.
@@ -44,11 +45,12 @@ pub struct ReleasingHold {
 /// What is to be decided, and once only under its idempotency key.
 ///
 /// # Errors
-/// When the command makes no sense.
+/// When the caller may not, or the command makes no sense.
 pub fn release_hold(
     caller: &Caller,
     command: ReleaseHold,
 ) -> Result<(ReleasingHold, Option<IdempotentRequest>), DomainError> {
+    require(caller, Permission::HoldAndBook)?;
     let key = command.idempotency_key.as_deref();
     let request = IdempotentRequest::new(caller, "releaseHold", &command, key)?;
     let caller = caller.clone();

@@ -2,11 +2,11 @@
 
 use crate::db::events::{self, Event};
 use crate::domain::DomainError;
-use crate::domain::error::require_staff;
 use crate::domain::event_view;
-use crate::model::Caller;
+use crate::domain::permissions::require;
 use crate::model::ids::EventId;
 use crate::model::status::EventStatus;
+use crate::model::{Caller, Permission};
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 
@@ -75,13 +75,13 @@ pub enum ChangeSaleRefused {
 /// Opens the sale of a draft, or again of a closed event.
 ///
 /// # Errors
-/// When the caller is not staff, there is no such event, or the database fails.
+/// When the caller may not, there is no such event, or the database fails.
 pub async fn open_sale(
     connection: &mut AsyncPgConnection,
     caller: &Caller,
     command: ChangeSale,
 ) -> Result<Result<Event, ChangeSaleRefused>, DomainError> {
-    require_staff(caller)?;
+    require(caller, Permission::ManageSales)?;
     let from = [EventStatus::Draft, EventStatus::Closed];
     change_status(connection, caller, command, &from, EventStatus::OnSale).await
 }
@@ -90,13 +90,13 @@ pub async fn open_sale(
 /// still be confirmed.
 ///
 /// # Errors
-/// When the caller is not staff, there is no such event, or the database fails.
+/// When the caller may not, there is no such event, or the database fails.
 pub async fn close_sale(
     connection: &mut AsyncPgConnection,
     caller: &Caller,
     command: ChangeSale,
 ) -> Result<Result<Event, ChangeSaleRefused>, DomainError> {
-    require_staff(caller)?;
+    require(caller, Permission::ManageSales)?;
     let from = [EventStatus::OnSale];
     change_status(connection, caller, command, &from, EventStatus::Closed).await
 }

@@ -1,13 +1,13 @@
 //! Changing events.
 
 use crate::db::events::{self, Event, EventDetails};
-use crate::domain::error::require_staff;
 use crate::domain::event_view::{self, EventView};
+use crate::domain::permissions::require;
 use crate::domain::transaction::{self, Abort, UnitOfWork, Work};
 use crate::domain::{DomainError, Environment, event_policies, price_list, text};
-use crate::model::Caller;
 use crate::model::ids::EventId;
 use crate::model::status::{EventStatus, OrphanRule};
+use crate::model::{Caller, Permission};
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 
@@ -66,7 +66,7 @@ pub enum UpdateEventRefused {
 /// the times that they were made with.
 ///
 /// # Errors
-/// When the caller is not staff, nothing is named, the event would make no sense as
+/// When the caller may not, nothing is named, the event would make no sense as
 /// a whole, there is no such event, or the database fails.
 pub async fn update_event(
     connection: &mut AsyncPgConnection,
@@ -74,7 +74,7 @@ pub async fn update_event(
     caller: &Caller,
     mut command: UpdateEvent,
 ) -> Result<Result<EventView, UpdateEventRefused>, DomainError> {
-    require_staff(caller)?;
+    require(caller, Permission::ManageEvents)?;
     if command.changes_nothing() {
         let message = "nothing is changed: give at least one field that is, such as this";
         return Err(DomainError::invalid("name", message));

@@ -1,11 +1,11 @@
 //! Changing venues.
 
 use crate::db::venues::{self, Venue, VenueChanges};
-use crate::domain::error::require_staff;
+use crate::domain::permissions::require;
 use crate::domain::transaction::{self, Abort, UnitOfWork};
 use crate::domain::{DomainError, Environment, text};
-use crate::model::Caller;
 use crate::model::ids::VenueId;
+use crate::model::{Caller, Permission};
 use diesel_async::AsyncPgConnection;
 
 /// A change of a venue, decided on one version of it.
@@ -28,7 +28,7 @@ pub struct VenueVersionConflict(pub Venue);
 /// Changes what `command` names of a venue.
 ///
 /// # Errors
-/// When the caller is not staff, nothing is named or what is named makes no sense,
+/// When the caller may not, nothing is named or what is named makes no sense,
 /// there is no such venue, or the database fails.
 pub async fn update_venue(
     connection: &mut AsyncPgConnection,
@@ -36,7 +36,7 @@ pub async fn update_venue(
     caller: &Caller,
     command: UpdateVenue,
 ) -> Result<Result<Venue, VenueVersionConflict>, DomainError> {
-    require_staff(caller)?;
+    require(caller, Permission::ManageEvents)?;
     let name = command.name.as_deref();
     let time_zone = command.time_zone.as_deref();
     if name.is_none() && time_zone.is_none() {

@@ -37,11 +37,20 @@ pub(super) type ApiResult<T> = Result<T, ApiError>;
 
 /// An error on its way to the client.
 #[derive(Clone, Debug)]
-pub(super) struct ApiError(Error);
+pub(super) struct ApiError {
+    code: &'static str,
+    message: String,
+}
 
 impl ApiError {
     pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self(Error::new(message).extend_with(|_, extensions| extensions.set("code", code)))
+        let message = message.into();
+        Self { code, message }
+    }
+
+    /// Its `extensions.code`.
+    pub(super) fn code(&self) -> &'static str {
+        self.code
     }
 
     /// This part of the input is wrong for this reason.
@@ -79,8 +88,8 @@ impl ApiError {
 }
 
 impl From<ApiError> for Error {
-    fn from(error: ApiError) -> Self {
-        error.0
+    fn from(ApiError { code, message }: ApiError) -> Self {
+        Self::new(message).extend_with(|_, extensions| extensions.set("code", code))
     }
 }
 
@@ -112,8 +121,8 @@ impl From<DomainError> for ApiError {
         let code = match &error {
             DomainError::InvalidInput { .. } => code::BAD_USER_INPUT,
             DomainError::NotFound { .. } | DomainError::SeatNotFound { .. } => code::NOT_FOUND,
-            DomainError::Unauthenticated => code::UNAUTHENTICATED,
-            DomainError::Forbidden => code::FORBIDDEN,
+            DomainError::Unauthenticated(_) => code::UNAUTHENTICATED,
+            DomainError::Forbidden(_) => code::FORBIDDEN,
             DomainError::KeyReused => code::IDEMPOTENCY_KEY_REUSED,
             DomainError::Contended => code::CONTENDED,
             DomainError::Panicked => return Self::internal(&error),

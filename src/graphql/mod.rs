@@ -10,6 +10,7 @@ mod pagination;
 mod query;
 mod refusal;
 mod services;
+mod staff_trail;
 mod subscription;
 mod types;
 mod watching;

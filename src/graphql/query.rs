@@ -14,6 +14,7 @@ use crate::graphql::types::hold::Hold;
 use crate::graphql::types::time::Time;
 use crate::graphql::types::venue::Venue;
 use crate::graphql::types::viewer::Viewer;
+use crate::model::Permission;
 use crate::model::ids::{EventId, VenueId};
 use async_graphql::{Context, ID, InputObject, Object};
 
@@ -82,7 +83,7 @@ impl Query {
     ) -> ApiResult<Connection<Event>> {
         let page = PageRequest::new("events", first, after.as_deref(), MAX_PAGE)?;
         let selection = EventSelection {
-            drafts: caller(context).is_staff(),
+            drafts: caller(context).may(Permission::SeeDrafts),
             ..filter
                 .map(EventSelection::try_from)
                 .transpose()?
@@ -125,7 +126,7 @@ impl Query {
         Ok(event.map(|event| Hold::new(&event, found.hold, found.seats)))
     }
 
-    /// The booking with this reference, for its owner and for staff; null for
+    /// The booking with this reference, for its owner, staff and the box office; null for
     /// everybody else.
     async fn booking(
         &self,

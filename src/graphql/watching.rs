@@ -20,8 +20,8 @@ use crate::feed::{
 };
 use crate::graphql::UsherSchema;
 use crate::graphql::errors::code;
-use crate::model::Caller;
 use crate::model::ids::EventId;
+use crate::model::{Caller, Permission};
 use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection};
 use async_graphql::{Name, Request, Response, Value, Variables};
 use async_stream::stream;
@@ -70,7 +70,8 @@ struct GroupKey {
     /// As JSON, with null for the cursor to resume from.
     variables: String,
     watched: Watched,
-    is_staff: bool,
+    /// On whose behalf it runs.
+    caller: Caller,
     event: EventId,
     event_version: i32,
 }
@@ -301,7 +302,7 @@ impl<Answer> Group<Answer> {
             event: Arc::clone(&self.event),
         };
         let request = self.template.request(self.template.variables.clone());
-        let caller = self.template.caller.clone();
+        let caller = self.template.key.caller.clone();
         (request.data(caller).data(to_show), reached)
     }
 }
@@ -331,7 +332,6 @@ struct Template {
     key: GroupKey,
     /// With null for the cursor to resume from.
     variables: Variables,
-    caller: Caller,
 }
 
 impl Template {
@@ -355,19 +355,14 @@ impl Template {
             operation_name,
             variables: serde_json::to_string(&variables).ok()?,
             watched,
-            is_staff: caller.is_staff(),
+            caller: shared(caller),
             event: EventId(0),
             event_version: 0,
-        };
-        let caller = match caller {
-            Caller::Staff { .. } | Caller::BoxOffice { .. } => caller.clone(),
-            Caller::Buyer { .. } | Caller::Anonymous | Caller::Onlooker => Caller::Onlooker,
         };
         Some(Self {
             document,
             key,
             variables,
-            caller,
         })
     }
 
@@ -377,6 +372,17 @@ impl Template {
         request.operation_name.clone_from(&self.key.operation_name);
         request.set_parsed_query(self.document.clone());
         request
+    }
+}
+
+/// On whose behalf a shared execution runs: who is shown what everybody is shown watches as an
+/// onlooker, and who may see more watches alone.
+fn shared(caller: &Caller) -> Caller {
+    let sees_more = [Permission::SeeDrafts, Permission::SeeHistory];
+    if sees_more.iter().any(|more| caller.may(*more)) {
+        caller.clone()
+    } else {
+        Caller::Onlooker
     }
 }
 

@@ -23,7 +23,7 @@ use super::graphql_request::{Operation, Parameters, kind_of};
 use super::media_type::is_json_body;
 use super::observe::note_operation;
 use crate::auth::Authenticator;
-use crate::model::Caller;
+use crate::model::{Caller, Permission};
 
 /// Largest body that is read from anybody.
 const LARGEST_BODY: usize = 1024 * 1024;
@@ -57,7 +57,7 @@ pub async fn read_operation(
                 "the body must be JSON, with `Content-Type: application/json`",
             ));
         }
-        let largest = if caller.is_staff() {
+        let largest = if caller.may(Permission::ManageEvents) {
             LARGEST_STAFF_BODY
         } else {
             LARGEST_BODY

@@ -1,6 +1,7 @@
 //! One line of log and one count for each request.
 
 use super::listener::Client;
+use crate::trail;
 use async_graphql::parser::types::OperationType;
 use axum::extract::{ConnectInfo, MatchedPath, Request};
 use axum::http::{Method, StatusCode};
@@ -36,7 +37,9 @@ pub async fn observe(request: Request, next: Next) -> Response {
         .unwrap_or_default()
         .to_owned();
     let client = request.extensions().get::<ConnectInfo<Client>>();
+    // With the target of the security log, whose lines need it whatever else is left out.
     let span = tracing::info_span!(
+        target: trail::TARGET,
         "request",
         id,
         client = client.map(|client| display(client.0.address())),

@@ -17,7 +17,12 @@ pub enum Role {
 }
 
 /// The one on whose behalf an operation runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, strum::EnumDiscriminants)]
+#[strum_discriminants(
+    name(Standing),
+    doc = "What a caller is, whoever it is: what permissions go by.",
+    derive(strum::EnumIter)
+)]
 pub enum Caller {
     /// A visitor without a token where visitors may only look.
     Onlooker,
@@ -41,6 +46,18 @@ pub enum Caller {
     },
 }
 
+impl Standing {
+    /// The role of a token that makes somebody this; a visitor needs none.
+    pub fn role(self) -> Option<Role> {
+        match self {
+            Self::Onlooker | Self::Anonymous => None,
+            Self::Buyer => Some(Role::Buyer),
+            Self::BoxOffice => Some(Role::BoxOffice),
+            Self::Staff => Some(Role::Staff),
+        }
+    }
+}
+
 impl Caller {
     /// The subject of the caller's token; `None` for a visitor.
     pub fn subject(&self) -> Option<&str> {
@@ -50,11 +67,6 @@ impl Caller {
                 Some(subject)
             }
         }
-    }
-
-    /// Whether the caller is a member of staff.
-    pub fn is_staff(&self) -> bool {
-        matches!(self, Self::Staff { .. })
     }
 }
 

@@ -9,6 +9,7 @@ pub mod cursor;
 pub mod global_id;
 pub mod ids;
 pub mod money;
+pub mod permission;
 pub mod reference;
 pub mod rows;
 pub mod seating_plan;
@@ -16,3 +17,4 @@ pub mod status;
 pub mod token;
 
 pub use caller::{Caller, Role};
+pub use permission::Permission;

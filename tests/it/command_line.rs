@@ -102,7 +102,7 @@ async fn what_is_no_command_line_is_explained() {
         (&["token"], "--subject <NAME>"),
         (
             &["token", "--subject", "a", "--role", "king"],
-            "[possible values: BUYER, STAFF]",
+            "[possible values: BUYER, BOX_OFFICE, STAFF]",
         ),
         (&["plan", "import"], "<FILE>"),
         (&["plan", "export", bad_plan], "unrecognized subcommand"),

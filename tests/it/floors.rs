@@ -4,28 +4,32 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each floor, and those it may import from beside itself.
-const FLOORS: [(&str, &[&str]); 10] = [
+const FLOORS: [(&str, &[&str]); 11] = [
     ("model", &[]),
     ("config", &[]),
+    ("trail", &["model"]),
     ("db", &["model", "config"]),
     ("auth", &["model", "config", "db"]),
-    ("domain", &["model", "config", "db"]),
+    ("domain", &["model", "config", "trail", "db"]),
     ("feed", &["model", "config", "db"]),
     ("batcher", &["model", "config", "db", "domain"]),
     (
         "graphql",
-        &["model", "config", "db", "auth", "domain", "feed", "batcher"],
+        &[
+            "model", "config", "trail", "db", "auth", "domain", "feed", "batcher",
+        ],
     ),
     (
         "http",
         &[
-            "model", "config", "db", "auth", "domain", "feed", "batcher", "graphql",
+            "model", "config", "trail", "db", "auth", "domain", "feed", "batcher", "graphql",
         ],
     ),
     (
         "app",
         &[
-            "model", "config", "db", "auth", "domain", "feed", "batcher", "graphql", "http",
+            "model", "config", "trail", "db", "auth", "domain", "feed", "batcher", "graphql",
+            "http",
         ],
     ),
 ];

@@ -12,6 +12,7 @@
 
 mod support;
 
+mod attacks;
 mod bad_input;
 mod batches;
 mod best_available;
@@ -28,6 +29,7 @@ mod heap_only_updates;
 mod live_maps;
 mod migrations;
 mod pages;
+mod permissions;
 mod plan_drawings;
 mod query_plans;
 mod races;

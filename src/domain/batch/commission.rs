@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tracing::Span;
 
 /// What a command is answered: how it ended, beside the decision that knows how to tell it.
 pub type Outcome<D> = (
@@ -31,6 +32,8 @@ pub struct Commission<D: Decision> {
     has_failed: bool,
     answer: oneshot::Sender<Outcome<D>>,
     is_settled: Arc<AtomicBool>,
+    /// That of its request: what is logged of the decision says whose it was.
+    span: Span,
 }
 
 /// Where the answer to a command will be.
@@ -86,6 +89,7 @@ impl<D: Decision> Commission<D> {
             has_failed: false,
             answer,
             is_settled,
+            span: Span::current(),
         };
         (commission, answered)
     }
@@ -146,7 +150,9 @@ impl<D: Decision> Member for Commission<D> {
             count: self.tries,
             is_last,
         };
-        self.state = match self.once(ledger, &mut tries) {
+        let span = self.span.clone();
+        let decided = span.in_scope(|| self.once(ledger, &mut tries));
+        self.state = match decided {
             Ok(effect) => State::Decided(Ok(Ok(effect))),
             Err(No::Refused(refusal)) => State::Decided(Ok(Err(refusal))),
             Err(No::Outrun(refusal)) if is_last => State::Decided(Ok(Err(refusal))),

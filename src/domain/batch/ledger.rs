@@ -13,10 +13,9 @@ use crate::db::idempotency_keys::Use;
 use crate::db::seats::{FromState, SeatMove, SeatRow, SeatState, ToState, Transition};
 use crate::db::transaction_id::TransactionId;
 use crate::domain::DomainError;
-use crate::domain::event_view::EventView;
+use crate::domain::event_view::{self, EventView};
 use crate::model::Caller;
 use crate::model::ids::{EventId, HoldId, SeatNo};
-use crate::model::status::EventStatus;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -108,14 +107,14 @@ impl Ledger {
         self.moment.clock
     }
 
-    /// The event as this caller may see it. A draft is seen by staff only.
+    /// The event as this caller may see it. A draft is seen by few.
     ///
     /// # Errors
     /// When there is no such event for this caller.
     pub fn event(&self, caller: &Caller, id: EventId) -> Result<Arc<EventView>, DomainError> {
         self.events
             .get(&id)
-            .filter(|view| view.event.status != EventStatus::Draft || caller.is_staff())
+            .filter(|view| event_view::may_see(&view.event, caller))
             .map(Arc::clone)
             .ok_or(DomainError::NotFound { what: "event" })
     }

@@ -11,6 +11,7 @@ use crate::graphql::input::{
 };
 use crate::graphql::refusal::{EventStatusConflict, SeatConflict};
 use crate::graphql::services::{caller, connection, services};
+use crate::graphql::staff_trail::recorded;
 use crate::graphql::types::booking::Booking;
 use crate::graphql::types::event::Event;
 use crate::graphql::types::seat::Seat;
@@ -54,7 +55,7 @@ struct BookSeatsInput {
     /// The seats, each once: all of them are sold or none.
     seats: Vec<SeatVersionInput>,
     /// Whose booking it becomes: the subject of the buyer's token, who then sees it by
-    /// its reference. Left out, it is nobody's, and staff alone see it.
+    /// its reference. Left out, it is nobody's, and only staff and the box office see it.
     buyer: Option<String>,
     /// What the payment provider, or the till, calls the payment; kept with the booking.
     payment_reference: Option<String>,
@@ -143,46 +144,53 @@ pub struct BoxOfficeMutation;
 impl BoxOfficeMutation {
     /// Keeps seats out of the sale: all of them or none. Only a seat that is available, or
     /// whose hold has lapsed, can be blocked; the event may be in any status but
-    /// `CANCELLED`. For staff.
+    /// `CANCELLED`. For staff and the box office.
     async fn block_seats(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "Which seats.")] input: BlockSeatsInput,
     ) -> ApiResult<BlockSeatsResult> {
-        let command = BlockSeats {
-            seats: named_seats(&input.event_id, &input.seats, input.on_conflict)?,
-            idempotency_key: input.idempotency_key,
-        };
-        change(context, command, Blocking::Block, |changed| {
-            SeatsBlocked {
-                event: changed.event,
-                seats: changed.seats,
-                attempts: changed.attempts,
-                cursor: changed.cursor,
-            }
-            .into()
+        recorded(context, async move {
+            let command = BlockSeats {
+                seats: named_seats(&input.event_id, &input.seats, input.on_conflict)?,
+                idempotency_key: input.idempotency_key,
+            };
+            change(context, command, Blocking::Block, |changed| {
+                SeatsBlocked {
+                    event: changed.event,
+                    seats: changed.seats,
+                    attempts: changed.attempts,
+                    cursor: changed.cursor,
+                }
+                .into()
+            })
+            .await
         })
         .await
     }
 
-    /// Gives blocked seats back to the sale: all of them or none. For staff.
+    /// Gives blocked seats back to the sale: all of them or none. For staff and
+    /// the box office.
     async fn unblock_seats(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "Which seats.")] input: UnblockSeatsInput,
     ) -> ApiResult<UnblockSeatsResult> {
-        let command = BlockSeats {
-            seats: named_seats(&input.event_id, &input.seats, input.on_conflict)?,
-            idempotency_key: input.idempotency_key,
-        };
-        change(context, command, Blocking::Unblock, |changed| {
-            SeatsUnblocked {
-                event: changed.event,
-                seats: changed.seats,
-                attempts: changed.attempts,
-                cursor: changed.cursor,
-            }
-            .into()
+        recorded(context, async move {
+            let command = BlockSeats {
+                seats: named_seats(&input.event_id, &input.seats, input.on_conflict)?,
+                idempotency_key: input.idempotency_key,
+            };
+            change(context, command, Blocking::Unblock, |changed| {
+                SeatsUnblocked {
+                    event: changed.event,
+                    seats: changed.seats,
+                    attempts: changed.attempts,
+                    cursor: changed.cursor,
+                }
+                .into()
+            })
+            .await
         })
         .await
     }
@@ -190,36 +198,41 @@ impl BoxOfficeMutation {
     /// Sells seats at once, without a hold, at the prices of this moment: all of them or
     /// none. The box office is bound neither to the sale window nor to what the event
     /// allows a buyer, and sells of a closed event, too; not of a draft or a cancelled
-    /// one. What a buyer is sold here counts when that buyer holds more. For staff.
+    /// one. What a buyer is sold here counts when that buyer holds more. For
+    /// staff and the box office.
     async fn book_seats(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "Which seats, and to whom.")] input: BookSeatsInput,
     ) -> ApiResult<BookSeatsResult> {
-        let command = BookSeats {
-            seats: named_seats(&input.event_id, &input.seats, input.on_conflict)?,
-            buyer: input.buyer,
-            payment_reference: input.payment_reference,
-            idempotency_key: input.idempotency_key,
-        };
-        let services = services(context)?;
-        let mut connection = connection(context).await?;
-        let caller = caller(context);
-        let environment = &services.environment;
-        let settled = book_seats::book_seats(&mut connection, environment, caller, command).await?;
-        drop(connection);
-        let Settled { result, attempts } = settled;
-        Ok(match result {
-            Ok(Effect { event, record }) => {
-                let cursor = services.publish(event.event.id, record.booking.transaction_id);
-                BookSeatsResult::SeatsBooked(SeatsBooked {
-                    booking: Booking::new(&event, record.booking, record.seats),
-                    attempts,
-                    cursor,
-                })
-            }
-            Err(refused) => refusal(refused, attempts),
+        recorded(context, async move {
+            let command = BookSeats {
+                seats: named_seats(&input.event_id, &input.seats, input.on_conflict)?,
+                buyer: input.buyer,
+                payment_reference: input.payment_reference,
+                idempotency_key: input.idempotency_key,
+            };
+            let services = services(context)?;
+            let mut connection = connection(context).await?;
+            let caller = caller(context);
+            let environment = &services.environment;
+            let settled =
+                book_seats::book_seats(&mut connection, environment, caller, command).await?;
+            drop(connection);
+            let Settled { result, attempts } = settled;
+            Ok(match result {
+                Ok(Effect { event, record }) => {
+                    let cursor = services.publish(event.event.id, record.booking.transaction_id);
+                    BookSeatsResult::SeatsBooked(SeatsBooked {
+                        booking: Booking::new(&event, record.booking, record.seats),
+                        attempts,
+                        cursor,
+                    })
+                }
+                Err(refused) => refusal(refused, attempts),
+            })
         })
+        .await
     }
 }
 

@@ -10,6 +10,7 @@ use crate::graphql::refusal::{
     BookingEnded, BookingNotFound, BookingVersionConflict, booking_unusable,
 };
 use crate::graphql::services::{caller, connection, services};
+use crate::graphql::staff_trail::recorded;
 use crate::graphql::types::booking::Booking;
 use crate::graphql::types::money::Money;
 use crate::graphql::types::seat::Seat;
@@ -69,47 +70,51 @@ pub struct CancelBookingMutation;
 
 #[Object]
 impl CancelBookingMutation {
-    /// Gives booked seats back, all of a booking or some: for its owner and for staff,
+    /// Gives booked seats back, all of a booking or some: for its owner, staff and the box office,
     /// also when the sale is over or the event is cancelled.
     async fn cancel_booking(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "Which booking, and which of its seats.")] input: CancelBookingInput,
     ) -> ApiResult<CancelBookingResult> {
-        let version = input.version;
-        let seats = input
-            .seat_ids
-            .map(|ids| seat_ids("input.seatIds", &ids))
-            .transpose()?;
-        let command = CancelBooking {
-            booking: PresentedBooking {
-                reference: booking_reference("input.reference", &input.reference)?,
-                token: input.token.and_then(|token| token.parse().ok()),
-                version,
-            },
-            seats,
-            idempotency_key: input.idempotency_key,
-        };
-        let services = services(context)?;
-        let mut connection = connection(context).await?;
-        let caller = caller(context);
-        let environment = &services.environment;
-        let Settled { result, attempts } =
-            cancel_booking::cancel_booking(&mut connection, environment, caller, command).await?;
-        drop(connection);
-        Ok(match result {
-            Ok(Effect { event, record }) => {
-                let transaction = record.booking.transaction_id;
-                let cursor = services.publish(event.event.id, transaction);
-                CancelBookingResult::BookingCancelled(BookingCancelled {
-                    refund: Money::new(record.refund, &record.booking.currency),
-                    seats: Seat::all(&event, record.seats),
-                    booking: Booking::new(&event, record.booking, record.of_booking),
-                    attempts,
-                    cursor,
-                })
-            }
-            Err(unusable) => booking_unusable(unusable, version),
+        recorded(context, async move {
+            let version = input.version;
+            let seats = input
+                .seat_ids
+                .map(|ids| seat_ids("input.seatIds", &ids))
+                .transpose()?;
+            let command = CancelBooking {
+                booking: PresentedBooking {
+                    reference: booking_reference("input.reference", &input.reference)?,
+                    token: input.token.and_then(|token| token.parse().ok()),
+                    version,
+                },
+                seats,
+                idempotency_key: input.idempotency_key,
+            };
+            let services = services(context)?;
+            let mut connection = connection(context).await?;
+            let caller = caller(context);
+            let environment = &services.environment;
+            let Settled { result, attempts } =
+                cancel_booking::cancel_booking(&mut connection, environment, caller, command)
+                    .await?;
+            drop(connection);
+            Ok(match result {
+                Ok(Effect { event, record }) => {
+                    let transaction = record.booking.transaction_id;
+                    let cursor = services.publish(event.event.id, transaction);
+                    CancelBookingResult::BookingCancelled(BookingCancelled {
+                        refund: Money::new(record.refund, &record.booking.currency),
+                        seats: Seat::all(&event, record.seats),
+                        booking: Booking::new(&event, record.booking, record.of_booking),
+                        attempts,
+                        cursor,
+                    })
+                }
+                Err(unusable) => booking_unusable(unusable, version),
+            })
         })
+        .await
     }
 }

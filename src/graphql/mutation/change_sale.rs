@@ -6,6 +6,7 @@ use crate::graphql::errors::ApiResult;
 use crate::graphql::input::{FeedCursor, event_id};
 use crate::graphql::refusal::{EventStatusConflict, EventVersionConflict};
 use crate::graphql::services::{caller, connection, services};
+use crate::graphql::staff_trail::recorded;
 use crate::graphql::types::event::Event;
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
 
@@ -107,15 +108,18 @@ impl ChangeSaleMutation {
         context: &Context<'_>,
         #[graphql(desc = "Which event.")] input: OpenSaleInput,
     ) -> ApiResult<OpenSaleResult> {
-        let command = command(&input.event_id, input.version)?;
-        let mut connection = connection(context).await?;
-        let result = sale::open_sale(&mut connection, caller(context), command).await?;
-        Ok(match result {
-            Ok(event) => OpenSaleResult::SaleOpened(SaleOpened {
-                event: event.into(),
-            }),
-            Err(refused) => refusal(command, refused),
+        recorded(context, async move {
+            let command = command(&input.event_id, input.version)?;
+            let mut connection = connection(context).await?;
+            let result = sale::open_sale(&mut connection, caller(context), command).await?;
+            Ok(match result {
+                Ok(event) => OpenSaleResult::SaleOpened(SaleOpened {
+                    event: event.into(),
+                }),
+                Err(refused) => refusal(command, refused),
+            })
         })
+        .await
     }
 
     /// Closes the sale of an event. Holds that are running can still be
@@ -125,15 +129,18 @@ impl ChangeSaleMutation {
         context: &Context<'_>,
         #[graphql(desc = "Which event.")] input: CloseSaleInput,
     ) -> ApiResult<CloseSaleResult> {
-        let command = command(&input.event_id, input.version)?;
-        let mut connection = connection(context).await?;
-        let result = sale::close_sale(&mut connection, caller(context), command).await?;
-        Ok(match result {
-            Ok(event) => CloseSaleResult::SaleClosed(SaleClosed {
-                event: event.into(),
-            }),
-            Err(refused) => refusal(command, refused),
+        recorded(context, async move {
+            let command = command(&input.event_id, input.version)?;
+            let mut connection = connection(context).await?;
+            let result = sale::close_sale(&mut connection, caller(context), command).await?;
+            Ok(match result {
+                Ok(event) => CloseSaleResult::SaleClosed(SaleClosed {
+                    event: event.into(),
+                }),
+                Err(refused) => refusal(command, refused),
+            })
         })
+        .await
     }
 
     /// Cancels an event for good. Its holds are ended at once and their seats go back, so
@@ -147,23 +154,27 @@ impl ChangeSaleMutation {
         context: &Context<'_>,
         #[graphql(desc = "Which event.")] input: CancelEventInput,
     ) -> ApiResult<CancelEventResult> {
-        let command = command(&input.event_id, input.version)?;
-        let services = services(context)?;
-        let mut connection = connection(context).await?;
-        let result = cancel_event::cancel_event(&mut connection, caller(context), command).await?;
-        drop(connection);
-        Ok(match result {
-            Ok(cancelled) => {
-                let cursor = services.publish(cancelled.event.id, cancelled.transaction);
-                CancelEventResult::Cancelled(EventCancelled {
-                    event: cancelled.event.into(),
-                    ended_holds: cancelled.holds,
-                    released_seats: cancelled.seats,
-                    cursor,
-                })
-            }
-            Err(refused) => refusal(command, refused),
+        recorded(context, async move {
+            let command = command(&input.event_id, input.version)?;
+            let services = services(context)?;
+            let mut connection = connection(context).await?;
+            let result =
+                cancel_event::cancel_event(&mut connection, caller(context), command).await?;
+            drop(connection);
+            Ok(match result {
+                Ok(cancelled) => {
+                    let cursor = services.publish(cancelled.event.id, cancelled.transaction);
+                    CancelEventResult::Cancelled(EventCancelled {
+                        event: cancelled.event.into(),
+                        ended_holds: cancelled.holds,
+                        released_seats: cancelled.seats,
+                        cursor,
+                    })
+                }
+                Err(refused) => refusal(command, refused),
+            })
         })
+        .await
     }
 }
 

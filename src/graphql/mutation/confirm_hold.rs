@@ -8,6 +8,7 @@ use crate::graphql::refusal::{
     HoldEnded, HoldLapsed, HoldNotFound, LimitExceeded, SaleNotOpen, hold_unusable,
 };
 use crate::graphql::services::{caller, services};
+use crate::graphql::staff_trail::recorded;
 use crate::graphql::types::booking::Booking;
 use crate::graphql::types::seat::Seat;
 use async_graphql::{Context, InputObject, Object, SimpleObject, Union};
@@ -66,36 +67,39 @@ impl ConfirmHoldMutation {
         context: &Context<'_>,
         #[graphql(desc = "Which hold.")] input: ConfirmHoldInput,
     ) -> ApiResult<ConfirmHoldResult> {
-        let command = ConfirmHold {
-            token: input.token.parse().ok(),
-            payment_reference: input.payment_reference,
-            idempotency_key: input.idempotency_key,
-        };
-        let services = services(context)?;
-        let (work, request) = confirm_hold::confirm_hold(caller(context), command)?;
-        let (_, settled) = services.batcher.submit(work, request).await?;
-        Ok(match settled?.result {
-            Ok(Effect {
-                event,
-                record: confirmed,
-            }) => {
-                let event = &event;
-                let cursor = services.publish(event.event.id, confirmed.booking.transaction_id);
-                ConfirmHoldResult::HoldConfirmed(HoldConfirmed {
-                    booking: Booking::new(event, confirmed.booking, confirmed.seats),
-                    cursor,
-                })
-            }
-            Err(ConfirmRefused::Hold(unusable)) => hold_unusable(unusable),
-            Err(ConfirmRefused::HoldLapsed { event, lost }) => {
-                ConfirmHoldResult::HoldLapsed(HoldLapsed::new(Seat::all(&event, lost)))
-            }
-            Err(ConfirmRefused::LimitExceeded(exceeded)) => {
-                ConfirmHoldResult::LimitExceeded(LimitExceeded::new(exceeded))
-            }
-            Err(ConfirmRefused::SaleNotOpen(refusal)) => {
-                ConfirmHoldResult::SaleNotOpen(SaleNotOpen::new(&refusal))
-            }
+        recorded(context, async move {
+            let command = ConfirmHold {
+                token: input.token.parse().ok(),
+                payment_reference: input.payment_reference,
+                idempotency_key: input.idempotency_key,
+            };
+            let services = services(context)?;
+            let (work, request) = confirm_hold::confirm_hold(caller(context), command)?;
+            let (_, settled) = services.batcher.submit(work, request).await?;
+            Ok(match settled?.result {
+                Ok(Effect {
+                    event,
+                    record: confirmed,
+                }) => {
+                    let event = &event;
+                    let cursor = services.publish(event.event.id, confirmed.booking.transaction_id);
+                    ConfirmHoldResult::HoldConfirmed(HoldConfirmed {
+                        booking: Booking::new(event, confirmed.booking, confirmed.seats),
+                        cursor,
+                    })
+                }
+                Err(ConfirmRefused::Hold(unusable)) => hold_unusable(unusable),
+                Err(ConfirmRefused::HoldLapsed { event, lost }) => {
+                    ConfirmHoldResult::HoldLapsed(HoldLapsed::new(Seat::all(&event, lost)))
+                }
+                Err(ConfirmRefused::LimitExceeded(exceeded)) => {
+                    ConfirmHoldResult::LimitExceeded(LimitExceeded::new(exceeded))
+                }
+                Err(ConfirmRefused::SaleNotOpen(refusal)) => {
+                    ConfirmHoldResult::SaleNotOpen(SaleNotOpen::new(&refusal))
+                }
+            })
         })
+        .await
     }
 }

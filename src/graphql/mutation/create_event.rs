@@ -4,6 +4,7 @@ use crate::domain::create_event::{self, CreateEvent};
 use crate::graphql::errors::{ApiError, ApiResult};
 use crate::graphql::input::{plan_id, time, venue_id};
 use crate::graphql::services::{caller, connection, services};
+use crate::graphql::staff_trail::recorded;
 use crate::graphql::types::event::{Event, OrphanRule};
 use crate::graphql::types::money::MinorUnits;
 use crate::graphql::types::time::Time;
@@ -85,14 +86,18 @@ impl CreateEventMutation {
         context: &Context<'_>,
         #[graphql(desc = "What it is.")] input: CreateEventInput,
     ) -> ApiResult<CreateEventResult> {
-        let command = CreateEvent::try_from(input)?;
-        let plans = &services(context)?.environment.plans;
-        let mut connection = connection(context).await?;
-        let event =
-            create_event::create_event(&mut connection, plans, caller(context), command).await?;
-        Ok(CreateEventResult::EventCreated(EventCreated {
-            event: event.into(),
-        }))
+        recorded(context, async move {
+            let command = CreateEvent::try_from(input)?;
+            let plans = &services(context)?.environment.plans;
+            let mut connection = connection(context).await?;
+            let event =
+                create_event::create_event(&mut connection, plans, caller(context), command)
+                    .await?;
+            Ok(CreateEventResult::EventCreated(EventCreated {
+                event: event.into(),
+            }))
+        })
+        .await
     }
 }
 

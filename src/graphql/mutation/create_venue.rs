@@ -3,6 +3,7 @@
 use crate::domain::create_venue;
 use crate::graphql::errors::ApiResult;
 use crate::graphql::services::{caller, connection};
+use crate::graphql::staff_trail::recorded;
 use crate::graphql::types::venue::Venue;
 use async_graphql::{Context, InputObject, Object, SimpleObject, Union};
 
@@ -40,12 +41,16 @@ impl CreateVenueMutation {
         context: &Context<'_>,
         #[graphql(desc = "What it is.")] input: CreateVenueInput,
     ) -> ApiResult<CreateVenueResult> {
-        let mut connection = connection(context).await?;
-        let CreateVenueInput { name, time_zone } = input;
-        let venue =
-            create_venue::create_venue(&mut connection, caller(context), &name, &time_zone).await?;
-        Ok(CreateVenueResult::VenueCreated(VenueCreated {
-            venue: Venue(venue),
-        }))
+        recorded(context, async move {
+            let mut connection = connection(context).await?;
+            let CreateVenueInput { name, time_zone } = input;
+            let venue =
+                create_venue::create_venue(&mut connection, caller(context), &name, &time_zone)
+                    .await?;
+            Ok(CreateVenueResult::VenueCreated(VenueCreated {
+                venue: Venue(venue),
+            }))
+        })
+        .await
     }
 }

@@ -17,6 +17,7 @@ use crate::graphql::refusal::{
     SaleNotOpen, SeatConflict, SeatsLeftAlone, booking_unusable, hold_unusable,
 };
 use crate::graphql::services::{Services, caller, connection, services};
+use crate::graphql::staff_trail::recorded;
 use crate::graphql::types::booking::Booking;
 use crate::graphql::types::hold::Hold;
 use crate::graphql::types::money::Money;
@@ -103,26 +104,32 @@ impl ExchangeSeatsMutation {
     /// Swaps seats of a hold or a booking for others of the same event, in one step:
     /// either all of them change hands or none. Seats that are taken cost what the event
     /// asks now; those that are kept keep their price, and a hold keeps its time. The
-    /// sale must be open; staff may exchange seats of bookings unless the event is
+    /// sale must be open; staff and the box office may exchange seats of bookings unless the event is
     /// cancelled.
     async fn exchange_seats(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "Whose seats, and which for which.")] input: ExchangeSeatsInput,
     ) -> ApiResult<ExchangeSeatsResult> {
-        let expected_version = input.booking_version.unwrap_or_default();
-        let command = ExchangeSeats::try_from(input)?;
-        let services = services(context)?;
-        let mut connection = connection(context).await?;
-        let caller = caller(context);
-        let environment = &services.environment;
-        let Settled { result, attempts } =
-            exchange_seats::exchange_seats(&mut connection, environment, caller, command).await?;
-        drop(connection);
-        Ok(match result {
-            Ok(effect) => ExchangeSeatsResult::SeatsExchanged(answer(services, effect, attempts)),
-            Err(refused) => refusal(refused, expected_version, attempts),
+        recorded(context, async move {
+            let expected_version = input.booking_version.unwrap_or_default();
+            let command = ExchangeSeats::try_from(input)?;
+            let services = services(context)?;
+            let mut connection = connection(context).await?;
+            let caller = caller(context);
+            let environment = &services.environment;
+            let Settled { result, attempts } =
+                exchange_seats::exchange_seats(&mut connection, environment, caller, command)
+                    .await?;
+            drop(connection);
+            Ok(match result {
+                Ok(effect) => {
+                    ExchangeSeatsResult::SeatsExchanged(answer(services, effect, attempts))
+                }
+                Err(refused) => refusal(refused, expected_version, attempts),
+            })
         })
+        .await
     }
 }
 

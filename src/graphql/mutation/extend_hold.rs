@@ -7,6 +7,7 @@ use crate::graphql::refusal::{
     HoldEnded, HoldExtensionExhausted, HoldNotFound, SaleNotOpen, hold_unusable,
 };
 use crate::graphql::services::{caller, connection, services};
+use crate::graphql::staff_trail::recorded;
 use crate::graphql::types::hold::Hold;
 use async_graphql::{Context, InputObject, Object, SimpleObject, Union};
 
@@ -58,32 +59,35 @@ impl ExtendHoldMutation {
         context: &Context<'_>,
         #[graphql(desc = "Which hold.")] input: ExtendHoldInput,
     ) -> ApiResult<ExtendHoldResult> {
-        let command = ExtendHold {
-            token: input.token.parse().ok(),
-            idempotency_key: input.idempotency_key,
-        };
-        let environment = &services(context)?.environment;
-        let mut connection = connection(context).await?;
-        let caller = caller(context);
-        let Settled { result, attempts } =
-            extend_hold::extend_hold(&mut connection, environment, caller, command).await?;
-        drop(connection);
-        if let Ok(effect) = &result {
-            services(context)?.feed.announce_hold(effect.record.hold.id);
-        }
-        Ok(match result {
-            Ok(effect) => ExtendHoldResult::HoldExtended(HoldExtended {
-                hold: Hold::new(&effect.event, effect.record.hold, effect.record.seats),
-                attempts,
-            }),
-            Err(ExtendRefused::Hold(unusable)) => hold_unusable(unusable),
-            Err(ExtendRefused::SaleNotOpen(refusal)) => {
-                ExtendHoldResult::SaleNotOpen(SaleNotOpen::new(&refusal))
+        recorded(context, async move {
+            let command = ExtendHold {
+                token: input.token.parse().ok(),
+                idempotency_key: input.idempotency_key,
+            };
+            let environment = &services(context)?.environment;
+            let mut connection = connection(context).await?;
+            let caller = caller(context);
+            let Settled { result, attempts } =
+                extend_hold::extend_hold(&mut connection, environment, caller, command).await?;
+            drop(connection);
+            if let Ok(effect) = &result {
+                services(context)?.feed.announce_hold(effect.record.hold.id);
             }
-            Err(ExtendRefused::Exhausted { expires_at }) => {
-                let refusal = HoldExtensionExhausted::new(expires_at);
-                ExtendHoldResult::HoldExtensionExhausted(refusal)
-            }
+            Ok(match result {
+                Ok(effect) => ExtendHoldResult::HoldExtended(HoldExtended {
+                    hold: Hold::new(&effect.event, effect.record.hold, effect.record.seats),
+                    attempts,
+                }),
+                Err(ExtendRefused::Hold(unusable)) => hold_unusable(unusable),
+                Err(ExtendRefused::SaleNotOpen(refusal)) => {
+                    ExtendHoldResult::SaleNotOpen(SaleNotOpen::new(&refusal))
+                }
+                Err(ExtendRefused::Exhausted { expires_at }) => {
+                    let refusal = HoldExtensionExhausted::new(expires_at);
+                    ExtendHoldResult::HoldExtensionExhausted(refusal)
+                }
+            })
         })
+        .await
     }
 }

@@ -6,6 +6,7 @@ use crate::graphql::errors::{ApiError, ApiResult};
 use crate::graphql::input::event_id;
 use crate::graphql::mutation::seats_held::HoldSeatsResult;
 use crate::graphql::services::{caller, services};
+use crate::graphql::staff_trail::recorded;
 use async_graphql::{Context, Enum, ID, InputObject, Object};
 
 /// For whom to find seats.
@@ -62,17 +63,21 @@ impl HoldBestAvailableMutation {
         context: &Context<'_>,
         #[graphql(desc = "For whom.")] input: HoldBestAvailableInput,
     ) -> ApiResult<HoldSeatsResult> {
-        let command = HoldBestAvailable::try_from(input)?;
-        let into_hold = command.into_hold.clone();
-        let services = services(context)?;
-        let (work, request) = hold_best_available::hold_best_available(caller(context), command)?;
-        let (work, settled) = services.batcher.submit(work, request).await?;
-        Ok(HoldSeatsResult::new(
-            services,
-            &work.holding,
-            into_hold.as_ref(),
-            settled?,
-        ))
+        recorded(context, async move {
+            let command = HoldBestAvailable::try_from(input)?;
+            let into_hold = command.into_hold.clone();
+            let services = services(context)?;
+            let (work, request) =
+                hold_best_available::hold_best_available(caller(context), command)?;
+            let (work, settled) = services.batcher.submit(work, request).await?;
+            Ok(HoldSeatsResult::new(
+                services,
+                &work.holding,
+                into_hold.as_ref(),
+                settled?,
+            ))
+        })
+        .await
     }
 }
 

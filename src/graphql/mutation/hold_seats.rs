@@ -5,6 +5,7 @@ use crate::graphql::errors::{ApiError, ApiResult};
 use crate::graphql::input::{ConflictPolicy, SeatVersionInput, event_id, seat_versions};
 use crate::graphql::mutation::seats_held::HoldSeatsResult;
 use crate::graphql::services::{caller, services};
+use crate::graphql::staff_trail::recorded;
 use async_graphql::{Context, ID, InputObject, Object};
 
 /// Which seats to hold.
@@ -39,17 +40,20 @@ impl HoldSeatsMutation {
         context: &Context<'_>,
         #[graphql(desc = "Which seats.")] input: HoldSeatsInput,
     ) -> ApiResult<HoldSeatsResult> {
-        let command = HoldSeats::try_from(input)?;
-        let into_hold = command.into_hold.clone();
-        let (work, request) = hold_seats::hold_seats(caller(context), command)?;
-        let services = services(context)?;
-        let (work, settled) = services.batcher.submit(work, request).await?;
-        Ok(HoldSeatsResult::new(
-            services,
-            &work.holding,
-            into_hold.as_ref(),
-            settled?,
-        ))
+        recorded(context, async move {
+            let command = HoldSeats::try_from(input)?;
+            let into_hold = command.into_hold.clone();
+            let (work, request) = hold_seats::hold_seats(caller(context), command)?;
+            let services = services(context)?;
+            let (work, settled) = services.batcher.submit(work, request).await?;
+            Ok(HoldSeatsResult::new(
+                services,
+                &work.holding,
+                into_hold.as_ref(),
+                settled?,
+            ))
+        })
+        .await
     }
 }
 

@@ -1,12 +1,14 @@
 //! `importSeatingPlan`.
 
-use crate::domain::error::require_staff;
 use crate::domain::import_plan;
+use crate::domain::permissions::require;
 use crate::domain::plan_document::PlanDocument;
 use crate::graphql::errors::{ApiError, ApiResult, code};
 use crate::graphql::refusal::SeatingPlanRefused;
 use crate::graphql::services::{caller, connection, services};
+use crate::graphql::staff_trail::recorded;
 use crate::graphql::types::seating_plan::SeatingPlan;
+use crate::model::Permission;
 use async_graphql::{Context, InputObject, Json, Object, SimpleObject, Union};
 
 /// What a new seating plan is.
@@ -45,32 +47,35 @@ impl ImportSeatingPlanMutation {
         context: &Context<'_>,
         #[graphql(desc = "The plan.")] input: ImportSeatingPlanInput,
     ) -> ApiResult<ImportSeatingPlanResult> {
-        let caller = caller(context);
-        // Before the document is looked at: checking a big one takes a while.
-        require_staff(caller)?;
-        let Json(document) = input.document;
-        let checked = tokio::task::spawn_blocking(move || PlanDocument::check(&document))
-            .await
-            .map_err(|_| ApiError::new(code::INTERNAL, "the plan could not be checked"))?;
-        let document = match checked {
-            Ok(document) => document,
-            Err(refused) => {
-                let refused = SeatingPlanRefused::new(refused);
-                return Ok(ImportSeatingPlanResult::SeatingPlanRefused(refused));
-            }
-        };
-        let mut connection = connection(context).await?;
-        let id =
-            import_plan::import_plan(&mut connection, caller, &document, |_written| {}).await?;
-        let plan = services(context)?
-            .environment
-            .plans
-            .get(&mut connection, id)
-            .await?;
-        Ok(ImportSeatingPlanResult::SeatingPlanImported(
-            SeatingPlanImported {
-                plan: SeatingPlan(plan),
-            },
-        ))
+        recorded(context, async move {
+            let caller = caller(context);
+            // Before the document is looked at: checking a big one takes a while.
+            require(caller, Permission::ManageEvents)?;
+            let Json(document) = input.document;
+            let checked = tokio::task::spawn_blocking(move || PlanDocument::check(&document))
+                .await
+                .map_err(|_| ApiError::new(code::INTERNAL, "the plan could not be checked"))?;
+            let document = match checked {
+                Ok(document) => document,
+                Err(refused) => {
+                    let refused = SeatingPlanRefused::new(refused);
+                    return Ok(ImportSeatingPlanResult::SeatingPlanRefused(refused));
+                }
+            };
+            let mut connection = connection(context).await?;
+            let id =
+                import_plan::import_plan(&mut connection, caller, &document, |_written| {}).await?;
+            let plan = services(context)?
+                .environment
+                .plans
+                .get(&mut connection, id)
+                .await?;
+            Ok(ImportSeatingPlanResult::SeatingPlanImported(
+                SeatingPlanImported {
+                    plan: SeatingPlan(plan),
+                },
+            ))
+        })
+        .await
     }
 }

@@ -6,6 +6,7 @@ use crate::graphql::errors::ApiResult;
 use crate::graphql::input::{FeedCursor, seat_ids};
 use crate::graphql::refusal::{HoldEnded, HoldNotFound, hold_unusable};
 use crate::graphql::services::{caller, services};
+use crate::graphql::staff_trail::recorded;
 use crate::graphql::types::hold::Hold;
 use crate::graphql::types::seat::Seat;
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
@@ -55,34 +56,37 @@ impl ReleaseHoldMutation {
         context: &Context<'_>,
         #[graphql(desc = "Which hold, and which of its seats.")] input: ReleaseHoldInput,
     ) -> ApiResult<ReleaseHoldResult> {
-        let seats = input
-            .seat_ids
-            .map(|ids| seat_ids("input.seatIds", &ids))
-            .transpose()?;
-        let command = ReleaseHold {
-            token: input.token.parse().ok(),
-            seats,
-            idempotency_key: input.idempotency_key,
-        };
-        let services = services(context)?;
-        let (work, request) = release_hold::release_hold(caller(context), command)?;
-        let (_, settled) = services.batcher.submit(work, request).await?;
-        Ok(match settled?.result {
-            Ok(Effect {
-                event,
-                record: released,
-            }) => {
-                let event = &event;
-                let cursor = services.publish(event.event.id, released.transaction);
-                ReleaseHoldResult::SeatsReleased(SeatsReleased {
-                    seats: Seat::all(event, released.released),
-                    hold: released
-                        .left
-                        .map(|(hold, seats)| Hold::new(event, hold, seats)),
-                    cursor,
-                })
-            }
-            Err(unusable) => hold_unusable(unusable),
+        recorded(context, async move {
+            let seats = input
+                .seat_ids
+                .map(|ids| seat_ids("input.seatIds", &ids))
+                .transpose()?;
+            let command = ReleaseHold {
+                token: input.token.parse().ok(),
+                seats,
+                idempotency_key: input.idempotency_key,
+            };
+            let services = services(context)?;
+            let (work, request) = release_hold::release_hold(caller(context), command)?;
+            let (_, settled) = services.batcher.submit(work, request).await?;
+            Ok(match settled?.result {
+                Ok(Effect {
+                    event,
+                    record: released,
+                }) => {
+                    let event = &event;
+                    let cursor = services.publish(event.event.id, released.transaction);
+                    ReleaseHoldResult::SeatsReleased(SeatsReleased {
+                        seats: Seat::all(event, released.released),
+                        hold: released
+                            .left
+                            .map(|(hold, seats)| Hold::new(event, hold, seats)),
+                        cursor,
+                    })
+                }
+                Err(unusable) => hold_unusable(unusable),
+            })
         })
+        .await
     }
 }

@@ -6,6 +6,7 @@ use crate::graphql::input::{event_id, time};
 use crate::graphql::mutation::create_event::{CategoryPriceInput, amounts};
 use crate::graphql::refusal::{EventStatusConflict, EventVersionConflict};
 use crate::graphql::services::{caller, connection, services};
+use crate::graphql::staff_trail::recorded;
 use crate::graphql::types::event::{Event, OrphanRule};
 use crate::graphql::types::time::Time;
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject, Union};
@@ -82,25 +83,28 @@ impl UpdateEventMutation {
         context: &Context<'_>,
         #[graphql(desc = "What to change.")] input: UpdateEventInput,
     ) -> ApiResult<UpdateEventResult> {
-        let expected_version = input.version;
-        let command = UpdateEvent::try_from(input)?;
-        let environment = &services(context)?.environment;
-        let mut connection = connection(context).await?;
-        let caller = caller(context);
-        let result =
-            update_event::update_event(&mut connection, environment, caller, command).await?;
-        Ok(match result {
-            Ok(event) => UpdateEventResult::Updated(EventUpdated {
-                event: Arc::new(event).into(),
-            }),
-            Err(UpdateEventRefused::VersionConflict(event)) => {
-                let refusal = EventVersionConflict::new(expected_version, event);
-                UpdateEventResult::VersionConflict(refusal)
-            }
-            Err(UpdateEventRefused::Cancelled(event)) => {
-                UpdateEventResult::StatusConflict(EventStatusConflict::new(event))
-            }
+        recorded(context, async move {
+            let expected_version = input.version;
+            let command = UpdateEvent::try_from(input)?;
+            let environment = &services(context)?.environment;
+            let mut connection = connection(context).await?;
+            let caller = caller(context);
+            let result =
+                update_event::update_event(&mut connection, environment, caller, command).await?;
+            Ok(match result {
+                Ok(event) => UpdateEventResult::Updated(EventUpdated {
+                    event: Arc::new(event).into(),
+                }),
+                Err(UpdateEventRefused::VersionConflict(event)) => {
+                    let refusal = EventVersionConflict::new(expected_version, event);
+                    UpdateEventResult::VersionConflict(refusal)
+                }
+                Err(UpdateEventRefused::Cancelled(event)) => {
+                    UpdateEventResult::StatusConflict(EventStatusConflict::new(event))
+                }
+            })
         })
+        .await
     }
 }
 

@@ -5,6 +5,7 @@ use crate::graphql::errors::ApiResult;
 use crate::graphql::input::venue_id;
 use crate::graphql::refusal::VenueVersionConflict;
 use crate::graphql::services::{caller, connection, services};
+use crate::graphql::staff_trail::recorded;
 use crate::graphql::types::venue::Venue;
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
 
@@ -50,25 +51,28 @@ impl UpdateVenueMutation {
         context: &Context<'_>,
         #[graphql(desc = "What to change.")] input: UpdateVenueInput,
     ) -> ApiResult<UpdateVenueResult> {
-        let command = UpdateVenue {
-            venue: venue_id("input.venueId", &input.venue_id)?,
-            version: input.version,
-            name: input.name,
-            time_zone: input.time_zone,
-        };
-        let environment = &services(context)?.environment;
-        let mut connection = connection(context).await?;
-        let caller = caller(context);
-        let result =
-            update_venue::update_venue(&mut connection, environment, caller, command).await?;
-        Ok(match result {
-            Ok(venue) => UpdateVenueResult::VenueUpdated(VenueUpdated {
-                venue: Venue(venue),
-            }),
-            Err(update_venue::VenueVersionConflict(venue)) => {
-                let refusal = VenueVersionConflict::new(input.version, venue);
-                UpdateVenueResult::VenueVersionConflict(refusal)
-            }
+        recorded(context, async move {
+            let command = UpdateVenue {
+                venue: venue_id("input.venueId", &input.venue_id)?,
+                version: input.version,
+                name: input.name,
+                time_zone: input.time_zone,
+            };
+            let environment = &services(context)?.environment;
+            let mut connection = connection(context).await?;
+            let caller = caller(context);
+            let result =
+                update_venue::update_venue(&mut connection, environment, caller, command).await?;
+            Ok(match result {
+                Ok(venue) => UpdateVenueResult::VenueUpdated(VenueUpdated {
+                    venue: Venue(venue),
+                }),
+                Err(update_venue::VenueVersionConflict(venue)) => {
+                    let refusal = VenueVersionConflict::new(input.version, venue);
+                    UpdateVenueResult::VenueVersionConflict(refusal)
+                }
+            })
         })
+        .await
     }
 }

@@ -266,7 +266,7 @@ struct CategoryPrice {
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(remote = "status::EventStatus")]
 pub enum EventStatus {
-    /// Being prepared; only staff see it.
+    /// Being prepared; only staff and the box office see it.
     Draft,
     /// Seats can be held, inside the sale window if there is one.
     OnSale,

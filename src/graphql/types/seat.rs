@@ -130,7 +130,7 @@ impl Seat {
     /// What became of it, a page at a time, in order of version. It begins with the step
     /// to version 2: at version 1 it was made with its event, and nobody did that to it.
     /// Steps are kept for a time only: it begins later when some are gone.
-    /// For staff: everybody else is answered an error.
+    /// For staff and the box office: everybody else is answered an error.
     async fn history(
         &self,
         context: &Context<'_>,

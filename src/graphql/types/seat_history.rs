@@ -17,7 +17,7 @@ pub struct SeatHistoryEntry {
     status: SeatStatus,
     /// Why.
     cause: SeatChangeCause,
-    /// By whom: `buyer:` or `staff:` and the subject of the token, `anonymous` for a
+    /// By whom: `buyer:`, `box-office:` or `staff:` and the subject of the token, `anonymous` for a
     /// visitor, or `system:` and the part of the server that did it.
     actor: String,
     /// When, by the database's clock.

@@ -1,21 +1,45 @@
 //! Who is asking.
 
-use crate::model::Caller;
+use crate::model::{Caller, permission};
 use async_graphql::{Enum, SimpleObject};
+use strum::IntoEnumIterator;
 
 /// The one who sends the request.
 #[derive(SimpleObject)]
 pub struct Viewer {
-    /// What the viewer may do.
+    /// What the viewer is.
     role: ViewerRole,
     /// Whom the viewer's token speaks of; null for a visitor.
     subject: Option<String>,
+    /// What the viewer may do beside looking.
+    permissions: Vec<Permission>,
 }
 
-/// What a viewer may do.
+/// What not everybody may do.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "permission::Permission")]
+pub enum Permission {
+    /// Hold and book seats, and change or give back what is the viewer's own.
+    HoldAndBook,
+    /// Block, unblock and sell seats without a hold.
+    SellByHand,
+    /// See and change the holds and bookings of everybody; a hold by its token only.
+    ServeEveryBuyer,
+    /// See what became of a seat, and who did it.
+    SeeHistory,
+    /// See events before they are on sale.
+    SeeDrafts,
+    /// Create and change venues, plans and events.
+    ManageEvents,
+    /// Open and close sales, and cancel events.
+    ManageSales,
+}
+
+/// What a viewer is.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 pub enum ViewerRole {
-    /// Has no token; may hold and book, and is known by the hold's token alone.
+    /// Has no token. Where visitors may hold and book, what is theirs is known by the hold's
+    /// token alone.
     Visitor,
     /// Is signed in as a buyer.
     Buyer,
@@ -36,6 +60,10 @@ impl From<&Caller> for Viewer {
         Self {
             role,
             subject: caller.subject().map(ToOwned::to_owned),
+            permissions: permission::Permission::iter()
+                .filter(|permission| caller.may(*permission))
+                .map(Permission::from)
+                .collect(),
         }
     }
 }

@@ -33,6 +33,15 @@ pub fn asking(server: &str, document: &str) -> RequestBuilder {
         .json(&json!({"query": document}))
 }
 
+/// The same of somebody, with or without a token.
+pub fn asking_with(server: &str, document: &str, token: Option<&str>) -> RequestBuilder {
+    let asking = asking(server, document);
+    match token {
+        Some(token) => asking.bearer_auth(token),
+        None => asking,
+    }
+}
+
 impl EventStream {
     /// Opens a stream for this document.
     pub async fn open(server: &str, document: &str) -> Self {

@@ -242,6 +242,11 @@ impl House {
         Actor::new(&self.url, Some(token(name, Role::Buyer)))
     }
 
+    /// Somebody at the box office.
+    pub fn box_office(&self) -> Actor {
+        Actor::new(&self.url, Some(token("otto", Role::BoxOffice)))
+    }
+
     /// Somebody who works here.
     pub fn staff(&self) -> Actor {
         Actor::new(&self.url, Some(token("tess", Role::Staff)))

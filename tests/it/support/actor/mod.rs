@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 #[derive(Clone)]
 pub struct Actor {
     client: reqwest::Client,
-    url: String,
+    pub url: String,
     pub token: Option<String>,
 }
 

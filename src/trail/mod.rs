@@ -1,0 +1,38 @@
+//! The security log: who was refused what, and what staff have done.
+//!
+//! Its lines have the target [`TARGET`], so that they can be kept apart from all others, and
+//! stand in the span of their request, which has its id and the client's address. It must
+//! never say what opens a door: no token, no part of one, no input as it came.
+
+use crate::model::Caller;
+use crate::model::permission::Permission;
+use std::fmt::Display;
+
+/// The target of the security log's lines, and of the spans that say whose they are.
+pub const TARGET: &str = "usher::security";
+
+/// Somebody lacks a permission.
+pub fn lacks(caller: &Caller, permission: Permission) {
+    tracing::warn!(target: TARGET, actor = %caller, %permission, "refused");
+}
+
+/// Somebody asked for what is another's, or for what may not be known of yet.
+pub fn refused(caller: &Caller, what: impl Display) {
+    tracing::warn!(target: TARGET, actor = %caller, %what, "refused");
+}
+
+/// A request was refused before it was known who sends it.
+pub fn turned_away(reason: impl Display) {
+    tracing::warn!(target: TARGET, %reason, "turned away");
+}
+
+/// Somebody saw what is another's, as this permission allows.
+pub fn saw(caller: &Caller, permission: Permission, what: impl Display) {
+    tracing::info!(target: TARGET, actor = %caller, %permission, %what, "seen");
+}
+
+/// A mutation of somebody who serves others, and what became of it: the type of its answer,
+/// or the code of its error.
+pub fn acted(caller: &Caller, action: &str, about: &str, outcome: &str) {
+    tracing::info!(target: TARGET, actor = %caller, action, about, outcome, "done by staff");
+}
