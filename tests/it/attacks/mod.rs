@@ -1,0 +1,5 @@
+//! What hostile clients do, and what becomes of it: they are refused, nothing is changed, and
+//! whoever behaves is served meanwhile.
+
+mod capabilities;
+mod strings;
