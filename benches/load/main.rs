@@ -16,12 +16,14 @@
 //! cargo bench --bench load -- on-sale --watchers 1000 --rate 200
 //! cargo bench --bench load -- lag --changes 5000 --seconds 10
 //! cargo bench --bench load -- cold --redis
+//! cargo bench --bench load -- attacks --attackers 50 --pace 10
 //! ```
 //!
 //! Each run starts an usher of its own on a fresh data folder, with PostgreSQL
 //! as durable as it is by default, and everything on this machine: figures are
 //! to be read as ratios of one run.
 
+mod attacks;
 mod beside;
 mod best_available;
 mod calls;
@@ -36,6 +38,7 @@ mod event;
 mod frames;
 mod growth;
 mod hold;
+mod hostile;
 mod lag;
 mod lapse;
 mod map;
@@ -60,6 +63,7 @@ mod strategies;
 mod supply;
 mod watch;
 
+use crate::attacks::Attacks;
 use crate::beside::Times;
 use crate::best_available::Crowds;
 use crate::cold::Cold;
@@ -122,6 +126,8 @@ enum Load {
     Lag(Lagging),
     /// The first map that a fresh process answers with, with and without Redis.
     Cold(Cold),
+    /// A buyer who behaves, while many do not.
+    Attacks(Attacks),
 }
 
 #[derive(clap::Args, Clone, Copy, serde::Serialize)]
@@ -158,5 +164,6 @@ async fn main() -> Outcome<()> {
         Load::OnSale(sale) => on_sale::run(sale, &output).await,
         Load::Lag(lagging) => lag::run(lagging, &output).await,
         Load::Cold(cold) => cold::run(cold, &output).await,
+        Load::Attacks(attacks) => attacks::run(attacks, &output).await,
     }
 }

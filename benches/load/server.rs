@@ -124,6 +124,17 @@ impl Server {
         }
     }
 
+    /// A token that this server believes, of a buyer.
+    pub async fn token(&self, subject: &str) -> Outcome<String> {
+        let output = Command::new(env!("CARGO_BIN_EXE_usher"))
+            .args(["token", "--subject", subject, "--data-dir"])
+            .arg(self.folder.path())
+            .env_remove("DATABASE_URL")
+            .output()
+            .await?;
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    }
+
     /// Ends the server and its PostgreSQL, and waits until they have.
     pub async fn stop(mut self) -> Outcome<()> {
         self.terminate();
