@@ -44,6 +44,8 @@ impl Server {
             .arg(folder.path())
             .args(flags)
             .env_remove("DATABASE_URL")
+            // As the private database has it.
+            .env("USHER_VISITORS", "buy")
             .stdout(Stdio::piped());
         if let Some(url) = database_url {
             command.env("DATABASE_URL", url);

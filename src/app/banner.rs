@@ -1,6 +1,8 @@
 //! What is printed when the server is ready, for people: where to look, and what
 //! keeps it from being of use yet.
 
+use crate::app::authentication::StaffToken;
+use crate::auth::data_folder::STAFF_TOKEN_FILE;
 use std::fmt::{self, Display, Formatter};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
@@ -9,8 +11,8 @@ use std::path::Path;
 pub struct Banner<'a> {
     /// Where it listens.
     pub address: SocketAddr,
-    /// The token of the link for staff.
-    pub staff_token: Option<&'a str>,
+    /// The token of the link for staff, which is shown when it is new.
+    pub staff_token: &'a StaffToken,
     /// The data folder of the embedded default.
     pub data_dir: Option<&'a Path>,
     /// Where the database is, for one that somebody else runs.
@@ -27,11 +29,16 @@ impl Display for Banner<'_> {
         writeln!(f, "\nusher is ready.\n")?;
         writeln!(f, "  Start here       http://{address}/")?;
         writeln!(f, "  GraphiQL         http://{address}/graphiql")?;
-        if let Some(token) = self.staff_token {
-            writeln!(
-                f,
-                "  GraphiQL, staff  http://{address}/graphiql#token={token}"
-            )?;
+        match (self.staff_token, self.data_dir) {
+            (StaffToken::New(token), _) => {
+                let link = format_args!("http://{address}/graphiql#token={token}");
+                writeln!(f, "  GraphiQL, staff  {link}")?;
+            }
+            (StaffToken::Kept, Some(data_dir)) => {
+                let file = data_dir.join(STAFF_TOKEN_FILE);
+                writeln!(f, "  Token for staff  {}", file.display())?;
+            }
+            (StaffToken::Kept | StaffToken::None, _) => {}
         }
         writeln!(f)?;
         if address != self.address {
@@ -44,7 +51,8 @@ impl Display for Banner<'_> {
         if !self.has_key {
             writeln!(
                 f,
-                "No token is accepted, and so nobody is staff: USHER_JWT_SECRET is not set."
+                "No token is accepted, and so nobody is staff: neither USHER_JWT_SECRET nor \
+                 USHER_JWT_KEYS is set."
             )?;
         }
         if !self.has_event {
@@ -80,7 +88,7 @@ mod tests {
     fn banner(address: &str) -> Banner<'static> {
         Banner {
             address: address.parse().unwrap(),
-            staff_token: None,
+            staff_token: &StaffToken::None,
             data_dir: None,
             database: "db.example.org:5432/usher",
             has_key: true,
@@ -102,6 +110,29 @@ mod tests {
         let text = banner("192.0.2.7:80").to_string();
         assert!(text.contains("http://192.0.2.7:80/\n"), "{text}");
         assert!(!text.contains("all addresses"), "{text}");
+    }
+
+    #[test]
+    fn a_staff_token_is_shown_when_it_is_new() {
+        let new = StaffToken::New("x.y.z".to_owned());
+        for (staff_token, line) in [
+            (
+                &new,
+                "  GraphiQL, staff  http://127.0.0.1:80/graphiql#token=x.y.z\n",
+            ),
+            (
+                &StaffToken::Kept,
+                "  Token for staff  /data/usher/staff-token\n",
+            ),
+        ] {
+            let banner = Banner {
+                staff_token,
+                data_dir: Some(Path::new("/data/usher")),
+                ..banner("127.0.0.1:80")
+            };
+            assert!(banner.to_string().contains(line), "{banner}");
+        }
+        assert!(!banner("127.0.0.1:80").to_string().contains("staff"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Puts the floors together: what each command of the program does.
 
+pub mod authentication;
 pub mod background;
 pub mod banner;
 pub mod cli;

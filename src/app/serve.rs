@@ -1,15 +1,15 @@
 //! `usher serve`: everything running together, from start to stop.
 
+use crate::app::authentication::{Authentication, KeysError, StaffToken};
 use crate::app::background::{BackgroundTasks, TaskEnded};
 use crate::app::banner::Banner;
 use crate::app::demo::{self, DemoError};
 use crate::app::stopping::StopSignals;
 use crate::app::storage::{self, Storage, StorageError};
-use crate::app::token::{self, TokenError};
 use crate::app::{output, workers};
 use crate::app::{pruner, sweeper};
-use crate::auth::keys::{self, StaffTokenError};
-use crate::auth::{Authenticator, SecretTooShort};
+use crate::auth::Authenticator;
+use crate::auth::data_folder::StaffTokenError;
 use crate::batcher::Batcher;
 use crate::config::{
     BatchSettings, Concurrency, DocumentSettings, FeedSettings, RateLimitSettings,
@@ -26,7 +26,6 @@ use crate::http::{
     self, DocumentCache, Draining, GraphqlState, SocketLimits, StreamLimits, WrittenAnswer,
 };
 use crate::model::causes::in_full;
-use secrecy::SecretString;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -48,12 +47,16 @@ pub enum ServeError {
     /// A background task panicked or returned.
     #[error(transparent)]
     Background(#[from] TaskEnded),
-    /// The key cannot be had.
+    /// Others could reach it, and nobody has said by which key they are known.
+    #[error(
+        "{0} can be reached from other machines, and no key is configured to know staff by: set \
+         USHER_JWT_SECRET, USHER_JWT_SECRET_FILE or USHER_JWT_KEYS, or listen on a loopback \
+         address, such as 127.0.0.1"
+    )]
+    ReachableWithoutKey(SocketAddr),
+    /// The keys of tokens cannot be had, or not be used.
     #[error(transparent)]
-    Token(#[from] TokenError),
-    /// The key cannot be used.
-    #[error(transparent)]
-    Secret(#[from] SecretTooShort),
+    Keys(#[from] KeysError),
     /// The staff token cannot be had.
     #[error(transparent)]
     StaffToken(#[from] StaffTokenError),
@@ -95,6 +98,11 @@ pub enum ServeError {
 /// When something that it needs is not to be had; see [`ServeError`].
 pub async fn run(settings: &Settings, workers: &Handle) -> Result<(), ServeError> {
     let server = &settings.server;
+    // A key that usher makes up for itself is for whoever tries it out on their own machine.
+    let is_local = server.listen.ip().to_canonical().is_loopback();
+    if !is_local && !settings.authentication.has_key() {
+        return Err(ServeError::ReachableWithoutKey(server.listen));
+    }
     // Before anything is started for it.
     let listener = workers::run(workers, TcpListener::bind(server.listen))
         .await
@@ -159,10 +167,10 @@ async fn start(
     let redis = settings.redis.clone();
     let redis = workers::run(workers, async move { Redis::open(&redis).await }).await?;
     let storage = storage::open(&settings.storage, workers).await?;
-    let secret = token::secret(&settings.storage, &settings.authentication)?;
+    let authentication = Authentication::open(&settings.storage, &settings.authentication)?;
     let setup = Setup {
         database: storage.database.clone(),
-        secret: secret.clone(),
+        authenticator: authentication.authenticator.clone(),
         demo: !server.no_demo && (server.demo || storage.data_dir.is_some()),
         sockets: SocketLimits::default(),
         streams: StreamLimits::default(),
@@ -176,13 +184,16 @@ async fn start(
         web: settings.web.clone(),
     };
     let running = workers::run(workers, Running::start(listener, setup)).await?;
-    let staff_token = staff_token(&storage, secret.as_ref())?;
+    let staff_token = match &storage.data_dir {
+        Some(data_dir) => authentication.staff_token(data_dir)?,
+        None => StaffToken::None,
+    };
     let banner = Banner {
         address: running.address,
-        staff_token: staff_token.as_deref(),
+        staff_token: &staff_token,
         data_dir: storage.data_dir.as_deref(),
         database: storage.database.place(),
-        has_key: secret.is_some(),
+        has_key: authentication.has_key,
         has_event: workers::run(workers, has_event(storage.database.clone())).await,
     };
     if let Err(error) = output::write(banner) {
@@ -215,8 +226,8 @@ async fn postgres_ended(storage: &mut Storage) -> EmbeddedError {
 pub struct Setup {
     /// What it serves; migrated.
     pub database: Database,
-    /// The key of the tokens it believes; without one it believes none.
-    pub secret: Option<SecretString>,
+    /// Knows who is asking.
+    pub authenticator: Authenticator,
     /// Whether the demo is loaded into an empty database.
     pub demo: bool,
     /// What one WebSocket may use.
@@ -262,11 +273,11 @@ impl Running {
     /// Starts everything that serves on `listener`.
     ///
     /// # Errors
-    /// When the database fails or the key cannot be used.
+    /// When the database fails.
     pub async fn start(listener: TcpListener, setup: Setup) -> Result<Self, ServeError> {
         let Setup {
             database,
-            secret,
+            authenticator,
             demo,
             sockets,
             streams,
@@ -281,10 +292,6 @@ impl Running {
         } = setup;
         http::metrics::start();
         let address = listener.local_addr()?;
-        let authenticator = match &secret {
-            Some(secret) => Authenticator::new(secret)?,
-            None => Authenticator::without_key(),
-        };
         say_if_copies_are_not_recognised(&database).await?;
         let environment = Environment {
             plans: PlanCache::default(),
@@ -312,6 +319,9 @@ impl Running {
         if let Some(redis) = redis {
             background.spawn("connection to Redis", redis.keep());
             background.spawn("feed's storing of maps", services.feed.clone().store_maps());
+        }
+        if let Some(keys) = authenticator.key_file() {
+            background.spawn("reading of the key file", keys.follow());
         }
         let schema = graphql::schema(services.clone());
         let send_timeout = streams.send_timeout;
@@ -373,19 +383,6 @@ impl Running {
 async fn say_if_copies_are_not_recognised(database: &Database) -> Result<(), FeedError> {
     let mut connection = database.connection().await?;
     Ok(feed_origin::warn_if_incomplete(&mut connection).await?)
-}
-
-/// The staff token of the embedded default.
-fn staff_token(
-    storage: &Storage,
-    secret: Option<&SecretString>,
-) -> Result<Option<String>, ServeError> {
-    match (&storage.data_dir, secret) {
-        (Some(data_dir), Some(secret)) => {
-            Ok(Some(keys::load_or_mint_staff_token(data_dir, secret)?))
-        }
-        _ => Ok(None),
-    }
 }
 
 /// Whether there is an event, or nobody can tell: then nothing is said about it.

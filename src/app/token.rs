@@ -1,13 +1,15 @@
 //! `usher token`.
 
+use crate::app::authentication::{self, KeysError};
 use crate::app::output::{self, OutputError};
-use crate::auth::keys::{self, KeyFileError};
-use crate::auth::{MintError, mint};
-use crate::config::{AuthenticationSettings, NoDataDir, StorageSettings, some_time};
+use crate::auth::{BadSigningKey, MintError, NewToken, SecretTooShort, SigningKey, mint};
+use crate::config::{AuthenticationSettings, StorageSettings, some_time};
 use crate::model::Role;
 use crate::model::caller::is_subject;
+use chrono::Utc;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use secrecy::SecretString;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use strum::VariantNames;
 
@@ -24,20 +26,51 @@ pub struct TokenRequest {
     /// How long it is valid.
     #[arg(long, default_value = "12h", value_parser = some_time, value_name = "TIME")]
     pub valid_for: Duration,
+    /// A file with a private key (PEM) to sign it with, for a server that has the public
+    /// one in `USHER_JWT_KEYS`. Without it the secret of the settings signs.
+    #[arg(long, value_name = "FILE")]
+    pub signing_key: Option<PathBuf>,
 }
 
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// The server that should believe it has no key to know it by.
-    #[error("with DATABASE_URL the server's key is USHER_JWT_SECRET: set it here as it is there")]
+    #[error(
+        "with DATABASE_URL the server's key is USHER_JWT_SECRET, USHER_JWT_SECRET_FILE or \
+         USHER_JWT_KEYS: set it here as it is there"
+    )]
     NoSecret,
-    /// There is no data folder to take the key from.
+    /// Somebody else signs for this server.
+    #[error(
+        "with USHER_JWT_KEYS usher knows public keys only and cannot sign: name the file of a \
+         private key with --signing-key, or get the token where that key is"
+    )]
+    OnlyPublicKeys,
+    /// The keys are not to be had.
     #[error(transparent)]
-    NoDataDir(#[from] NoDataDir),
-    /// The key could not be read.
+    Keys(#[from] KeysError),
+    /// The secret is of no use.
     #[error(transparent)]
-    Key(#[from] KeyFileError),
+    Secret(#[from] SecretTooShort),
+    /// The private key cannot be read.
+    #[error("{path} cannot be read")]
+    Unreadable {
+        /// Its file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The private key is of no use.
+    #[error("{path} is of no use")]
+    SigningKey {
+        /// Its file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: BadSigningKey,
+    },
     /// The token could not be made.
     #[error(transparent)]
     Mint(#[from] MintError),
@@ -59,25 +92,33 @@ pub fn run(
     if !is_subject(&request.subject) {
         return Err(MintError::Subject.into());
     }
-    let secret = secret(storage, authentication)?.ok_or(TokenError::NoSecret)?;
-    let token = mint(&secret, &request.subject, request.role, request.valid_for)?;
+    let key = if let Some(path) = &request.signing_key {
+        private_key(path)?
+    } else {
+        let secret = authentication::secret(storage, authentication)?;
+        let missing = || match authentication.jwt_keys() {
+            Some(_) => TokenError::OnlyPublicKeys,
+            None => TokenError::NoSecret,
+        };
+        SigningKey::from_secret(&secret.ok_or_else(missing)?)?
+    };
+    let token = NewToken {
+        subject: &request.subject,
+        role: request.role,
+        valid_for: request.valid_for,
+    };
+    let rules = authentication::rules(authentication);
+    let token = mint(&key, &rules, &token, Utc::now())?;
     Ok(output::write(format_args!("{token}\n"))?)
 }
 
-/// The key that bearer tokens are signed with: the one that was given; without
-/// one, that of the data folder, made if need be; with `DATABASE_URL` none.
-///
-/// # Errors
-/// When the data folder cannot be used.
-pub fn secret(
-    storage: &StorageSettings,
-    authentication: &AuthenticationSettings,
-) -> Result<Option<SecretString>, TokenError> {
-    if let Some(secret) = authentication.jwt_secret() {
-        return Ok(Some(secret.clone()));
-    }
-    if storage.database_url().is_some() {
-        return Ok(None);
-    }
-    Ok(Some(keys::load_or_create_secret(&storage.data_dir()?)?))
+fn private_key(path: &Path) -> Result<SigningKey, TokenError> {
+    let pem = std::fs::read(path).map_err(|source| TokenError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    SigningKey::from_pem(&pem).map_err(|source| TokenError::SigningKey {
+        path: path.to_owned(),
+        source,
+    })
 }

@@ -1,176 +1,179 @@
-//! The key and the staff token that the embedded default keeps in its data
-//! folder, readable by their owner alone.
+//! The keys by which tokens are believed, and for each of them how it is used.
+//!
+//! It must never let a token say how its signature is to be checked: a public key that
+//! served as an HMAC secret would let everybody sign.
 
-use crate::auth::{self, MintError};
-use crate::model::{Caller, Role};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use secrecy::SecretString;
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+mod jwks;
+mod pem;
 
-const KEY_FILE: &str = "jwt-secret";
-const STAFF_TOKEN_FILE: &str = "staff-token";
-const STAFF_TOKEN_VALIDITY: Duration = Duration::from_hours(365 * 24);
+use jsonwebtoken::{Algorithm, DecodingKey};
+use rsa::RsaPublicKey;
+use rsa::traits::PublicKeyParts;
+use secrecy::{ExposeSecret, SecretString};
 
-/// A file of the data folder could not be read or written.
-#[derive(Debug, thiserror::Error)]
-#[error("{path} cannot be {doing}")]
-pub struct KeyFileError {
-    path: PathBuf,
-    doing: &'static str,
-    #[source]
-    source: io::Error,
+/// Shorter secrets can be guessed from one token: RFC 7518, section 3.2, asks
+/// for as many bits as the hash has.
+pub const MIN_SECRET_BYTES: usize = 32;
+
+/// RFC 7518, section 3.3.
+const MIN_RSA_BITS: usize = 2048;
+
+/// Most keys of a file. A token that names none of them is tried with all that fit.
+const MOST_KEYS: usize = 32;
+
+/// The secret cannot be used as a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the token secret has {0} bytes: give it at least {MIN_SECRET_BYTES}, at random")]
+pub struct SecretTooShort(usize);
+
+/// Why what is in a file cannot be the keys to believe.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadKeys {
+    /// Neither PEM nor JSON.
+    #[error("it is no PEM and no JSON Web Key Set")]
+    Unreadable,
+    /// Nothing in it can be used.
+    #[error("it has no public key that tokens could be signed for with RS256, ES256 or EdDSA")]
+    Empty,
+    /// It has far more than anybody rotates through.
+    #[error("it has more than {MOST_KEYS} keys")]
+    TooMany,
+    /// One of them is broken, weak or of a kind that is not used.
+    #[error("key {place}: {why}")]
+    Key {
+        /// Which one, counted from 1.
+        place: usize,
+        /// What is wrong with it.
+        why: BadKey,
+    },
+    /// Two of them have the same name.
+    #[error("two keys have the id {0:?}")]
+    DuplicateId(String),
 }
 
-/// Why there is no staff token.
-#[derive(Debug, thiserror::Error)]
-pub enum StaffTokenError {
-    /// It could not be kept.
-    #[error(transparent)]
-    File(#[from] KeyFileError),
-    /// It could not be made.
-    #[error(transparent)]
-    Mint(#[from] MintError),
+/// What is wrong with a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadKey {
+    /// It should not be there at all.
+    #[error(
+        "it is private, and only public keys belong here: replace it, it is not secret any more"
+    )]
+    Private,
+    /// Whoever can check a token with it can also make one.
+    #[error("it is symmetric: a secret is given as USHER_JWT_SECRET or USHER_JWT_SECRET_FILE")]
+    Symmetric,
+    /// A certificate is believed by rules of its own.
+    #[error("it is a certificate: take its public key, with openssl x509 -pubkey -noout")]
+    Certificate,
+    /// Its numbers are none.
+    #[error("it cannot be read as an RSA key, a P-256 key or an Ed25519 key")]
+    Unreadable,
+    /// It can be broken.
+    #[error("it is an RSA key of {0} bits, and {MIN_RSA_BITS} are needed")]
+    Short(usize),
+    /// Signatures that anybody can make fit it.
+    #[error("it is an Ed25519 key that proves nothing")]
+    Weak,
 }
 
-/// The signing secret of this data folder, made at random when there is none.
-///
-/// # Errors
-/// When the file can be neither read nor written.
-pub fn load_or_create_secret(data_dir: &Path) -> Result<SecretString, KeyFileError> {
-    let path = data_dir.join(KEY_FILE);
-    if let Some(secret) = read(&path)? {
-        return Ok(SecretString::from(secret));
-    }
-    // As PostgreSQL's unprivileged user needs it: passable, and no more.
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o711)
-        .create(data_dir)
-        .map_err(|source| KeyFileError {
-            path: data_dir.to_owned(),
-            doing: "made",
-            source,
-        })?;
-    let random: [u8; 32] = rand::random();
-    write_private(&path, &URL_SAFE_NO_PAD.encode(random))?;
-    // Whoever expected a key there learns that no server knows this one yet.
-    tracing::info!(file = %path.display(), "made a new key that tokens are signed with");
-    // Read again: of two processes that made one at once, one file has won.
-    match read(&path)? {
-        Some(secret) => Ok(SecretString::from(secret)),
-        None => Err(KeyFileError {
-            path,
-            doing: "read",
-            source: io::Error::from(io::ErrorKind::NotFound),
-        }),
-    }
+/// A key, and the one way in which it is used.
+pub struct Key {
+    /// What tokens call it.
+    id: Option<String>,
+    /// The algorithm of the tokens that it is for.
+    pub algorithm: Algorithm,
+    /// What signatures are checked with.
+    pub decoding: DecodingKey,
 }
 
-/// The staff token of this data folder, minted when there is none or when the
-/// one that is there is not believed any more.
-///
-/// # Errors
-/// When it can be neither read nor made.
-pub fn load_or_mint_staff_token(
-    data_dir: &Path,
-    secret: &SecretString,
-) -> Result<String, StaffTokenError> {
-    let path = data_dir.join(STAFF_TOKEN_FILE);
-    if let Some(token) = read(&path)? {
-        let authenticator = auth::Authenticator::new(secret).map_err(MintError::from)?;
-        let caller = authenticator.authenticate(Some(&format!("Bearer {token}")));
-        if caller.is_ok_and(|caller| matches!(caller, Caller::Staff { .. })) {
-            return Ok(token);
-        }
-        fs::remove_file(&path).map_err(|source| KeyFileError {
-            path: path.clone(),
-            doing: "replaced",
-            source,
-        })?;
-    }
-    let token = auth::mint(secret, "staff", Role::Staff, STAFF_TOKEN_VALIDITY)?;
-    write_private(&path, &token)?;
-    Ok(token)
-}
-
-fn read(path: &Path) -> Result<Option<String>, KeyFileError> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text.trim().to_owned())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(KeyFileError {
-            path: path.to_owned(),
-            doing: "read",
-            source,
-        }),
-    }
-}
-
-/// Writes a file that only its owner may read, whole or not at all, even when the
-/// machine stops meanwhile; leaves one that is there alone.
-fn write_private(path: &Path, text: &str) -> Result<(), KeyFileError> {
-    let failed = |source| KeyFileError {
-        path: path.to_owned(),
-        doing: "written",
-        source,
-    };
-    let unfinished = path.with_extension(format!("unfinished-{}", std::process::id()));
-    let written = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&unfinished)
-        .and_then(|mut file| {
-            writeln!(file, "{text}")?;
-            file.sync_all()
+impl Key {
+    /// The secret that this server shares with who signs.
+    ///
+    /// # Errors
+    /// When it is shorter than [`MIN_SECRET_BYTES`].
+    pub fn from_secret(secret: &SecretString) -> Result<Self, SecretTooShort> {
+        Ok(Self {
+            id: None,
+            algorithm: Algorithm::HS256,
+            decoding: DecodingKey::from_secret(checked(secret)?),
         })
-        .and_then(|()| fs::hard_link(&unfinished, path));
-    let removed = fs::remove_file(&unfinished);
-    match written {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        other => other.and(removed).map_err(failed),
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use secrecy::ExposeSecret;
-    use std::os::unix::fs::PermissionsExt;
+    fn rsa(id: Option<String>, key: &RsaPublicKey) -> Result<Self, BadKey> {
+        let bits = key.n().bits();
+        if bits < MIN_RSA_BITS {
+            return Err(BadKey::Short(bits));
+        }
+        let (modulus, exponent) = (key.n().to_bytes_be(), key.e().to_bytes_be());
+        Ok(Self {
+            id,
+            algorithm: Algorithm::RS256,
+            decoding: DecodingKey::from_rsa_raw_components(&modulus, &exponent),
+        })
+    }
 
-    #[test]
-    fn both_are_made_once_and_private() {
-        let folder = tempfile::tempdir().unwrap();
-        let secret = load_or_create_secret(folder.path()).unwrap();
-        let token = load_or_mint_staff_token(folder.path(), &secret).unwrap();
-        let again = load_or_create_secret(folder.path()).unwrap();
-        assert_eq!(again.expose_secret(), secret.expose_secret());
-        assert_eq!(
-            load_or_mint_staff_token(folder.path(), &again).unwrap(),
-            token
-        );
-        for name in [KEY_FILE, STAFF_TOKEN_FILE] {
-            let mode = fs::metadata(folder.path().join(name))
-                .unwrap()
-                .permissions()
-                .mode();
-            assert_eq!(mode & 0o777, 0o600, "{name}");
+    fn p256(id: Option<String>, key: &p256::PublicKey) -> Self {
+        Self {
+            id,
+            algorithm: Algorithm::ES256,
+            decoding: DecodingKey::from_ec_der(&key.to_sec1_bytes()),
         }
     }
 
-    #[test]
-    fn a_token_of_another_key_is_replaced() {
-        let folder = tempfile::tempdir().unwrap();
-        let secret = load_or_create_secret(folder.path()).unwrap();
-        let token = load_or_mint_staff_token(folder.path(), &secret).unwrap();
-        fs::remove_file(folder.path().join(KEY_FILE)).unwrap();
-        let secret = load_or_create_secret(folder.path()).unwrap();
-        let other = load_or_mint_staff_token(folder.path(), &secret).unwrap();
-        assert_ne!(token, other);
+    fn ed25519(id: Option<String>, key: &ed25519_dalek::VerifyingKey) -> Result<Self, BadKey> {
+        if key.is_weak() {
+            return Err(BadKey::Weak);
+        }
+        Ok(Self {
+            id,
+            algorithm: Algorithm::EdDSA,
+            decoding: DecodingKey::from_ed_der(key.as_bytes()),
+        })
     }
+
+    /// Whether a token that names this key, or none, may be signed with it. One without a
+    /// name of its own may be anybody's.
+    pub fn may_be(&self, id: Option<&str>) -> bool {
+        match (id, self.id.as_deref()) {
+            (Some(wanted), Some(own)) => wanted == own,
+            _ => true,
+        }
+    }
+}
+
+/// The public keys in a file.
+///
+/// # Errors
+/// When there is none, or anything is wrong with one of them.
+pub fn read_keys(content: &[u8]) -> Result<Vec<Key>, BadKeys> {
+    let keys = if content.trim_ascii_start().starts_with(b"{") {
+        jwks::read(content)?
+    } else {
+        pem::read(content)?
+    };
+    if keys.is_empty() {
+        return Err(BadKeys::Empty);
+    }
+    if keys.len() > MOST_KEYS {
+        return Err(BadKeys::TooMany);
+    }
+    for (place, key) in keys.iter().enumerate() {
+        let is_again = |other: &Key| other.id.is_some() && other.id == key.id;
+        if keys.iter().skip(place + 1).any(is_again) {
+            return Err(BadKeys::DuplicateId(key.id.clone().unwrap_or_default()));
+        }
+    }
+    Ok(keys)
+}
+
+/// The bytes of a secret that is long enough.
+///
+/// # Errors
+/// When it is not.
+pub fn checked(secret: &SecretString) -> Result<&[u8], SecretTooShort> {
+    let bytes = secret.expose_secret().as_bytes();
+    if bytes.len() < MIN_SECRET_BYTES {
+        return Err(SecretTooShort(bytes.len()));
+    }
+    Ok(bytes)
 }

@@ -1,18 +1,22 @@
 //! The one configuration: flags and variables, read once by clap, handed down
 //! in small structs. Nothing below reads the environment.
 
+mod authentication;
 mod batch;
 mod documents;
 mod rate_limits;
 mod redis;
 mod retention;
+mod secret;
 mod web;
 
+pub use authentication::{AuthenticationSettings, SecretGivenTwice, SecretUnusable, Visitors};
 pub use batch::BatchSettings;
 pub use documents::DocumentSettings;
 pub use rate_limits::RateLimitSettings;
 pub use redis::RedisSettings;
 pub use retention::{RetentionSettings, RetentionTooShort};
+pub use secret::SecretFileError;
 pub use web::WebSettings;
 
 use clap::Args;
@@ -211,18 +215,6 @@ pub struct FeedSettings {
     pub own_changes_wait: Duration,
 }
 
-/// Who is believed to be whom.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Tokens")]
-pub struct AuthenticationSettings {
-    /// The secret that bearer tokens are signed with (HS256, at least 32
-    /// bytes). With the private PostgreSQL one is made and kept in the data
-    /// folder; with `DATABASE_URL` and without this, no token is accepted.
-    #[arg(global = true, long, env = "USHER_JWT_SECRET", hide_env_values = true)]
-    #[arg(value_name = "SECRET")]
-    jwt_secret: Option<SecretString>,
-}
-
 /// What is written about what happens.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Log")]
@@ -292,13 +284,6 @@ impl LogSettings {
         self.security_log
             .as_deref()
             .filter(|file| !file.as_os_str().is_empty())
-    }
-}
-
-impl AuthenticationSettings {
-    /// The secret, if one was given. An empty variable gives none.
-    pub fn jwt_secret(&self) -> Option<&SecretString> {
-        named(self.jwt_secret.as_ref())
     }
 }
 

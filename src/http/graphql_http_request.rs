@@ -1,6 +1,6 @@
 //! What an HTTP request asks GraphQL for, by POST or by GET, whichever way it is answered.
 //!
-//! It owns the credential, the limit on bodies, and where the parameters are. It must
+//! It owns the limit on bodies, and where the parameters are. It must
 //! never run anything, let a mutation through that came by GET, or accept a body that a
 //! foreign page could send without being asked.
 
@@ -10,20 +10,20 @@ use async_graphql::ServerError;
 use async_graphql::parser::types::OperationType;
 use axum::body::{Body, BodyDataStream, Bytes};
 use axum::extract::{Query, Request};
-use axum::http::header::WWW_AUTHENTICATE;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::credential::authenticate;
 use super::graphql_endpoint::GraphqlState;
 use super::graphql_errors::ErrorCode;
 use super::graphql_http_answer::Refusal;
 use super::graphql_request::{Operation, Parameters, kind_of};
 use super::media_type::is_json_body;
 use super::observe::note_operation;
-use crate::auth::Authenticator;
-use crate::model::{Caller, Permission};
+use crate::model::Permission;
+use crate::auth::Identity;
 
 /// Largest body that is read from anybody.
 const LARGEST_BODY: usize = 1024 * 1024;
@@ -46,7 +46,7 @@ pub async fn read_operation(
     request: Request,
 ) -> Result<Result<Operation, ServerError>, Refusal> {
     let (parts, body) = request.into_parts();
-    let caller = authenticate(&state.authenticator, &parts.headers)?;
+    let Identity { caller, expires_at } = authenticate(&state.authenticator, &parts.headers)?;
     let parameters = if parts.method == Method::GET {
         parameters_of_url(&parts.uri)?
     } else if parts.method == Method::POST {
@@ -66,37 +66,16 @@ pub async fn read_operation(
     } else {
         return Err(Refusal::method("GET, POST", "use GET or POST"));
     };
-    let operation = match Operation::prepare(&state.documents, parameters, caller) {
+    let mut operation = match Operation::prepare(&state.documents, parameters, caller) {
         Ok(operation) => operation,
         Err(error) => return Ok(Err(error)),
     };
+    operation.expires_at = expires_at;
     note_operation(operation.kind, operation.name.as_deref());
     if operation.kind == OperationType::Mutation && parts.method == Method::GET {
         return Err(Refusal::method("POST", "a mutation must be sent by POST"));
     }
     Ok(Ok(operation))
-}
-
-/// The text of the `Authorization` header, if there is one that can be read.
-pub fn authorization(headers: &HeaderMap) -> Option<&str> {
-    // Bytes that are not text become an empty credential, which no authenticator
-    // takes: a header that cannot be read must not make an anonymous caller.
-    headers
-        .get(header::AUTHORIZATION)
-        .map(|value| value.to_str().unwrap_or_default())
-}
-
-fn authenticate(authenticator: &Authenticator, headers: &HeaderMap) -> Result<Caller, Refusal> {
-    authenticator
-        .authenticate(authorization(headers))
-        .map_err(|error| {
-            Refusal::new(
-                StatusCode::UNAUTHORIZED,
-                ErrorCode::Unauthenticated,
-                error.to_string(),
-            )
-            .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
-        })
 }
 
 /// The parameters as a URL has them: objects are JSON in a string.

@@ -8,6 +8,7 @@ use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection,
 };
 use async_graphql::{Extensions, Name, Request, ServerError, Variables};
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -123,6 +124,8 @@ pub struct Operation {
     pub name: Option<Name>,
     /// On whose behalf.
     pub caller: Caller,
+    /// When the caller's credential is not believed any more, for what goes on until then.
+    pub expires_at: Option<DateTime<Utc>>,
     /// The request, with the parsed document and the caller in it.
     pub request: Request,
 }
@@ -162,6 +165,7 @@ impl Operation {
             kind,
             name,
             caller,
+            expires_at: None,
             request,
         })
     }

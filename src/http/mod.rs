@@ -2,6 +2,7 @@
 //! operations to the schema, writes answers. Knows nothing of seats.
 
 mod assets;
+mod credential;
 mod document_cache;
 mod draining;
 mod enveloped;
@@ -18,6 +19,7 @@ mod health;
 mod listener;
 mod media_type;
 pub mod metrics;
+mod moments;
 mod observe;
 mod plans;
 mod request_id;
@@ -96,7 +98,12 @@ pub fn router(
         .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(X_FRAME_OPTIONS, "DENY"))
         .layer(header(REFERRER_POLICY, "no-referrer"));
-    let plans = plans::routes(database.clone(), plans, graphql.tracker.clone());
+    let plans = plans::routes(
+        database.clone(),
+        plans,
+        graphql.authenticator.clone(),
+        graphql.tracker.clone(),
+    );
     Router::new()
         .route("/", get(assets::home))
         .route("/favicon.ico", get(assets::icon))

@@ -112,7 +112,7 @@ async function badTokenIsForbidden() {
   });
   const event = await refusalOf(client, { query: QUERY });
   assert.equal(event.code, 4403, `not a 4403 but ${describe(event)}`);
-  assert.equal(event.reason, 'Forbidden');
+  assert.equal(event.reason, 'Forbidden: the token is not valid here');
   return `${event.code} ${event.reason}`;
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Name, ServerError};
+use chrono::Utc;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt, Stream, StreamExt};
 use tokio::sync::mpsc;
@@ -23,6 +24,7 @@ use crate::http::graphql_endpoint::GraphqlState;
 use crate::http::graphql_errors::{ErrorCode, coded};
 use crate::http::graphql_request::{Operation, run_to_the_end};
 use crate::http::listener::Client;
+use crate::http::moments::{moment_of, until};
 use crate::http::observe::{milliseconds, shortened};
 
 /// How a stream came to its end.
@@ -34,6 +36,9 @@ enum Ending {
     Failed,
     /// The server stops. The client is told nothing: it is to come back.
     ServerStopped,
+    /// The client's token is not believed any more. The client is told nothing: it is to come
+    /// back with another one, or to be told then.
+    TokenEnded,
     /// The client is gone, or wants no more.
     ClientLeft,
     /// The client took nothing for too long.
@@ -47,6 +52,7 @@ impl Ending {
             Self::Completed => "completed",
             Self::Failed => "failed",
             Self::ServerStopped => "server_stopped",
+            Self::TokenEnded => "token_ended",
             Self::ClientLeft => "client_left",
             Self::NotReading => "not_reading",
         }
@@ -126,6 +132,8 @@ impl Feeder {
             Some(OperationType::Subscription) => state.shutdown.clone(),
             _ => CancellationToken::new(),
         };
+        let expires_at = operation.as_ref().ok().and_then(|known| known.expires_at);
+        let expiry = expires_at.and_then(|at| moment_of(at, Utc::now()));
         let answers = match operation {
             Ok(operation) => answers(&state, operation),
             // The protocol wants it inside a stream: of any other answer a browser's
@@ -139,6 +147,7 @@ impl Feeder {
             ending = self.feed(answers, &stopping) => ending,
             () = stopping.cancelled() => Ending::ServerStopped,
             () = state.draining.clone().time_to_go(), if is_watched => Ending::ServerStopped,
+            () = until(expiry), if is_watched => Ending::TokenEnded,
         };
         self.ending = ending;
     }

@@ -14,9 +14,11 @@
 mod negotiation;
 mod representation;
 
+use crate::auth::Authenticator;
 use crate::db::Database;
 use crate::db::failure::{connection_was_lost, ran_out_of_time};
 use crate::domain::plan_cache::PlanCache;
+use crate::http::credential::{authorization, challenge};
 use crate::http::graphql_request::run_to_the_end;
 use crate::model::causes::in_full;
 use crate::model::global_id::GlobalId;
@@ -25,13 +27,15 @@ use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY, WWW_AUTHENTICATE,
 };
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use chrono::Utc;
 use negotiation::Encoding;
 use representation::{PlanFailure, Representation, Representations};
+use std::fmt::Display;
 use std::sync::Arc;
 use tokio_util::task::TaskTracker;
 
@@ -39,16 +43,25 @@ use tokio_util::task::TaskTracker;
 /// for another format: nobody needs to ask again within a year, which is the longest
 /// that caches promise.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
+/// The same, where visitors see nothing: a cache between us and several people must not
+/// show to one what it got for another.
+const FOR_EVER_TO_ONE: &str = "private, max-age=31536000, immutable";
 
 #[derive(Clone)]
 struct Plans {
     representations: Representations,
+    authenticator: Authenticator,
     /// Counts what the server waits for before it exits.
     tracker: TaskTracker,
 }
 
 /// The routes of drawings.
-pub fn routes<Outer>(database: Database, plans: PlanCache, tracker: TaskTracker) -> Router<Outer>
+pub fn routes<Outer>(
+    database: Database,
+    plans: PlanCache,
+    authenticator: Authenticator,
+    tracker: TaskTracker,
+) -> Router<Outer>
 where
     Outer: Clone + Send + Sync + 'static,
 {
@@ -57,6 +70,7 @@ where
         .route("/plans/{id}", get(plan))
         .with_state(Plans {
             representations,
+            authenticator,
             tracker,
         })
 }
@@ -80,6 +94,13 @@ async fn plan(
     id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Response {
+    // Of a drawing everybody sees the same, but somebody one must be.
+    let credential = authorization(&headers);
+    if let Err(error) = plans.authenticator.authenticate(credential, Utc::now()) {
+        let challenge = [(WWW_AUTHENTICATE, challenge(error))];
+        let refusal = refusal(StatusCode::UNAUTHORIZED, error.to_string());
+        return (challenge, refusal).into_response();
+    }
     // Whatever is no id of a plan, that of an event among them, is not found.
     let Some(Ok(GlobalId::SeatingPlan(id))) = id.ok().map(|Path(id)| id.parse()) else {
         return refusal(StatusCode::NOT_FOUND, "there is no such plan");
@@ -92,17 +113,27 @@ async fn plan(
         Some(cached) => Ok(cached),
         None => plans.make(id, encoding).await,
     };
+    let lifetime = if plans.authenticator.takes_visitors() {
+        FOR_EVER
+    } else {
+        FOR_EVER_TO_ONE
+    };
     match made {
-        Ok(found) => answer(&found, encoding, &headers),
+        Ok(found) => answer(&found, encoding, lifetime, &headers),
         Err(failure) => failed(&failure),
     }
 }
 
-fn answer(found: &Arc<Representation>, encoding: Encoding, headers: &HeaderMap) -> Response {
+fn answer(
+    found: &Arc<Representation>,
+    encoding: Encoding,
+    lifetime: &'static str,
+    headers: &HeaderMap,
+) -> Response {
     let tag = format!("\"{}\"", found.hash);
     let caching = [
         (ETAG, tag.as_str()),
-        (CACHE_CONTROL, FOR_EVER),
+        (CACHE_CONTROL, lifetime),
         (VARY, "accept-encoding"),
     ];
     if is_known(headers, &found.hash) {
@@ -150,7 +181,7 @@ fn failed(failure: &PlanFailure) -> Response {
 }
 
 /// Nobody keeps it: a plan that is not there may be imported the next moment.
-fn refusal(status: StatusCode, message: &'static str) -> Response {
+fn refusal(status: StatusCode, message: impl Display) -> Response {
     let headers = [(CACHE_CONTROL, "no-store")];
     (status, headers, format!("{message}\n")).into_response()
 }

@@ -14,28 +14,33 @@ use std::pin::pin;
 use std::time::Duration;
 
 use axum::body::Bytes;
+use chrono::Utc;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{SinkExt, StreamExt};
-use serde_json::{Map, Value};
 use tokio::sync::{Notify, Semaphore, mpsc};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::ending::{Ending, Sink, Stream};
 use super::operations::{Operations, Outgoing};
 use super::protocol::{self, ClientMessage, CloseReason, InvalidMessage};
 use super::{SocketLimits, WebSocket, frames};
+use crate::auth::{AuthenticationError, Identity};
+use crate::http::credential;
 use crate::http::graphql_endpoint::GraphqlState;
 use crate::http::graphql_errors::{ErrorCode, coded};
 use crate::http::graphql_request::{Operation, Parameters};
-use crate::model::Caller;
+use crate::http::moments::{moment_of, until};
 
-/// How long queries and mutations may go on when the server stops.
+/// How long queries and mutations may go on when the server stops, or the token has ended.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 
 /// How long a peer may take to agree to a close.
 const FAREWELL_TIME: Duration = Duration::from_secs(2);
+
+/// Why a connection ends whose token does.
+const EXPIRED: CloseReason = CloseReason::Forbidden(AuthenticationError::Expired);
 
 /// Serves one socket until it is closed.
 ///
@@ -75,8 +80,9 @@ async fn converse(
         state,
         authorization,
         queue,
-        caller: None,
-        is_stopping: false,
+        identity: None,
+        expiry: None,
+        farewell: None,
     };
     let mut halves = FuturesUnordered::<BoxFuture<'_, Ending>>::new();
     halves.push(Box::pin(reader.run(stream, &ping_sent)));
@@ -84,7 +90,7 @@ async fn converse(
         sink, messages, &ping_sent, &limits,
     )));
     let ending = halves.next().await.unwrap_or(Ending::Gone);
-    if matches!(ending, Ending::Close(CloseReason::ShuttingDown)) {
+    if matches!(ending, Ending::Close(CloseReason::ShuttingDown | EXPIRED)) {
         // The reader is gone and its operations are done, so that the queue ends when
         // their last words are sent.
         let _ = timeout(FAREWELL_TIME, halves.next()).await;
@@ -162,8 +168,11 @@ struct Reader {
     queue: mpsc::Sender<Outgoing>,
     operations: Operations,
     /// Known since `connection_init` was acknowledged.
-    caller: Option<Caller>,
-    is_stopping: bool,
+    identity: Option<Identity>,
+    /// When that is not believed any more.
+    expiry: Option<Instant>,
+    /// Why nothing more is started, once the connection is about to end.
+    farewell: Option<CloseReason>,
 }
 
 impl Reader {
@@ -182,9 +191,14 @@ impl Reader {
                     let deadline = Instant::now().checked_add(limits.pong_timeout);
                     silent_until = silent_until.or(deadline);
                 }
-                () = self.state.shutdown.cancelled() => return self.drain(stream).await,
-                () = &mut time_to_go => return self.drain(stream).await,
-                () = &mut init_time, if self.caller.is_none() => {
+                () = self.state.shutdown.cancelled() => {
+                    return self.drain(stream, CloseReason::ShuttingDown).await;
+                }
+                () = &mut time_to_go => {
+                    return self.drain(stream, CloseReason::ShuttingDown).await;
+                }
+                () = until(self.expiry) => return self.drain(stream, EXPIRED).await,
+                () = &mut init_time, if self.identity.is_none() => {
                     return Ending::Close(CloseReason::InitialisationTimeout);
                 }
                 message = stream.next() => {
@@ -193,21 +207,16 @@ impl Reader {
                         return ending;
                     }
                 }
-                () = sleep_until(silent_until.unwrap_or_else(Instant::now)),
-                    if silent_until.is_some() =>
-                {
-                    return Ending::Silent;
-                }
+                () = until(silent_until) => return Ending::Silent,
             }
         }
     }
 
     // Starts nothing more, lets queries and mutations come to their end, and goes on
     // listening meanwhile: a peer may leave, or ask for a pong.
-    async fn drain(mut self, stream: &mut Stream) -> Ending {
-        self.is_stopping = true;
+    async fn drain(mut self, stream: &mut Stream, farewell: CloseReason) -> Ending {
+        self.farewell = Some(farewell.clone());
         self.operations.stop_subscriptions();
-        let farewell = Ending::Close(CloseReason::ShuttingDown);
         let drained = async {
             loop {
                 tokio::select! {
@@ -223,7 +232,7 @@ impl Reader {
         };
         match timeout(DRAIN_TIME, drained).await {
             Ok(Some(ending)) => ending,
-            Ok(None) | Err(_) => farewell,
+            Ok(None) | Err(_) => Ending::Close(farewell),
         }
     }
 
@@ -253,12 +262,16 @@ impl Reader {
             ClientMessage::parse(text).map_err(|invalid| Ending::Close(invalid.into()))?;
         match message {
             ClientMessage::ConnectionInit(payload) => {
-                if self.caller.is_some() {
+                if self.identity.is_some() {
                     return Err(Ending::Close(CloseReason::TooManyInitialisations));
                 }
-                let credential = credential(&payload, self.authorization.as_deref());
-                let caller = self.state.authenticator.authenticate(credential);
-                self.caller = Some(caller.map_err(|_| Ending::Close(CloseReason::Forbidden))?);
+                let credential = credential::of_connection(&payload, self.authorization.as_deref());
+                let now = Utc::now();
+                let identity = self.state.authenticator.authenticate(credential, now);
+                let identity =
+                    identity.map_err(|why| Ending::Close(CloseReason::Forbidden(why)))?;
+                self.expiry = identity.expires_at.and_then(|at| moment_of(at, now));
+                self.identity = Some(identity);
                 self.say(Outgoing::of_connection(protocol::connection_ack()))
                     .await
             }
@@ -276,22 +289,22 @@ impl Reader {
     }
 
     async fn subscribe(&mut self, id: String, parameters: Parameters) -> Result<(), Ending> {
-        let Some(caller) = self.caller.clone() else {
+        let Some(Identity { caller, .. }) = self.identity.clone() else {
             return Err(Ending::Close(CloseReason::Unauthorized));
         };
         if self.operations.contains(&id) {
             return Err(Ending::Close(CloseReason::SubscriberExists(id)));
         }
-        let error = if self.is_stopping {
-            coded(ErrorCode::ServiceUnavailable, "the server is shutting down")
-        } else {
-            match Operation::prepare(&self.state.documents, parameters, caller) {
+        let error = match &self.farewell {
+            Some(CloseReason::Forbidden(why)) => coded(ErrorCode::Unauthenticated, why.to_string()),
+            Some(_) => coded(ErrorCode::ServiceUnavailable, "the server is shutting down"),
+            None => match Operation::prepare(&self.state.documents, parameters, caller) {
                 Err(error) => error,
                 Ok(operation) => match self.operations.start(&id, operation) {
                     Ok(()) => return Ok(()),
                     Err(too_many) => coded(ErrorCode::TooManySubscriptions, too_many.to_string()),
                 },
-            }
+            },
         };
         self.say(Outgoing::of_connection(protocol::error(&id, &[error])))
             .await
@@ -299,29 +312,14 @@ impl Reader {
 
     // Waiting for space here stops reading: who floods the server with requests, and
     // does not read the answers, is not listened to until it does. Only a server that
-    // stops does not wait: it has a goodbye to say.
+    // stops, or a token that ends, does not wait: there is a goodbye to say.
     async fn say(&self, message: Outgoing) -> Result<(), Ending> {
         tokio::select! {
             biased;
             sent = self.queue.send(message) => sent.map_err(|_| Ending::Gone),
-            () = self.state.shutdown.cancelled(), if !self.is_stopping => Ok(()),
+            () = self.state.shutdown.cancelled(), if self.farewell.is_none() => Ok(()),
+            () = until(self.expiry), if self.farewell.is_none() => Ok(()),
         }
-    }
-}
-
-/// The bearer credential of a connection: that of `connection_init` first, because
-/// browsers cannot set headers of a handshake.
-fn credential<'text>(
-    payload: &'text Map<String, Value>,
-    header: Option<&'text str>,
-) -> Option<&'text str> {
-    let in_payload = payload
-        .iter()
-        .find(|(key, value)| key.eq_ignore_ascii_case("authorization") && !value.is_null());
-    match in_payload {
-        // What is not text becomes an empty credential, which no authenticator takes.
-        Some((_, value)) => Some(value.as_str().unwrap_or_default()),
-        None => header,
     }
 }
 
@@ -338,39 +336,5 @@ impl OpenConnection {
 impl Drop for OpenConnection {
     fn drop(&mut self) {
         metrics::gauge!("usher_websocket_connections").decrement(1.0);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn the_payload_wins_over_the_header() {
-        let find = |payload: Value, header| {
-            let payload = payload.as_object().cloned().unwrap_or_default();
-            credential(&payload, header).map(str::to_owned)
-        };
-        let bearer = Some("Bearer a".to_owned());
-        assert_eq!(find(json!({"AuthoriZation": "Bearer a"}), None), bearer);
-        assert_eq!(find(json!({}), Some("Bearer a")), bearer);
-        assert_eq!(
-            find(json!({"authorization": null}), Some("Bearer a")),
-            bearer
-        );
-        assert_eq!(
-            find(json!({"authorization": "Bearer a"}), Some("Bearer b")),
-            bearer
-        );
-        assert_eq!(find(json!({}), None), None);
-    }
-
-    #[test]
-    fn a_credential_that_is_no_text_does_not_make_an_anonymous_caller() {
-        let payload = json!({"authorization": 5});
-        let payload = payload.as_object().cloned().unwrap_or_default();
-        assert_eq!(credential(&payload, Some("Bearer a")), Some(""));
     }
 }

@@ -35,10 +35,10 @@ use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tracing::{Instrument, Span};
 
+use super::credential::authorization;
 use super::graphql_endpoint::GraphqlState;
 use super::graphql_errors::ErrorCode;
 use super::graphql_http_answer::refuse;
-use super::graphql_http_request::authorization;
 use super::header_list::listed;
 use protocol::SUBPROTOCOL;
 

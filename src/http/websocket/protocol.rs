@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
+use crate::auth::AuthenticationError;
 use crate::http::enveloped::Enveloped;
 use crate::http::graphql_answer::{Answer, WrittenAnswer};
 use crate::http::graphql_request::{ParameterError, Parameters, kind_of};
@@ -238,8 +239,8 @@ pub enum CloseReason {
     InvalidMessage(String),
     /// An operation before `connection_ack`.
     Unauthorized,
-    /// The credential was refused.
-    Forbidden,
+    /// The credential was refused, or its time is over.
+    Forbidden(AuthenticationError),
     /// The handshake did not offer the subprotocol.
     SubprotocolNotAcceptable,
     /// `connection_init` did not come in time.
@@ -260,7 +261,7 @@ impl CloseReason {
             Self::MessageTooLarge => 1009,
             Self::InvalidMessage(_) => 4400,
             Self::Unauthorized => 4401,
-            Self::Forbidden => 4403,
+            Self::Forbidden(_) => 4403,
             Self::SubprotocolNotAcceptable => 4406,
             Self::InitialisationTimeout => 4408,
             Self::SubscriberExists(_) => 4409,
@@ -270,8 +271,8 @@ impl CloseReason {
 
     /// The close frame.
     pub fn frame(&self) -> CloseFrame {
-        // Those of the protocol are spelt as its specification has them, so that a
-        // client finds what it looks for.
+        // Those of the protocol begin as its specification has them, so that a client
+        // finds what it looks for.
         let reason = match self {
             Self::ShuttingDown => "the server is shutting down".into(),
             Self::ProtocolViolation => "WebSocket protocol error".into(),
@@ -279,7 +280,10 @@ impl CloseReason {
             Self::MessageTooLarge => "the message is too large".into(),
             Self::InvalidMessage(why) => cut_to(why, LONGEST_REASON).into(),
             Self::Unauthorized => "Unauthorized".into(),
-            Self::Forbidden => "Forbidden".into(),
+            Self::Forbidden(why) => {
+                let reason = format!("Forbidden: {why}");
+                cut_to(&reason, LONGEST_REASON).to_owned().into()
+            }
             Self::SubprotocolNotAcceptable => "Subprotocol not acceptable".into(),
             Self::InitialisationTimeout => "Connection initialisation timeout".into(),
             Self::SubscriberExists(id) => {

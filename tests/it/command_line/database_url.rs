@@ -175,7 +175,12 @@ async fn without_a_secret_no_token_is_accepted() {
     let answer = server.visitor().ask("{ viewer { role } }", json!({})).await;
     assert_eq!(answer.data()["viewer"]["role"], "VISITOR");
     let printed = server.printed().join("\n");
-    for said in ["nobody is staff", "USHER_JWT_SECRET", "There is no event"] {
+    for said in [
+        "nobody is staff",
+        "USHER_JWT_SECRET",
+        "USHER_JWT_KEYS",
+        "There is no event",
+    ] {
         assert!(printed.contains(said), "{printed}");
     }
     server.signal(nix::sys::signal::Signal::SIGTERM);

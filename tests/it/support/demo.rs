@@ -1,11 +1,11 @@
 //! A house with the demo's halls in it.
 
 use crate::support::house::{concurrency, feed_settings, retention};
+use crate::support::tokens::believing;
 use crate::support::{House, PATIENCE};
-use secrecy::SecretString;
 use tokio::net::TcpListener;
 use usher::app::serve::{Running, Setup};
-use usher::config::{BatchSettings, DocumentSettings, RateLimitSettings, WebSettings};
+use usher::config::{BatchSettings, DocumentSettings, RateLimitSettings, Visitors, WebSettings};
 use usher::http::{SocketLimits, StreamLimits};
 
 impl House {
@@ -15,7 +15,7 @@ impl House {
         // Another server loads the demo into the database, and is done.
         let setup = Setup {
             database: house.running.services.database.clone(),
-            secret: None::<SecretString>,
+            authenticator: believing(Visitors::Buy),
             demo: true,
             sockets: SocketLimits::default(),
             streams: StreamLimits::default(),

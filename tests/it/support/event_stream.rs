@@ -54,6 +54,11 @@ impl EventStream {
         assert_eq!(response.status(), 200);
         let headers = response.headers();
         assert_eq!(headers["content-type"], "text/event-stream; charset=utf-8");
+        Self::reading(response)
+    }
+
+    /// The stream that an answer is.
+    pub fn reading(response: Response) -> Self {
         Self {
             response,
             unread: String::new(),

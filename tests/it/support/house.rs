@@ -3,20 +3,20 @@
 use crate::support::PATIENCE;
 use crate::support::actor::Actor;
 use crate::support::cluster::{self, Cluster};
+use crate::support::tokens::{believing, token_signed_with};
 use clap::ValueEnum;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use secrecy::SecretString;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use usher::app::serve::{Running, Setup};
-use usher::auth::mint;
+use usher::auth::Authenticator;
 use usher::config::{
     BatchSettings, Concurrency, DatabaseSettings, DocumentSettings, FeedSettings,
-    RateLimitSettings, RetentionSettings, WebSettings,
+    RateLimitSettings, RetentionSettings, Visitors, WebSettings,
 };
 use usher::db::Database;
 use usher::db::schema::events;
@@ -31,6 +31,8 @@ pub const SECRET: &str = "a secret that only the tests know, 32+";
 /// What may be used of a server, and how commands share transactions.
 #[derive(Default)]
 pub struct Limits {
+    /// Who is believed; without it, who has a token of the tests' secret, and everybody may buy.
+    pub authenticator: Option<Authenticator>,
     pub sockets: SocketLimits,
     pub streams: StreamLimits,
     pub batch: BatchSettings,
@@ -116,6 +118,15 @@ impl House {
         .await
     }
 
+    /// A house that believes these.
+    pub async fn open_believing(authenticator: Authenticator) -> Self {
+        Self::open_with_all(Limits {
+            authenticator: Some(authenticator),
+            ..Limits::default()
+        })
+        .await
+    }
+
     /// A house with these limits.
     pub async fn open_with_all(limits: Limits) -> Self {
         let cluster = Cluster::shared();
@@ -174,6 +185,7 @@ impl House {
         settings: DatabaseSettings,
     ) -> Self {
         let Limits {
+            authenticator,
             sockets,
             streams,
             batch,
@@ -185,10 +197,9 @@ impl House {
             .await
             .unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let secret = Some(SecretString::from(SECRET));
         let setup = Setup {
             database,
-            secret,
+            authenticator: authenticator.unwrap_or_else(|| believing(Visitors::Buy)),
             demo: false,
             sockets,
             streams,
@@ -363,13 +374,7 @@ pub fn concurrency() -> Concurrency {
 
 /// A token that the houses believe.
 pub fn token(name: &str, role: Role) -> String {
-    mint(
-        &SecretString::from(SECRET),
-        name,
-        role,
-        Duration::from_hours(1),
-    )
-    .unwrap()
+    token_signed_with(SECRET, name, role, Duration::from_hours(1))
 }
 
 /// The document of a plan: `rows` rows of `seats` seats, one unit apart, in one

@@ -20,6 +20,7 @@ pub mod proxy;
 pub mod redis;
 pub mod rules;
 pub mod slow_hold;
+pub mod tokens;
 pub mod watcher;
 
 pub use actor::Answer;

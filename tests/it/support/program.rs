@@ -230,6 +230,8 @@ impl Server {
         command
             .args(["--listen", "127.0.0.1:0"])
             .env("DATABASE_URL", &house.database_url)
+            // As the house does.
+            .env("USHER_VISITORS", "buy")
             .envs(PATIENT)
             .envs(environment.iter().copied());
         Self::start(command).await
