@@ -13,6 +13,7 @@
 mod support;
 
 mod attacks;
+mod authentication;
 mod bad_input;
 mod batches;
 mod best_available;

@@ -12,6 +12,7 @@ pub mod encoded;
 pub mod event_stream;
 pub mod gate;
 pub mod house;
+pub mod keys;
 pub mod lock;
 pub mod node;
 pub mod peer;
