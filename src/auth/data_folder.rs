@@ -4,7 +4,7 @@
 use super::authenticator::Authenticator;
 use super::claims::TokenRules;
 use super::minting::{MintError, NewToken, SigningKey, mint};
-use crate::model::Role;
+use crate::model::{Caller, Role};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
@@ -90,7 +90,7 @@ pub fn mint_staff_token(
     let path = data_dir.join(STAFF_TOKEN_FILE);
     if let Some(token) = read(&path)? {
         let identity = authenticator.authenticate(Some(&format!("Bearer {token}")), now);
-        if identity.is_ok_and(|identity| identity.caller.is_staff()) {
+        if identity.is_ok_and(|identity| matches!(identity.caller, Caller::Staff { .. })) {
             return Ok(None);
         }
         fs::remove_file(&path).map_err(|source| DataFolderError {

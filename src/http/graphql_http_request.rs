@@ -22,8 +22,8 @@ use super::graphql_http_answer::Refusal;
 use super::graphql_request::{Operation, Parameters, kind_of};
 use super::media_type::is_json_body;
 use super::observe::note_operation;
-use crate::model::Permission;
 use crate::auth::Identity;
+use crate::model::Permission;
 
 /// Largest body that is read from anybody.
 const LARGEST_BODY: usize = 1024 * 1024;

@@ -3,3 +3,4 @@
 
 mod capabilities;
 mod strings;
+mod tokens;

@@ -13,14 +13,19 @@ use fields::Fixture;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// The standings, as the documented table calls its columns, and somebody of each.
-async fn everybody(house: &House) -> [(&'static str, Actor); 4] {
-    [
+/// The standings, as the documented table calls its columns, and somebody of each. Who only
+/// looks comes to a house of its own, on the same database.
+async fn everybody(house: &House) -> (House, [(&'static str, Actor); 5]) {
+    let onlookers = house.where_visitors_look().await;
+    let onlooker = onlookers.visitor();
+    let everybody = [
+        ("onlooker", onlooker),
         ("visitor", house.visitor()),
         ("buyer", house.buyer("anna")),
         ("box office", house.box_office()),
         ("staff", house.staff()),
-    ]
+    ];
+    (onlookers, everybody)
 }
 
 /// Whether an answer says that its caller may not; anything else that is wrong is a mistake of
@@ -42,7 +47,7 @@ async fn every_field_is_open_to_whom_the_table_says() {
     let house = House::open().await;
     let fixture = Fixture::new(&house).await;
     let table = Table::read();
-    let everybody = everybody(&house).await;
+    let (_onlookers, everybody) = everybody(&house).await;
     let operations = fixture.operations().await;
     assert!(operations.len() > 120, "{}", operations.len());
     let mut wrong = Vec::new();
@@ -77,7 +82,7 @@ async fn what_can_be_watched_is_open_to_all() {
     let house = House::open().await;
     let fixture = Fixture::new(&house).await;
     let table = Table::read();
-    let everybody = everybody(&house).await;
+    let (_onlookers, everybody) = everybody(&house).await;
     let subscriptions = fixture.subscriptions();
     assert_eq!(
         fixture.fields_of("Subscription").await,
@@ -107,7 +112,8 @@ async fn what_can_be_watched_is_open_to_all() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_viewer_is_told_what_the_viewer_may_do() {
     let house = House::open().await;
-    for (standing, actor) in everybody(&house).await {
+    let (_onlookers, everybody) = everybody(&house).await;
+    for (standing, actor) in everybody {
         let answer = actor
             .ask("{ viewer { role permissions } }", Value::Null)
             .await;

@@ -168,6 +168,15 @@ impl House {
         self.another(&self.database_url, limits, settings).await
     }
 
+    /// A replica whose visitors may only look.
+    pub async fn where_visitors_look(&self) -> Self {
+        let limits = Limits {
+            authenticator: Some(believing(Visitors::Look)),
+            ..Limits::default()
+        };
+        self.another(&self.database_url, limits, settings()).await
+    }
+
     async fn another(
         &self,
         database_url: &str,
