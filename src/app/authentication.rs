@@ -3,7 +3,7 @@
 
 use crate::auth::data_folder::{self, DataFolderError, StaffTokenError};
 use crate::auth::{Authenticator, KeyFile, KeyFileError, SecretTooShort, TokenRules};
-use crate::config::{AuthenticationSettings, NoDataDir, SecretUnusable, StorageSettings};
+use crate::config::{AuthenticationSettings, NoDataDir, StorageSettings};
 use chrono::Utc;
 use secrecy::SecretString;
 use std::path::Path;
@@ -12,9 +12,6 @@ use std::sync::Arc;
 /// Why the keys of tokens are not to be had.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
-    /// The configured secret is of no use.
-    #[error(transparent)]
-    Secret(#[from] SecretUnusable),
     /// The configured secret is no secret.
     #[error(transparent)]
     TooShort(#[from] SecretTooShort),

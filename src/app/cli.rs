@@ -80,11 +80,15 @@ pub async fn run(
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     let CommandLine {
         command,
-        settings,
+        mut settings,
         log: log_settings,
     } = command_line;
     log::start(&log_settings)?;
-    match command.unwrap_or(Command::Serve) {
+    let command = command.unwrap_or(Command::Serve);
+    if !matches!(command, Command::Schema) {
+        settings.read_secret_files()?;
+    }
+    match command {
         Command::Serve => serve::run(&settings, workers).await?,
         Command::Migrate => unless_stopped(migrate::run(&settings.storage, workers)).await?,
         Command::Schema => output::write(graphql::sdl())?,

@@ -1,7 +1,7 @@
 //! Who is believed to be whom, and what visitors may do who say nothing of it.
 
-use super::secret::{SecretFileError, read_secret};
-use super::{folder, named};
+use super::folder;
+use super::secret::{self, Secret, SecretError};
 use clap::Args;
 use secrecy::SecretString;
 use std::path::{Path, PathBuf};
@@ -15,8 +15,8 @@ pub struct AuthenticationSettings {
     /// the data folder; with `DATABASE_URL` and without a key, no token is accepted.
     #[arg(global = true, long, env = "USHER_JWT_SECRET", hide_env_values = true)]
     #[arg(value_name = "SECRET")]
-    jwt_secret: Option<SecretString>,
-    /// A file with that secret in it, instead of the secret itself.
+    jwt_secret: Option<Secret>,
+    /// A file with that secret, in place of it.
     #[arg(
         global = true,
         long,
@@ -59,38 +59,22 @@ pub enum Visitors {
     None,
 }
 
-/// Both the secret and a file with it were given.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("give either USHER_JWT_SECRET or USHER_JWT_SECRET_FILE, not both")]
-pub struct SecretGivenTwice;
-
-/// Why the configured secret is of no use.
-#[derive(Debug, thiserror::Error)]
-pub enum SecretUnusable {
-    /// It was given in two ways.
-    #[error(transparent)]
-    GivenTwice(#[from] SecretGivenTwice),
-    /// Its file is of no use.
-    #[error("the file of USHER_JWT_SECRET_FILE has no secret")]
-    File(#[source] SecretFileError),
-}
-
 // An empty variable gives nothing, wherever it could give something.
 impl AuthenticationSettings {
-    /// The secret, if one was given.
+    /// Reads the secret if it is given in a file.
     ///
     /// # Errors
-    /// When it was given twice, or its file is of no use.
-    pub fn jwt_secret(&self) -> Result<Option<SecretString>, SecretUnusable> {
-        match (
-            named(self.jwt_secret.as_ref()),
-            path(self.jwt_secret_file.as_ref()),
-        ) {
-            (Some(_), Some(_)) => Err(SecretGivenTwice.into()),
-            (Some(secret), None) => Ok(Some(secret.clone())),
-            (None, Some(file)) => Ok(Some(read_secret(file).map_err(SecretUnusable::File)?)),
-            (None, None) => Ok(None),
-        }
+    /// When that holds no secret, or is given beside the secret itself.
+    pub(super) fn read_file(&mut self) -> Result<(), SecretError> {
+        let file = self.jwt_secret_file.take();
+        let given = secret::given("USHER_JWT_SECRET", self.jwt_secret.as_ref(), file.as_deref());
+        self.jwt_secret = given?;
+        Ok(())
+    }
+
+    /// The secret, if one was given.
+    pub fn jwt_secret(&self) -> Option<&SecretString> {
+        self.jwt_secret.as_ref().and_then(Secret::get)
     }
 
     /// The file of public keys, if one was given.
@@ -100,8 +84,7 @@ impl AuthenticationSettings {
 
     /// Whether a key was given in any way. One that usher makes up by itself is none.
     pub fn has_key(&self) -> bool {
-        let secret = named(self.jwt_secret.as_ref()).is_some();
-        secret || path(self.jwt_secret_file.as_ref()).is_some() || self.jwt_keys().is_some()
+        self.jwt_secret().is_some() || self.jwt_keys().is_some()
     }
 
     /// The issuer that tokens must have, if any.
@@ -164,8 +147,10 @@ mod tests {
         std::fs::write(&file, "from a file\n").unwrap();
         let file = file.to_str().unwrap();
         let given = |flags: &[&str]| {
-            let secret = settings(flags).jwt_secret();
-            secret.map(|secret| secret.map(|secret| secret.expose_secret().to_owned()))
+            let mut settings = settings(flags);
+            settings.read_file()?;
+            let secret = settings.jwt_secret();
+            Ok::<_, SecretError>(secret.map(|secret| secret.expose_secret().to_owned()))
         };
         assert_eq!(given(&[]).unwrap(), None);
         assert_eq!(
@@ -184,7 +169,7 @@ mod tests {
         assert!(!settings(&[]).has_key());
         assert!(!settings(&["--jwt-secret", "", "--jwt-keys", ""]).has_key());
         assert!(!settings(&["--jwt-issuer", "a"]).has_key());
-        for flag in ["--jwt-secret", "--jwt-secret-file", "--jwt-keys"] {
+        for flag in ["--jwt-secret", "--jwt-keys"] {
             assert!(settings(&[flag, "a"]).has_key(), "{flag}");
         }
     }

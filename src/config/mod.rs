@@ -3,25 +3,27 @@
 
 mod authentication;
 mod batch;
+mod database_urls;
 mod documents;
 mod rate_limits;
 mod redis;
 mod retention;
-mod secret;
+pub mod secret;
 mod web;
 
-pub use authentication::{AuthenticationSettings, SecretGivenTwice, SecretUnusable, Visitors};
+pub use authentication::{AuthenticationSettings, Visitors};
 pub use batch::BatchSettings;
+pub use database_urls::DatabaseUrls;
 pub use documents::DocumentSettings;
 pub use rate_limits::RateLimitSettings;
 pub use redis::RedisSettings;
 pub use retention::{RetentionSettings, RetentionTooShort};
-pub use secret::SecretFileError;
 pub use web::WebSettings;
 
 use clap::Args;
 use nix::unistd::{Uid, geteuid};
 use secrecy::{ExposeSecret, SecretString};
+use secret::SecretError;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -59,6 +61,18 @@ pub struct Settings {
     /// Which pages may use the API, and how long a client may take.
     #[command(flatten)]
     pub web: WebSettings,
+}
+
+impl Settings {
+    /// Reads the secrets that are given in files.
+    ///
+    /// # Errors
+    /// When one holds no secret, or is given beside the secret itself.
+    pub fn read_secret_files(&mut self) -> Result<(), SecretError> {
+        self.storage.urls.read_files()?;
+        self.redis.read_file()?;
+        self.authentication.read_file()
+    }
 }
 
 /// How the server listens and stops.
@@ -100,16 +114,9 @@ pub struct ServerSettings {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Database")]
 pub struct StorageSettings {
-    /// The PostgreSQL to use, as a URL. Without it usher runs a private one in
-    /// its data folder.
-    #[arg(
-        global = true,
-        long,
-        env = "DATABASE_URL",
-        hide_env_values = true,
-        value_name = "URL"
-    )]
-    database_url: Option<SecretString>,
+    /// Somebody's server.
+    #[command(flatten)]
+    pub urls: DatabaseUrls,
     /// Folder of the private PostgreSQL, of keys and of the staff token
     /// [default: /var/lib/usher for user id 0, else usher in the user's data folder].
     #[arg(global = true, long, env = "USHER_DATA_DIR", value_name = "FOLDER")]
@@ -250,9 +257,9 @@ pub enum LogFormat {
 }
 
 impl StorageSettings {
-    /// The database to use, if one is named. An empty variable names none.
+    /// The database to use, if one is named.
     pub fn database_url(&self) -> Option<&SecretString> {
-        named(self.database_url.as_ref())
+        self.urls.run()
     }
 
     /// Where PostgreSQL's programs are, if that was said.

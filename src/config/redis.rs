@@ -1,8 +1,10 @@
 //! Which Redis is shared, if one is.
 
-use super::{named, some_time};
+use super::secret::{self, Secret, SecretError};
+use super::{folder, some_time};
 use clap::Args;
 use secrecy::SecretString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Which Redis is shared with other processes, if one is. Nothing is kept there that usher
@@ -19,7 +21,11 @@ pub struct RedisSettings {
         hide_env_values = true,
         value_name = "URL"
     )]
-    redis_url: Option<SecretString>,
+    redis_url: Option<Secret>,
+    /// A file with that URL, in place of it.
+    #[arg(global = true, long, env = "REDIS_URL_FILE", value_name = "FILE")]
+    #[arg(value_parser = folder)]
+    redis_url_file: Option<PathBuf>,
     /// How long one operation in Redis may take. One that takes longer is given up, and
     /// Redis is left alone for a while.
     #[arg(
@@ -45,15 +51,26 @@ impl RedisSettings {
     /// These settings with this URL.
     pub fn new(redis_url: Option<SecretString>, timeout: Duration, prefix: String) -> Self {
         Self {
-            redis_url,
+            redis_url: redis_url.map(Secret::from),
+            redis_url_file: None,
             timeout,
             prefix,
         }
     }
 
+    /// Reads the URL if it is given in a file.
+    ///
+    /// # Errors
+    /// When that holds no secret, or is given beside the URL itself.
+    pub(super) fn read_file(&mut self) -> Result<(), SecretError> {
+        let file = self.redis_url_file.take();
+        self.redis_url = secret::given("REDIS_URL", self.redis_url.as_ref(), file.as_deref())?;
+        Ok(())
+    }
+
     /// The Redis to use, if one is named. An empty variable names none.
     pub fn url(&self) -> Option<&SecretString> {
-        named(self.redis_url.as_ref())
+        self.redis_url.as_ref().and_then(Secret::get)
     }
 }
 

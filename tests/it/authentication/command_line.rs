@@ -94,7 +94,7 @@ async fn a_key_that_cannot_be_used_is_said_at_the_start() {
                 ("USHER_JWT_SECRET", SECRET),
                 ("USHER_JWT_SECRET_FILE", short),
             ],
-            "not both",
+            "are both given",
         ),
         (&[("USHER_JWT_KEYS", no_keys)], "no public key"),
         (&[("USHER_JWT_KEYS", "/nonexistent")], "/nonexistent"),
