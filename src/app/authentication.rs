@@ -112,7 +112,7 @@ pub fn secret(
     storage: &StorageSettings,
     settings: &AuthenticationSettings,
 ) -> Result<Option<SecretString>, KeysError> {
-    let given = settings.jwt_secret()?;
+    let given = settings.jwt_secret().cloned();
     if given.is_some() || settings.has_key() || storage.database_url().is_some() {
         return Ok(given);
     }

@@ -308,9 +308,6 @@ fn default_data_dir(user: Uid, data: Option<PathBuf>) -> Result<PathBuf, NoDataD
     Ok(data.ok_or(NoDataDir)?.join("usher"))
 }
 
-fn named(secret: Option<&SecretString>) -> Option<&SecretString> {
-    secret.filter(|secret| !secret.expose_secret().is_empty())
-}
 
 /// Takes an empty variable, which then counts as none; clap's own does not.
 #[allow(clippy::unnecessary_wraps, reason = "clap asks for a Result")]

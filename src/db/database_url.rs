@@ -1,6 +1,9 @@
 //! A database's URL: read, shown without its secrets, and explained when nobody
 //! who could be used answers there.
 
+use crate::db::tls;
+use crate::db::tls::TlsError;
+use crate::db::tls_options::{self, BadTlsOption, TlsOptions};
 use crate::model::causes::in_full;
 use secrecy::{ExposeSecret, SecretString};
 use std::error::Error;
@@ -15,11 +18,26 @@ use tokio_postgres::error::SqlState;
 pub enum OpenError {
     /// The URL says nothing that could be connected to.
     #[error(
-        "DATABASE_URL cannot be read: it must look like \
-         postgres://user:password@host:5432/database?sslmode=require, with the sslmode disable, \
-         prefer or require"
+        "{setting} cannot be read: it must look like \
+         postgres://user:password@host:5432/database?sslmode=verify-full, with the sslmode \
+         disable, prefer, require or verify-full"
     )]
-    Url(#[source] BadUrl),
+    Url {
+        /// Where the URL was given.
+        setting: &'static str,
+        /// What is wrong with it.
+        #[source]
+        source: BadUrl,
+    },
+    /// What it says about TLS cannot be done.
+    #[error("TLS to the database cannot be had ({setting})")]
+    Tls {
+        /// Where the URL was given.
+        setting: &'static str,
+        /// Why not.
+        #[source]
+        source: TlsError,
+    },
     /// No connection that can be used was opened.
     #[error("cannot connect to {place}")]
     Connect {
@@ -45,6 +63,9 @@ pub enum BadUrl {
     /// Nobody to connect to.
     #[error("it names no host")]
     NoHost,
+    /// It asks for TLS in a way that there is not.
+    #[error(transparent)]
+    Tls(#[from] BadTlsOption),
 }
 
 /// A connection could not be opened.
@@ -56,13 +77,14 @@ pub struct ConnectFailed {
 impl OpenError {
     /// Adds where the place was named, for whoever has to correct it.
     #[must_use]
-    pub fn named_by(self, setting: &str) -> Self {
+    pub fn named_by(self, setting: &'static str) -> Self {
         match self {
             Self::Connect { place, source } => Self::Connect {
                 place: format!("{place} ({setting})"),
                 source,
             },
-            unreadable @ Self::Url(_) => unreadable,
+            Self::Url { source, .. } => Self::Url { setting, source },
+            Self::Tls { source, .. } => Self::Tls { setting, source },
         }
     }
 }
@@ -90,22 +112,17 @@ impl Display for ConnectFailed {
 impl Error for ConnectFailed {}
 
 /// Reads a URL, which has to name a host.
-pub(super) fn read(url: &SecretString) -> Result<Config, BadUrl> {
+pub(super) fn read(url: &SecretString) -> Result<(Config, TlsOptions), BadUrl> {
     let url = url.expose_secret();
-    let config: Config = url.parse().map_err(|error| {
-        if has_stray_at(url) {
-            BadUrl::StrayAt
-        } else {
-            BadUrl::Syntax(error)
-        }
-    })?;
     if has_stray_at(url) {
         return Err(BadUrl::StrayAt);
     }
+    let (rest, tls) = tls_options::take(url)?;
+    let config: Config = rest.parse().map_err(BadUrl::Syntax)?;
     if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
         return Err(BadUrl::NoHost);
     }
-    Ok(config)
+    Ok((config, tls))
 }
 
 /// Whether an @ follows the one before the host: what stands between them is part
@@ -172,13 +189,10 @@ fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
         let known = by_code.into_iter().find(|(known, _)| known == code);
         return known.map(|(_, hint)| hint);
     }
-    let message = in_full(error);
-    if message.contains("certificate") {
-        return Some(
-            "name the server's root certificate with SSL_CERT_FILE, or on a network that you \
-             trust set sslmode=disable",
-        );
+    if let Some(hint) = tls::hint(error) {
+        return Some(hint);
     }
+    let message = in_full(error);
     if message.contains("does not support TLS") {
         return Some("switch TLS on there, or on a network that you trust set sslmode=disable");
     }
@@ -238,7 +252,7 @@ mod tests {
                 "10.0.0.1:5432/d",
             ),
         ] {
-            let config = read(&url.into()).unwrap();
+            let (config, _) = read(&url.into()).unwrap();
             assert_eq!(place(&config), expected, "{url}");
         }
     }
@@ -252,7 +266,10 @@ mod tests {
             "postgres://u:p@x?hunter2=@localhost/d",
             "postgres://u:p@x:hunter2@localhost/d",
         ] {
-            let error = OpenError::Url(read(&url.into()).unwrap_err());
+            let error = OpenError::Url {
+                setting: "DATABASE_URL",
+                source: read(&url.into()).unwrap_err(),
+            };
             let text = in_full(&error);
             assert!(text.contains("%40"), "{text}");
             assert!(!text.contains("hunter2"), "{text}");

@@ -20,8 +20,8 @@ pub(super) async fn warn_if_missing(config: &Config, connection: &mut AsyncPgCon
         Ok(true) => {}
         Ok(false) => tracing::warn!(
             "the connection to the database is not encrypted, because the server offered no TLS: \
-             switch it on there and set sslmode=require in DATABASE_URL, or sslmode=disable on a \
-             network that you trust"
+             switch it on there and set sslmode=verify-full in DATABASE_URL, or sslmode=disable on \
+             a network that you trust"
         ),
         // No reason not to start.
         Err(error) => tracing::debug!(

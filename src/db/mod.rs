@@ -28,6 +28,10 @@ pub mod query_plans;
 pub mod redis;
 pub mod schema;
 pub mod seats;
+mod server;
+mod timeouts;
+mod tls;
+mod tls_options;
 pub mod transaction_id;
 pub mod venues;
 

@@ -58,7 +58,11 @@ async fn every_command_explains_itself_and_tells_no_secret() {
 fn variables(text: &str) -> BTreeSet<&str> {
     let words = text.split(|c: char| !c.is_ascii_uppercase() && c != '_');
     words
-        .filter(|word| word.starts_with("USHER_") || *word == "DATABASE_URL")
+        .filter(|word| {
+            ["USHER_", "DATABASE_URL", "REDIS_URL"]
+                .iter()
+                .any(|it| word.starts_with(it))
+        })
         .collect()
 }
 

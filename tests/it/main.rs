@@ -23,6 +23,7 @@ mod browser;
 mod command_line;
 mod compact_maps;
 mod contract;
+mod database;
 mod feed;
 mod floors;
 mod graphql_over_http;

@@ -126,7 +126,7 @@ async fn an_unencrypted_connection_is_warned_of_once() {
     let mut warnings = of_itself(&log);
     warnings.retain(|line| line.contains("WARN"));
     assert_eq!(warnings.len(), 1, "{log:#?}");
-    for part in ["not encrypted", "sslmode=require"] {
+    for part in ["not encrypted", "sslmode=verify-full"] {
         assert!(warnings[0].contains(part), "{log:#?}");
     }
     assert!(!log.join("\n").contains("hunter2"), "{log:#?}");

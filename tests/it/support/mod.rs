@@ -2,6 +2,7 @@
 //! who come to it.
 
 pub mod actor;
+pub mod certificates;
 pub mod checks;
 pub mod cluster;
 pub mod compact;
@@ -21,6 +22,7 @@ pub mod proxy;
 pub mod redis;
 pub mod rules;
 pub mod slow_hold;
+pub mod tcp_postgres;
 pub mod tokens;
 pub mod watcher;
 

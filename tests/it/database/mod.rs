@@ -1,0 +1,3 @@
+//! The way to the database: TLS, the limits of connections, secrets, and roles.
+
+mod tls;
