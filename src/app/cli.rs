@@ -90,13 +90,13 @@ pub async fn run(
     }
     match command {
         Command::Serve => serve::run(&settings, workers).await?,
-        Command::Migrate => unless_stopped(migrate::run(&settings.storage, workers)).await?,
+        Command::Migrate => unless_stopped(migrate::run(&settings, workers)).await?,
         Command::Schema => output::write(graphql::sdl())?,
         Command::Token(request) => {
             token::run(&settings.storage, &settings.authentication, &request)?;
         }
         Command::Plan(PlanCommand::Import { file }) => {
-            unless_stopped(import_plan::run(&settings.storage, workers, &file)).await?;
+            unless_stopped(import_plan::run(&settings, workers, &file)).await?;
         }
     }
     Ok(())
@@ -111,5 +111,26 @@ async fn unless_stopped<E: Error + Send + Sync + 'static>(
     tokio::select! {
         done = work => Ok(done?),
         signal = signals.next() => Err(Stopped(signal).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_secret_is_in_a_debug_print_of_the_settings() {
+        let command_line = CommandLine::try_parse_from([
+            "usher",
+            "--database-url=postgres://u:hunter2@localhost/usher",
+            "--migration-database-url=postgres://o:hunter2@localhost/usher",
+            "--redis-url=redis://:hunter2@localhost",
+            "--jwt-secret=hunter2 hunter2 hunter2 hunter2",
+        ]);
+        let command_line = command_line.unwrap();
+        for text in [format!("{command_line:?}"), format!("{command_line:#?}")] {
+            assert!(!text.contains("hunter2"), "{text}");
+            assert!(text.matches("***").count() >= 4, "{text}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::app::output::{self, OutputError};
 use crate::app::storage::{self, StorageError};
-use crate::config::StorageSettings;
+use crate::config::Settings;
 use crate::db::DatabaseUnavailable;
 use crate::domain::plan_document::{PlanDocument, PlanRefused};
 use crate::domain::{DomainError, import_plan};
@@ -52,11 +52,7 @@ pub enum ImportError {
 ///
 /// # Errors
 /// When the file cannot be read, the plan has mistakes, or there is no database.
-pub async fn run(
-    settings: &StorageSettings,
-    workers: &Handle,
-    file: &Path,
-) -> Result<(), ImportError> {
+pub async fn run(settings: &Settings, workers: &Handle, file: &Path) -> Result<(), ImportError> {
     let name = if is_standard_input(file) {
         "standard input".to_owned()
     } else {

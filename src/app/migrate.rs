@@ -2,7 +2,7 @@
 
 use crate::app::output::{self, OutputError};
 use crate::app::storage::{self, StorageError};
-use crate::config::StorageSettings;
+use crate::config::Settings;
 use crate::db::embedded::EmbeddedError;
 use tokio::runtime::Handle;
 
@@ -24,10 +24,16 @@ pub enum MigrateError {
 ///
 /// # Errors
 /// When there is no database, or it refuses a migration.
-pub async fn run(settings: &StorageSettings, workers: &Handle) -> Result<(), MigrateError> {
-    let mut storage = storage::open_shared(settings, workers).await?;
-    let migrated = std::mem::take(&mut storage.migrated);
-    storage.close().await?;
+pub async fn run(settings: &Settings, workers: &Handle) -> Result<(), MigrateError> {
+    let by_owner = storage::migrate_as_owner(settings, workers).await?;
+    let migrated = if let Some(migrated) = by_owner {
+        migrated
+    } else {
+        let mut storage = storage::open_shared(settings, workers).await?;
+        let migrated = std::mem::take(&mut storage.migrated);
+        storage.close().await?;
+        migrated
+    };
     if migrated.is_empty() {
         output::write("the database is up to date\n")?;
     }

@@ -166,7 +166,7 @@ async fn start(
     let server = &settings.server;
     let redis = settings.redis.clone();
     let redis = workers::run(workers, async move { Redis::open(&redis).await }).await?;
-    let storage = storage::open(&settings.storage, workers).await?;
+    let storage = storage::open(settings, workers).await?;
     let authentication = Authentication::open(&settings.storage, &settings.authentication)?;
     let setup = Setup {
         database: storage.database.clone(),

@@ -1,7 +1,7 @@
 //! Opening the database: somebody's server, or usher's own.
 
 use crate::app::workers;
-use crate::config::{NoDataDir, StorageSettings};
+use crate::config::{DatabaseSettings, NoDataDir, RetentionSettings, Settings, StorageSettings};
 use crate::db::embedded::{self, EmbeddedError, EmbeddedOptions, EmbeddedPostgres};
 use crate::db::migrations::{self, MigrationFailed};
 use crate::db::{Database, DatabaseUnavailable, OpenError};
@@ -39,7 +39,16 @@ pub enum StorageError {
     /// The database cannot be used.
     #[error(transparent)]
     Migration(#[from] MigrationFailed),
+    /// Nobody is named for whom the migrations would be run.
+    #[error(
+        "USHER_MIGRATION_DATABASE_URL is given without DATABASE_URL: that names the role which \
+         usher works as, in the same database"
+    )]
+    NobodyToMigrateFor,
 }
+
+const RUN: &str = "DATABASE_URL";
+const MIGRATION: &str = "USHER_MIGRATION_DATABASE_URL";
 
 /// Opens the database for a server. The private PostgreSQL is started, and must
 /// not be another usher's. Its process is the caller's; what is connected to the
@@ -47,18 +56,28 @@ pub enum StorageError {
 ///
 /// # Errors
 /// When there is no database to be had.
-pub async fn open(settings: &StorageSettings, workers: &Handle) -> Result<Storage, StorageError> {
-    if let Some(url) = settings.database_url() {
-        return match connect(url.clone(), settings, workers, None, None).await {
-            Err(StorageError::Open(error)) => Err(error.named_by("DATABASE_URL").into()),
-            connected => connected,
+pub async fn open(settings: &Settings, workers: &Handle) -> Result<Storage, StorageError> {
+    let storage = &settings.storage;
+    let database = storage.database.clone();
+    if let Some(url) = storage.database_url() {
+        let migrated = migrate_as_owner(settings, workers).await?;
+        return match connect(url.clone(), database, workers, None, None).await {
+            Err(StorageError::Open(error)) => Err(error.named_by(RUN).into()),
+            Err(error) => Err(error),
+            Ok(connected) => Ok(Storage {
+                migrated: migrated.unwrap_or(connected.migrated),
+                ..connected
+            }),
         };
     }
-    let options = embedded_options(settings)?;
+    if storage.urls.migration().is_some() {
+        return Err(StorageError::NobodyToMigrateFor);
+    }
+    let options = embedded_options(storage)?;
     let embedded = EmbeddedPostgres::start(&options).await?;
     let url = SecretString::from(embedded.database_url().to_owned());
     let data_dir = Some(options.data_dir);
-    connect(url, settings, workers, Some(embedded), data_dir).await
+    connect(url, database, workers, Some(embedded), data_dir).await
 }
 
 /// Opens the database for a command: a private PostgreSQL that another usher is
@@ -66,31 +85,73 @@ pub async fn open(settings: &StorageSettings, workers: &Handle) -> Result<Storag
 ///
 /// # Errors
 /// When there is no database to be had.
-pub async fn open_shared(
-    settings: &StorageSettings,
-    workers: &Handle,
-) -> Result<Storage, StorageError> {
-    if settings.database_url().is_none() {
-        let options = embedded_options(settings)?;
+pub async fn open_shared(settings: &Settings, workers: &Handle) -> Result<Storage, StorageError> {
+    let storage = &settings.storage;
+    if storage.database_url().is_none() && storage.urls.migration().is_none() {
+        let options = embedded_options(storage)?;
         if let Some(url) = embedded::running_url(&options).await? {
             let data_dir = Some(options.data_dir);
-            return connect(url.into(), settings, workers, None, data_dir).await;
+            return connect(
+                url.into(),
+                storage.database.clone(),
+                workers,
+                None,
+                data_dir,
+            )
+            .await;
         }
     }
     open(settings, workers).await
 }
 
+/// Runs pending migrations as the role that is there for that, if one is named, and gives the
+/// one that usher works as what it needs. That one need not be able to connect from here.
+/// Answers what ran.
+///
+/// # Errors
+/// When the database refuses it.
+pub async fn migrate_as_owner(
+    settings: &Settings,
+    workers: &Handle,
+) -> Result<Option<Vec<String>>, StorageError> {
+    let urls = &settings.storage.urls;
+    let Some(url) = urls.migration().cloned() else {
+        return Ok(None);
+    };
+    let run = urls.run().ok_or(StorageError::NobodyToMigrateFor)?;
+    let role = Database::role(run).map_err(|error| error.named_by(RUN))?;
+    let (database, kept) = (settings.storage.database.clone(), settings.retention);
+    workers::run(workers, run_migrations(url, role, database, kept))
+        .await
+        .map(Some)
+}
+
+async fn run_migrations(
+    url: SecretString,
+    role: String,
+    settings: DatabaseSettings,
+    kept: RetentionSettings,
+) -> Result<Vec<String>, StorageError> {
+    let owner = Database::connect_once(&url, &settings).await;
+    let owner = owner.map_err(|error| error.named_by(MIGRATION))?;
+    let (migrated, too_much) = migrations::run_pending_for(owner, &role, &kept).await?;
+    for too_much in too_much {
+        tracing::warn!("the role {role} {too_much}: it can do more than usher needs");
+    }
+    Ok(migrated)
+}
+
 async fn connect(
     url: SecretString,
-    settings: &StorageSettings,
+    settings: DatabaseSettings,
     workers: &Handle,
     embedded: Option<EmbeddedPostgres>,
     data_dir: Option<PathBuf>,
 ) -> Result<Storage, StorageError> {
-    let settings = settings.database.clone();
     let opening = async move {
         let database = Database::open(url, settings).await?;
-        let migrated = migrations::run_pending(database.dedicated_connection().await?).await?;
+        let connection = database.dedicated_connection().await?;
+        let migrated = migrations::bring_up_to_date(connection).await?;
         Ok::<_, StorageError>((database, migrated))
     };
     let (database, migrated) = workers::run(workers, opening).await?;

@@ -63,6 +63,9 @@ pub enum BadUrl {
     /// Nobody to connect to.
     #[error("it names no host")]
     NoHost,
+    /// Nobody to give privileges to.
+    #[error("it names no user")]
+    NoUser,
     /// It asks for TLS in a way that there is not.
     #[error(transparent)]
     Tls(#[from] BadTlsOption),

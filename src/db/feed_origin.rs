@@ -30,7 +30,7 @@ pub async fn warn_if_incomplete(connection: &mut AsyncPgConnection) -> QueryResu
             origin,
             "PostgreSQL does not tell which one it is: cursors of a restored backup or of \
              before a failover may be taken for good ones. Grant EXECUTE on \
-             pg_control_system() and pg_walfile_name(pg_lsn) to usher's role"
+             pg_control_system() and pg_walfile_name(pg_lsn) to the role that owns usher's tables"
         );
     }
     Ok(())

@@ -24,6 +24,7 @@ pub mod migrations;
 pub mod old_changes;
 pub mod plans;
 pub mod pool;
+pub mod privileges;
 pub mod query_plans;
 pub mod redis;
 pub mod schema;

@@ -2,7 +2,7 @@
 
 use crate::config::DatabaseSettings;
 use crate::db::database_url::{ConnectFailed, OpenError};
-use crate::db::server::Server;
+use crate::db::server::{self, Server};
 use bb8::QueueStrategy;
 use diesel::ConnectionError;
 use diesel::result::DatabaseErrorKind;
@@ -139,6 +139,14 @@ impl Database {
             connection,
             _turn: turn,
         })
+    }
+
+    /// The role that `url` names.
+    ///
+    /// # Errors
+    /// When the URL cannot be read, or names none.
+    pub fn role(url: &SecretString) -> Result<String, OpenError> {
+        server::role(url)
     }
 
     /// A single connection to `url`, without a pool: for migrations.

@@ -175,6 +175,15 @@ table! {
 }
 
 table! {
+    retention (only_row) {
+        only_row -> Bool,
+        resume_window_seconds -> BigInt,
+        history_retention_seconds -> BigInt,
+        history_changes -> Nullable<BigInt>,
+    }
+}
+
+table! {
     idempotency_keys (key_hash) {
         key_hash -> Bytea,
         input_hash -> Bytea,

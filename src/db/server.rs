@@ -1,7 +1,7 @@
 //! Where connections lead, and how each of them is opened.
 
 use crate::config::DatabaseSettings;
-use crate::db::database_url::{self, ConnectFailed, OpenError};
+use crate::db::database_url::{self, BadUrl, ConnectFailed, OpenError};
 use crate::db::{encryption, timeouts, tls};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use secrecy::SecretString;
@@ -23,6 +23,20 @@ const NO_PROBES_FOR: Duration = Duration::from_hours(2);
 /// How a URL is called that nobody has named.
 const THE_URL: &str = "the database's URL";
 
+/// The role that a URL names.
+pub(super) fn role(url: &SecretString) -> Result<String, OpenError> {
+    let (config, _) = database_url::read(url).map_err(bad_url)?;
+    let role = config.get_user().ok_or_else(|| bad_url(BadUrl::NoUser))?;
+    Ok(role.to_owned())
+}
+
+fn bad_url(source: BadUrl) -> OpenError {
+    OpenError::Url {
+        setting: THE_URL,
+        source,
+    }
+}
+
 /// Where connections lead, and with what they are opened.
 pub(super) struct Server {
     config: Config,
@@ -33,10 +47,7 @@ pub(super) struct Server {
 impl Server {
     /// The one that `url` names.
     pub(super) fn new(url: &SecretString, settings: &DatabaseSettings) -> Result<Self, OpenError> {
-        let (config, tls) = database_url::read(url).map_err(|source| OpenError::Url {
-            setting: THE_URL,
-            source,
-        })?;
+        let (config, tls) = database_url::read(url).map_err(bad_url)?;
         Ok(Self {
             place: database_url::place(&config),
             tls: tls::connector(&tls).map_err(|source| OpenError::Tls {

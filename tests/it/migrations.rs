@@ -14,7 +14,7 @@ struct Line {
 }
 
 /// How many there are.
-const MIGRATIONS: usize = 11;
+const MIGRATIONS: usize = 12;
 
 /// Everything that a migration can make, one line each.
 async fn schema(sql: &mut AsyncPgConnection) -> Vec<Line> {
@@ -26,7 +26,7 @@ async fn schema(sql: &mut AsyncPgConnection) -> Vec<Line> {
         UNION ALL SELECT format('%s: %s', conname, pg_get_constraintdef(oid)) \
                   FROM pg_constraint WHERE connamespace = 'public'::regnamespace \
         UNION ALL SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal \
-        UNION ALL SELECT pg_get_functiondef(oid) FROM pg_proc \
+        UNION ALL SELECT pg_get_functiondef(oid) || coalesce(proacl::text, '') FROM pg_proc \
                   WHERE pronamespace = 'public'::regnamespace \
         UNION ALL SELECT format('%s %s', relname, reloptions) FROM pg_class \
                   WHERE relnamespace = 'public'::regnamespace \

@@ -2,5 +2,6 @@
 //! whoever behaves is served meanwhile.
 
 mod capabilities;
+mod run_role;
 mod strings;
 mod tokens;

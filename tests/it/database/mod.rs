@@ -1,3 +1,6 @@
 //! The way to the database: TLS, the limits of connections, secrets, and roles.
 
+mod limits;
+mod roles;
+mod secrets;
 mod tls;

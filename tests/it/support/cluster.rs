@@ -6,12 +6,17 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use usher::config::RetentionSettings;
 use usher::db::embedded::{EmbeddedOptions, EmbeddedPostgres};
 use usher::db::migrations;
 
 const TEMPLATE: &str = "template_usher";
+
+/// Who owns nothing in any database, and may do in the migrated ones what usher needs.
+pub const RUN_ROLE: &str = "usher_run";
 
 /// Started by the first test that needs it and stopped by the last one, so that
 /// nothing is left behind when the test program ends.
@@ -68,11 +73,19 @@ impl Cluster {
                 .await
                 .unwrap();
             let template = connect(&postgres.database_url_for(TEMPLATE)).await;
-            runtime
-                .spawn(migrations::run_pending(template))
-                .await
-                .unwrap()
-                .unwrap();
+            let role =
+                format!("CREATE ROLE {RUN_ROLE} LOGIN; GRANT pg_read_all_stats TO {RUN_ROLE}");
+            admin.batch_execute(&role).await.unwrap();
+            // What is pruned is up to each test.
+            let kept = RetentionSettings {
+                resume_window: Duration::from_secs(1),
+                history_retention: Duration::from_secs(1),
+                history_changes: Some(1),
+            };
+            let migrating =
+                async move { migrations::run_pending_for(template, RUN_ROLE, &kept).await };
+            let (_, too_much) = runtime.spawn(migrating).await.unwrap().unwrap();
+            assert_eq!(too_much, [""; 0]);
             postgres
         });
         Self {
@@ -114,6 +127,11 @@ impl Drop for Cluster {
         });
         stopping.join().unwrap();
     }
+}
+
+/// The same database for the role that owns nothing.
+pub fn as_run_role(url: &str) -> String {
+    url.replace("//usher@", &format!("//{RUN_ROLE}@"))
 }
 
 /// Those of a PostgreSQL in this folder, with these settings.

@@ -39,13 +39,27 @@ pub struct Limits {
     pub documents: DocumentSettings,
     pub rate_limits: RateLimitSettings,
     pub web: WebSettings,
+    /// As whom the server works; without it, as all do.
+    pub role: Option<ServerRole>,
+}
+
+/// As whom a server works.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum ServerRole {
+    /// As the owner of the tables, as on the private PostgreSQL.
+    Owner,
+    /// As the one that may do just what usher needs.
+    Run,
 }
 
 /// A server on a database of its own.
 pub struct House {
     pub running: Running,
     pub url: String,
+    /// As the owner of the tables.
     pub database_url: String,
+    /// As whom the server works.
+    pub server_url: String,
     // The last one stops PostgreSQL.
     cluster: Arc<Cluster>,
 }
@@ -127,6 +141,16 @@ impl House {
         .await
     }
 
+    /// A house whose server works as the role that may do just what usher needs, as all do with
+    /// `USHER_TEST_ROLE=run`.
+    pub async fn open_as_run_role() -> Self {
+        Self::open_with_all(Limits {
+            role: Some(ServerRole::Run),
+            ..Limits::default()
+        })
+        .await
+    }
+
     /// A house with these limits.
     pub async fn open_with_all(limits: Limits) -> Self {
         let cluster = Cluster::shared();
@@ -180,9 +204,12 @@ impl House {
     async fn another(
         &self,
         database_url: &str,
-        limits: Limits,
+        mut limits: Limits,
         settings: DatabaseSettings,
     ) -> Self {
+        if self.server_url == cluster::as_run_role(&self.database_url) {
+            limits.role = Some(ServerRole::Run);
+        }
         let cluster = Arc::clone(&self.cluster);
         Self::on(cluster, database_url.to_owned(), limits, settings).await
     }
@@ -201,8 +228,13 @@ impl House {
             documents,
             rate_limits,
             web,
+            role,
         } = limits;
-        let database = Database::open(database_url.clone().into(), settings)
+        let server_url = match role.unwrap_or_else(server_role) {
+            ServerRole::Owner => database_url.clone(),
+            ServerRole::Run => cluster::as_run_role(&database_url),
+        };
+        let database = Database::open(server_url.clone().into(), settings)
             .await
             .unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -227,6 +259,7 @@ impl House {
             running,
             url,
             database_url,
+            server_url,
             cluster,
         }
     }
@@ -378,6 +411,18 @@ pub fn concurrency() -> Concurrency {
     match named.as_str() {
         "" => Concurrency::Optimistic,
         named => Concurrency::from_str(named, true).unwrap(),
+    }
+}
+
+/// As whom servers work where a test does not say it: all tests pass as either.
+fn server_role() -> ServerRole {
+    match std::env::var("USHER_TEST_ROLE")
+        .unwrap_or_default()
+        .as_str()
+    {
+        "" | "owner" => ServerRole::Owner,
+        "run" => ServerRole::Run,
+        other => panic!("USHER_TEST_ROLE is owner or run, not {other}"),
     }
 }
 

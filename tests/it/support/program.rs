@@ -229,7 +229,7 @@ impl Server {
         let mut command = usher(flags);
         command
             .args(["--listen", "127.0.0.1:0"])
-            .env("DATABASE_URL", &house.database_url)
+            .env("DATABASE_URL", &house.server_url)
             // As the house does.
             .env("USHER_VISITORS", "buy")
             .envs(PATIENT)

@@ -1,0 +1,367 @@
+//! Two roles: one that owns the tables and migrates them, and one that usher works as, which may
+//! do just what that needs.
+
+use crate::support::checks::{assert_sound, count};
+use crate::support::cluster::{Cluster, RUN_ROLE, connect};
+use crate::support::program::{Answered, Server, run, usher};
+use crate::support::watcher::Watcher;
+use crate::support::{House, eventually};
+use diesel::QueryableByName;
+use diesel::sql_types::Text;
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::process::Command;
+use usher::config::RetentionSettings;
+use usher::domain::prune_changes::prune_some_changes;
+
+/// An empty database of a role of its own, and another role that has nothing.
+struct TwoRoles {
+    superuser: String,
+    owner: String,
+    run: String,
+    run_role: String,
+    _cluster: Arc<Cluster>,
+}
+
+impl TwoRoles {
+    async fn new() -> Self {
+        let cluster = Cluster::shared();
+        let superuser = cluster.empty_database().await;
+        let mut admin = connect(&superuser).await;
+        let database = ask(&mut admin, "SELECT current_database()").await;
+        let (owner_role, run_role) = (format!("owner {database}"), format!("run {database}"));
+        let create = format!(
+            "CREATE ROLE \"{owner_role}\" LOGIN; CREATE ROLE \"{run_role}\" LOGIN; \
+             ALTER DATABASE {database} OWNER TO \"{owner_role}\""
+        );
+        admin.batch_execute(&create).await.unwrap();
+        let url = |role: &str| {
+            let role = role.replace(' ', "%20");
+            superuser.replace("//usher@", &format!("//{role}:hunter2@"))
+        };
+        Self {
+            owner: url(&owner_role),
+            run: url(&run_role),
+            run_role,
+            superuser,
+            _cluster: cluster,
+        }
+    }
+
+    fn both(&self, arguments: &[&str]) -> Command {
+        let mut command = usher(arguments);
+        command.env("DATABASE_URL", &self.run);
+        command.env("USHER_MIGRATION_DATABASE_URL", &self.owner);
+        command
+    }
+
+    fn alone(&self, arguments: &[&str]) -> Command {
+        let mut command = usher(arguments);
+        command.env("DATABASE_URL", &self.run);
+        command
+    }
+
+    async fn migrate(&self) -> Answered {
+        run(self.both(&["migrate"])).await
+    }
+}
+
+async fn ask(sql: &mut AsyncPgConnection, query: &str) -> String {
+    #[derive(QueryableByName)]
+    struct Line {
+        #[diesel(sql_type = Text)]
+        line: String,
+    }
+    let query = format!("SELECT ({query})::text AS line");
+    let answer: Line = diesel::sql_query(query).get_result(sql).await.unwrap();
+    answer.line
+}
+
+const SERVE: [&str; 2] = ["--listen", "127.0.0.1:0"];
+
+/// One line with these words, and without any secret.
+async fn expect_complaint(command: Command, mentions: &[&str]) {
+    let answered = run(command).await;
+    let complaint = answered.complaint();
+    for part in mentions {
+        assert!(complaint.contains(part), "{complaint}");
+    }
+    assert!(!complaint.contains("hunter2"), "{complaint}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_owner_migrates_and_the_other_role_serves() {
+    let roles = TwoRoles::new().await;
+    let migrated = roles.migrate().await;
+    assert!(migrated.printed().starts_with("migrated: "), "{migrated:?}");
+    assert_eq!(migrated.errors, "");
+    assert_eq!(
+        roles.migrate().await.printed(),
+        "the database is up to date"
+    );
+    // Nothing is left to do, and the role knows that.
+    let alone = run(roles.alone(&["migrate"])).await;
+    assert_eq!(alone.printed(), "the database is up to date");
+
+    let mut serve = roles.alone(&SERVE);
+    serve.arg("--demo");
+    let server = Server::start(serve).await;
+    let events = "{ events { nodes { id } } }";
+    let events = server.visitor().ask(events, json!({})).await;
+    let events = events.data()["events"]["nodes"].as_array().unwrap();
+    assert_eq!(events.len(), 3, "the demo was loaded");
+    let event = events[0]["id"].as_str().unwrap();
+    let seats = server.visitor().seats(event).await;
+    let held = server.visitor().hold(event, &seats[..2]).await;
+    assert_eq!(held.data()["__typename"], "SeatsHeld");
+    let mut admin = connect(&roles.superuser).await;
+    let others = format!(
+        "pg_stat_activity WHERE application_name = 'usher' AND datname = current_database() \
+         AND usename <> '{}'",
+        roles.run_role
+    );
+    assert_eq!(count(&mut admin, &others).await, 0);
+    assert_eq!(count(&mut admin, "seat_changes").await, 2);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_has_both_migrates_by_the_one_and_serves_by_the_other() {
+    let roles = TwoRoles::new().await;
+    let server = Server::start(roles.both(&SERVE)).await;
+    let mut admin = connect(&roles.superuser).await;
+    let of_run = format!(
+        "pg_stat_activity WHERE application_name = 'usher' AND usename = '{}'",
+        roles.run_role
+    );
+    assert!(count(&mut admin, &of_run).await >= 3);
+    let of_owner = "pg_stat_activity WHERE application_name = 'usher' AND usename = \
+                    'owner ' || current_database()";
+    eventually("the owner is gone", async || {
+        (count(&mut admin, of_owner).await == 0).then_some(())
+    })
+    .await;
+    let owned = "pg_tables WHERE schemaname = 'public' \
+                 AND tableowner <> 'owner ' || current_database()";
+    assert_eq!(count(&mut admin, owned).await, 0);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_may_not_migrate_says_what_to_do() {
+    let roles = TwoRoles::new().await;
+    for arguments in [&["migrate"][..], &SERVE] {
+        let pending = "this usher needs migrations that have not run (";
+        let role = format!("the role {} may not", roles.run_role);
+        let hint = "run `usher migrate` with USHER_MIGRATION_DATABASE_URL";
+        expect_complaint(roles.alone(arguments), &[pending, &role, hint]).await;
+    }
+    // All have run, and nobody has given the role anything.
+    let mut owner = usher(&["migrate"]);
+    owner.env("DATABASE_URL", &roles.owner);
+    run(owner).await.printed();
+    for arguments in [&["migrate"][..], &SERVE] {
+        let role = format!("the role {} may not use the tables", roles.run_role);
+        expect_complaint(roles.alone(arguments), &[&role, "SELECT on venues"]).await;
+    }
+    roles.migrate().await.printed();
+    let mut admin = connect(&roles.superuser).await;
+    let take = format!("REVOKE INSERT ON holds FROM \"{}\"", roles.run_role);
+    admin.batch_execute(&take).await.unwrap();
+    expect_complaint(roles.alone(&SERVE), &["(INSERT on holds …)"]).await;
+    // A version that is one behind.
+    roles.migrate().await.printed();
+    let forget = "DELETE FROM __diesel_schema_migrations \
+                  WHERE version = (SELECT max(version) FROM __diesel_schema_migrations)";
+    admin.batch_execute(forget).await.unwrap();
+    expect_complaint(roles.alone(&SERVE), &["that have not run (1 of them)"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_the_other_url_is_said_by_its_name() {
+    let roles = TwoRoles::new().await;
+    let mut nobody = usher(&["migrate"]);
+    nobody.env("USHER_MIGRATION_DATABASE_URL", &roles.owner);
+    expect_complaint(nobody, &["is given without DATABASE_URL"]).await;
+    for (url, mentions) in [
+        ("hunter2", "USHER_MIGRATION_DATABASE_URL cannot be read"),
+        (
+            "postgres://u:hunter2@127.0.0.1:1/d?sslmode=disable",
+            "cannot connect to 127.0.0.1:1/d (USHER_MIGRATION_DATABASE_URL)",
+        ),
+        (
+            "postgres://u:hunter2@127.0.0.1:1/d?sslrootcert=/nonexistent",
+            "(USHER_MIGRATION_DATABASE_URL): /nonexistent cannot be read",
+        ),
+    ] {
+        for arguments in [&["migrate"][..], &SERVE] {
+            let mut command = roles.both(arguments);
+            command.env("USHER_MIGRATION_DATABASE_URL", url);
+            expect_complaint(command, &[mentions]).await;
+        }
+    }
+    for (url, mentions) in [
+        (
+            roles.run.replace("run%20", "no%20"),
+            "could not be given what usher needs: role \"no test_",
+        ),
+        (
+            "postgres://localhost/usher".to_owned(),
+            "DATABASE_URL cannot be read",
+        ),
+    ] {
+        let mut command = roles.both(&["migrate"]);
+        command.env("DATABASE_URL", url);
+        expect_complaint(command, &[mentions]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_given_too_much_is_taken_away_and_what_cannot_be_is_warned_of() {
+    let roles = TwoRoles::new().await;
+    roles.migrate().await.printed();
+    let mut admin = connect(&roles.superuser).await;
+    let generous = format!(
+        "GRANT ALL ON ALL TABLES IN SCHEMA public TO \"{0}\"",
+        roles.run_role
+    );
+    admin.batch_execute(&generous).await.unwrap();
+    assert_eq!(roles.migrate().await.errors, "");
+    let may = |privileges: &str| {
+        format!(
+            "has_table_privilege('{}', 'seat_changes', '{privileges}')",
+            roles.run_role
+        )
+    };
+    let write = may("INSERT, UPDATE, DELETE, TRUNCATE");
+    assert_eq!(ask(&mut admin, &write).await, "false");
+    assert_eq!(ask(&mut admin, &may("SELECT")).await, "true");
+
+    let by_all = format!(
+        "GRANT DELETE ON seat_changes TO PUBLIC; GRANT CREATE ON SCHEMA public TO PUBLIC; \
+         GRANT \"owner {1}\" TO \"{0}\"; ALTER ROLE \"{0}\" SUPERUSER",
+        roles.run_role,
+        ask(&mut admin, "current_database()").await
+    );
+    admin.batch_execute(&by_all).await.unwrap();
+    let warned = roles.migrate().await;
+    warned.printed();
+    for words in [
+        "is a superuser: it can do more than usher needs",
+        "can become the owner of the tables",
+        "may create tables in usher's schema",
+        "may write into the change feed",
+    ] {
+        assert!(warned.errors.contains(words), "{}", warned.errors);
+    }
+    assert!(!warned.errors.contains("hunter2"), "{}", warned.errors);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_migrates_says_how_long_changes_are_kept() {
+    let roles = TwoRoles::new().await;
+    roles.migrate().await.printed();
+    let mut admin = connect(&roles.superuser).await;
+    let kept = "SELECT format('%s %s %s', resume_window_seconds, history_retention_seconds, \
+                              coalesce(history_changes::text, 'all')) FROM retention";
+    assert_eq!(ask(&mut admin, kept).await, "86400 34560000 all");
+    let mut migrate = roles.both(&["migrate", "--history-changes", "1000"]);
+    migrate.args(["--history-retention", "30days", "--resume-window", "1h"]);
+    run(migrate).await.printed();
+    assert_eq!(ask(&mut admin, kept).await, "3600 2592000 1000");
+    // A server that serves as that role changes nothing about it.
+    let mut serve = roles.alone(&SERVE);
+    serve.args(["--history-retention", "2h", "--resume-window", "1h"]);
+    Server::start(serve).await.stop().await;
+    assert_eq!(ask(&mut admin, kept).await, "3600 2592000 1000");
+}
+
+/// Everything that usher does with its database, by a role that may do just that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sale_goes_its_way_from_the_plan_to_the_pruned_feed() {
+    let house = House::open_as_run_role().await;
+    let event = house.event(2, 10).await;
+    let (anna, staff) = (house.buyer("anna"), house.staff());
+    let mut watcher = Watcher::new(&house, &event.id, None).await;
+    watcher.next().await;
+
+    // A buyer's.
+    let held = anna.hold(&event.id, &event.seats[..3]).await;
+    let token = held.data()["token"].as_str().unwrap().to_owned();
+    watcher
+        .until(|map| map.version(&event.seats[0].id) == 2)
+        .await;
+    assert_eq!(
+        anna.extend(&token).await.data()["__typename"],
+        "HoldExtended"
+    );
+    let now = staff.seats(&event.id).await;
+    let exchanged = anna.exchange_held(&token, &now[2..3], &now[3..4]).await;
+    assert_eq!(exchanged.data()["__typename"], "SeatsExchanged");
+    let given_back = anna.release(&token, Some(&[&now[3].id])).await;
+    assert_eq!(given_back.data()["__typename"], "SeatsReleased");
+    let confirmed = anna.confirm(&token).await;
+    let booking = &confirmed.data()["booking"];
+    let cancelled = anna.cancel(booking, None).await;
+    assert_eq!(cancelled.data()["__typename"], "BookingCancelled");
+    assert_eq!(
+        anna.best(&event.id, 2).await.data()["__typename"],
+        "SeatsHeld"
+    );
+    let input = json!({
+        "eventId": event.id, "idempotencyKey": "a key of some length",
+        "seats": [event.seats[9].input()],
+    });
+    let first = anna.hold_input(&input).await;
+    let again = anna.hold_input(&input).await;
+    assert_eq!(first.data(), again.data());
+
+    // Staff's.
+    let now = staff.seats(&event.id).await;
+    let blocked = staff.block(&event.id, &now[15..17]).await;
+    assert_eq!(blocked.data()["__typename"], "SeatsBlocked");
+    let now = staff.seats(&event.id).await;
+    let unblocked = staff.unblock(&event.id, &now[15..16]).await;
+    assert_eq!(unblocked.data()["__typename"], "SeatsUnblocked");
+    let sold = staff.book(&event.id, &now[17..18]).await;
+    assert_eq!(sold.data()["__typename"], "SeatsBooked");
+    let history = staff.seat_history(&now[0].id, &json!({})).await;
+    assert!(!history.data()["nodes"].as_array().unwrap().is_empty());
+
+    // The sweeper's, and the pruner's.
+    let mut sql = house.sql().await;
+    let lapse = "UPDATE seats SET held_until = now() WHERE status = 'HELD'; \
+                 UPDATE holds SET expires_at = now() WHERE status = 'ACTIVE'";
+    sql.batch_execute(lapse).await.unwrap();
+    house.buyer("bert").hold(&event.id, &now[18..19]).await;
+    eventually("what has lapsed is given back", async || {
+        let lapsed = "seat_changes WHERE cause = 'LAPSED'";
+        (count(&mut sql, lapsed).await == 3).then_some(())
+    })
+    .await;
+    assert_sound(&house).await;
+    let age = "BEGIN; SET LOCAL session_replication_role = replica; \
+               UPDATE seat_changes SET changed_at = changed_at - interval '2 days'; COMMIT";
+    sql.batch_execute(age).await.unwrap();
+    let kept = RetentionSettings {
+        resume_window: Duration::from_hours(24),
+        history_retention: Duration::from_hours(24),
+        history_changes: None,
+    };
+    eventually("all is pruned", async || {
+        let mut connection = house.running.services.database.connection().await.unwrap();
+        prune_some_changes(&mut connection, &kept).await.unwrap();
+        (count(&mut sql, "seat_changes").await == 0).then_some(())
+    })
+    .await;
+    let closed = staff.close_sale(&event.id, event.version).await;
+    assert_eq!(closed.data()["__typename"], "SaleClosed");
+    let of_whom = format!(
+        "pg_stat_activity WHERE datname = current_database() AND application_name = 'usher' \
+         AND usename <> '{RUN_ROLE}'"
+    );
+    assert_eq!(count(&mut sql, &of_whom).await, 0);
+    drop(watcher);
+}
