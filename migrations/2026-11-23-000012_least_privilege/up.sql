@@ -59,7 +59,7 @@ BEGIN
                greatest(retention_seconds, r.history_retention_seconds),
                CASE WHEN r.history_changes IS NOT NULL AND newest_changes IS NOT NULL
                         THEN greatest(newest_changes, r.history_changes) END
-        INTO window_seconds, retention_seconds, newest_changes
+        INTO STRICT window_seconds, retention_seconds, newest_changes
         FROM retention r;
     END IF;
     made_before := moment - make_interval(secs => retention_seconds);
@@ -92,8 +92,8 @@ BEGIN
             ORDER BY c.transaction_id, c.id
             LIMIT at_most
         LOOP
-            EXIT WHEN NOT (change.changed_at < made_before
-                OR coalesce(change.id <= newest_beyond, false) AND change.changed_at < beyond_made_before);
+            EXIT WHEN (change.changed_at < made_before
+                OR change.id <= newest_beyond AND change.changed_at < beyond_made_before) IS NOT TRUE;
             last := change;
         END LOOP;
         CONTINUE WHEN last IS NULL;
@@ -109,7 +109,7 @@ BEGIN
           AND (c.transaction_id < last.transaction_id OR c.id <= last.id)
           -- Asked again: in a range of numbers that were still to come, something may have.
           AND (c.changed_at < made_before
-            OR coalesce(c.id <= newest_beyond, false) AND c.changed_at < beyond_made_before);
+            OR c.id <= newest_beyond AND c.changed_at < beyond_made_before);
         GET DIAGNOSTICS pruned = ROW_COUNT;
         RETURN pruned;
     END LOOP;

@@ -17,7 +17,7 @@ use crate::config::{
 };
 use crate::db::embedded::EmbeddedError;
 use crate::db::redis::{BadRedisUrl, Redis};
-use crate::db::{Database, events, feed_origin};
+use crate::db::{Database, events, feed_origin, old_changes};
 use crate::domain::Environment;
 use crate::domain::plan_cache::PlanCache;
 use crate::feed::{Feed, FeedError};
@@ -292,7 +292,7 @@ impl Running {
         } = setup;
         http::metrics::start();
         let address = listener.local_addr()?;
-        say_if_copies_are_not_recognised(&database).await?;
+        say_what_is_not_as_configured(&database, &retention).await?;
         let environment = Environment {
             plans: PlanCache::default(),
             concurrency,
@@ -380,9 +380,13 @@ impl Running {
     }
 }
 
-async fn say_if_copies_are_not_recognised(database: &Database) -> Result<(), FeedError> {
+async fn say_what_is_not_as_configured(
+    database: &Database,
+    retention: &RetentionSettings,
+) -> Result<(), FeedError> {
     let mut connection = database.connection().await?;
-    Ok(feed_origin::warn_if_incomplete(&mut connection).await?)
+    feed_origin::warn_if_incomplete(&mut connection).await?;
+    Ok(old_changes::warn_if_kept_longer(&mut connection, retention).await?)
 }
 
 /// Whether there is an event, or nobody can tell: then nothing is said about it.

@@ -67,7 +67,11 @@ impl AuthenticationSettings {
     /// When that holds no secret, or is given beside the secret itself.
     pub(super) fn read_file(&mut self) -> Result<(), SecretError> {
         let file = self.jwt_secret_file.take();
-        let given = secret::given("USHER_JWT_SECRET", self.jwt_secret.as_ref(), file.as_deref());
+        let given = secret::given(
+            "USHER_JWT_SECRET",
+            self.jwt_secret.as_ref(),
+            file.as_deref(),
+        );
         self.jwt_secret = given?;
         Ok(())
     }

@@ -22,7 +22,7 @@ pub use web::WebSettings;
 
 use clap::Args;
 use nix::unistd::{Uid, geteuid};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use secret::SecretError;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
@@ -307,7 +307,6 @@ fn default_data_dir(user: Uid, data: Option<PathBuf>) -> Result<PathBuf, NoDataD
     }
     Ok(data.ok_or(NoDataDir)?.join("usher"))
 }
-
 
 /// Takes an empty variable, which then counts as none; clap's own does not.
 #[allow(clippy::unnecessary_wraps, reason = "clap asks for a Result")]

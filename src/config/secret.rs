@@ -142,8 +142,13 @@ fn is_open_to_others(metadata: &Metadata) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::causes::in_full;
+    use std::error::Error;
     use std::fs::Permissions;
+
+    fn in_full(error: &SecretError) -> String {
+        let cause = error.source().map(|cause| format!(": {cause}"));
+        format!("{error}{}", cause.unwrap_or_default())
+    }
 
     fn file(content: &[u8]) -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new().unwrap();

@@ -16,7 +16,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncC
 ///
 /// During an upgrade the servers of the last release still run: a privilege goes one release
 /// later than its use.
-const TABLES: [(&str, &[&str]); 14] = [
+const TABLES: [(&str, &[&str]); 15] = [
     ("venues", &["SELECT", "INSERT", "UPDATE"]),
     ("seating_plans", &["SELECT", "INSERT"]),
     ("plan_categories", &["SELECT", "INSERT"]),
@@ -33,6 +33,7 @@ const TABLES: [(&str, &[&str]); 14] = [
     ),
     ("seat_changes", &["SELECT"]),
     ("feed", &["SELECT"]),
+    ("retention", &["SELECT"]),
     ("__diesel_schema_migrations", &["SELECT"]),
 ];
 
@@ -84,7 +85,6 @@ pub async fn grant(
         statements.push(format!("REVOKE ALL ON {table} FROM {quoted}"));
         statements.push(format!("GRANT {privileges} ON {table} TO {quoted}"));
     }
-    statements.push(format!("REVOKE ALL ON retention FROM {quoted}"));
     let functions = FUNCTIONS.join(", ");
     statements.push(format!("GRANT EXECUTE ON FUNCTION {functions} TO {quoted}"));
     // At once, so that a server that runs is never without.

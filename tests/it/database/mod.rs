@@ -2,5 +2,6 @@
 
 mod limits;
 mod roles;
+mod sale;
 mod secrets;
 mod tls;

@@ -1,20 +1,18 @@
 //! Two roles: one that owns the tables and migrates them, and one that usher works as, which may
 //! do just what that needs.
 
-use crate::support::checks::{assert_sound, count};
-use crate::support::cluster::{Cluster, RUN_ROLE, connect};
-use crate::support::program::{Answered, Server, run, usher};
-use crate::support::watcher::Watcher;
-use crate::support::{House, eventually};
+use crate::support::checks::count;
+use crate::support::cluster::{Cluster, connect};
+use crate::support::eventually;
+use crate::support::program::{Answered, Server, of_postgres, run, usher};
 use diesel::QueryableByName;
 use diesel::sql_types::Text;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use serde_json::json;
+use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
+use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
-use usher::config::RetentionSettings;
-use usher::domain::prune_changes::prune_some_changes;
 
 /// An empty database of a role of its own, and another role that has nothing.
 struct TwoRoles {
@@ -124,6 +122,71 @@ async fn the_owner_migrates_and_the_other_role_serves() {
     );
     assert_eq!(count(&mut admin, &others).await, 0);
     assert_eq!(count(&mut admin, "seat_changes").await, 2);
+    server.stop().await;
+}
+
+/// The SQL that two documents have, with other names: roles are everybody's on a server.
+fn documented(file: &str) -> Vec<String> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let text = std::fs::read_to_string(path).unwrap();
+    let (_, sql) = text.split_once("```sql\nCREATE ROLE usher_owner").unwrap();
+    let (sql, _) = sql.split_once("```").unwrap();
+    let sql = format!("CREATE ROLE usher_owner{sql}").replace("usher", "documented");
+    let statements = sql
+        .lines()
+        .map(|line| line.split("--").next().unwrap().trim());
+    statements.map(ToOwned::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_roles_are_made_as_the_documents_say() {
+    let statements = documented("deploy/README.md");
+    assert_eq!(statements, documented("docs/operations.md"));
+    let cluster = Cluster::shared();
+    let somewhere = cluster.empty_database().await;
+    let mut psql = of_postgres(&mut connect(&somewhere).await, "psql").await;
+    psql.args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]);
+    psql.args(["--dbname", &somewhere, "--file=-"]);
+    psql.stdin(Stdio::piped());
+    let mut psql = psql.spawn().unwrap();
+    let mut input = psql.stdin.take().unwrap();
+    let statements = statements.join("\n").into_bytes();
+    input.write_all(&statements).await.unwrap();
+    drop(input);
+    assert!(psql.wait().await.unwrap().success());
+
+    let config: tokio_postgres::Config = somewhere.parse().unwrap();
+    let database = format!("/{}?", config.get_dbname().unwrap());
+    let url = |role: &str| {
+        let url = somewhere.replace(&database, "/documented?");
+        url.replace("//usher@", &format!("//{role}:hunter2@"))
+    };
+    let roles = TwoRoles {
+        owner: url("documented_owner"),
+        run: url("documented_run"),
+        run_role: "documented_run".to_owned(),
+        superuser: url("usher"),
+        _cluster: cluster,
+    };
+    let migrated = roles.migrate().await;
+    assert!(migrated.printed().starts_with("migrated: "), "{migrated:?}");
+    assert_eq!(migrated.errors, "", "nothing is too much");
+    let mut serve = roles.alone(&SERVE);
+    serve.arg("--demo");
+    let server = Server::start(serve).await;
+    let mut admin = connect(&roles.superuser).await;
+    assert_eq!(count(&mut admin, "events").await, 3);
+    let mut run_role = connect(&roles.run).await;
+    assert_eq!(
+        ask(&mut run_role, "current_setting('lc_messages')").await,
+        "C"
+    );
+    for refused in [
+        "CREATE TEMPORARY TABLE mine (id int)",
+        "CREATE TABLE mine (id int)",
+    ] {
+        assert!(run_role.batch_execute(refused).await.is_err(), "{refused}");
+    }
     server.stop().await;
 }
 
@@ -271,97 +334,14 @@ async fn who_migrates_says_how_long_changes_are_kept() {
     migrate.args(["--history-retention", "30days", "--resume-window", "1h"]);
     run(migrate).await.printed();
     assert_eq!(ask(&mut admin, kept).await, "3600 2592000 1000");
-    // A server that serves as that role changes nothing about it.
-    let mut serve = roles.alone(&SERVE);
-    serve.args(["--history-retention", "2h", "--resume-window", "1h"]);
-    Server::start(serve).await.stop().await;
+    // A server that serves as that role changes nothing about it, and says so.
+    for (retention, is_warned_of) in [("2h", true), ("31days", false)] {
+        let mut serve = roles.alone(&SERVE);
+        serve.args(["--history-retention", retention, "--resume-window", "1h"]);
+        let server = Server::start(serve).await;
+        let log = server.log().join("\n");
+        assert_eq!(log.contains("kept for longer"), is_warned_of, "{log}");
+        server.stop().await;
+    }
     assert_eq!(ask(&mut admin, kept).await, "3600 2592000 1000");
-}
-
-/// Everything that usher does with its database, by a role that may do just that.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_sale_goes_its_way_from_the_plan_to_the_pruned_feed() {
-    let house = House::open_as_run_role().await;
-    let event = house.event(2, 10).await;
-    let (anna, staff) = (house.buyer("anna"), house.staff());
-    let mut watcher = Watcher::new(&house, &event.id, None).await;
-    watcher.next().await;
-
-    // A buyer's.
-    let held = anna.hold(&event.id, &event.seats[..3]).await;
-    let token = held.data()["token"].as_str().unwrap().to_owned();
-    watcher
-        .until(|map| map.version(&event.seats[0].id) == 2)
-        .await;
-    assert_eq!(
-        anna.extend(&token).await.data()["__typename"],
-        "HoldExtended"
-    );
-    let now = staff.seats(&event.id).await;
-    let exchanged = anna.exchange_held(&token, &now[2..3], &now[3..4]).await;
-    assert_eq!(exchanged.data()["__typename"], "SeatsExchanged");
-    let given_back = anna.release(&token, Some(&[&now[3].id])).await;
-    assert_eq!(given_back.data()["__typename"], "SeatsReleased");
-    let confirmed = anna.confirm(&token).await;
-    let booking = &confirmed.data()["booking"];
-    let cancelled = anna.cancel(booking, None).await;
-    assert_eq!(cancelled.data()["__typename"], "BookingCancelled");
-    assert_eq!(
-        anna.best(&event.id, 2).await.data()["__typename"],
-        "SeatsHeld"
-    );
-    let input = json!({
-        "eventId": event.id, "idempotencyKey": "a key of some length",
-        "seats": [event.seats[9].input()],
-    });
-    let first = anna.hold_input(&input).await;
-    let again = anna.hold_input(&input).await;
-    assert_eq!(first.data(), again.data());
-
-    // Staff's.
-    let now = staff.seats(&event.id).await;
-    let blocked = staff.block(&event.id, &now[15..17]).await;
-    assert_eq!(blocked.data()["__typename"], "SeatsBlocked");
-    let now = staff.seats(&event.id).await;
-    let unblocked = staff.unblock(&event.id, &now[15..16]).await;
-    assert_eq!(unblocked.data()["__typename"], "SeatsUnblocked");
-    let sold = staff.book(&event.id, &now[17..18]).await;
-    assert_eq!(sold.data()["__typename"], "SeatsBooked");
-    let history = staff.seat_history(&now[0].id, &json!({})).await;
-    assert!(!history.data()["nodes"].as_array().unwrap().is_empty());
-
-    // The sweeper's, and the pruner's.
-    let mut sql = house.sql().await;
-    let lapse = "UPDATE seats SET held_until = now() WHERE status = 'HELD'; \
-                 UPDATE holds SET expires_at = now() WHERE status = 'ACTIVE'";
-    sql.batch_execute(lapse).await.unwrap();
-    house.buyer("bert").hold(&event.id, &now[18..19]).await;
-    eventually("what has lapsed is given back", async || {
-        let lapsed = "seat_changes WHERE cause = 'LAPSED'";
-        (count(&mut sql, lapsed).await == 3).then_some(())
-    })
-    .await;
-    assert_sound(&house).await;
-    let age = "BEGIN; SET LOCAL session_replication_role = replica; \
-               UPDATE seat_changes SET changed_at = changed_at - interval '2 days'; COMMIT";
-    sql.batch_execute(age).await.unwrap();
-    let kept = RetentionSettings {
-        resume_window: Duration::from_hours(24),
-        history_retention: Duration::from_hours(24),
-        history_changes: None,
-    };
-    eventually("all is pruned", async || {
-        let mut connection = house.running.services.database.connection().await.unwrap();
-        prune_some_changes(&mut connection, &kept).await.unwrap();
-        (count(&mut sql, "seat_changes").await == 0).then_some(())
-    })
-    .await;
-    let closed = staff.close_sale(&event.id, event.version).await;
-    assert_eq!(closed.data()["__typename"], "SaleClosed");
-    let of_whom = format!(
-        "pg_stat_activity WHERE datname = current_database() AND application_name = 'usher' \
-         AND usename <> '{RUN_ROLE}'"
-    );
-    assert_eq!(count(&mut sql, &of_whom).await, 0);
-    drop(watcher);
 }

@@ -86,6 +86,13 @@ impl Cluster {
                 async move { migrations::run_pending_for(template, RUN_ROLE, &kept).await };
             let (_, too_much) = runtime.spawn(migrating).await.unwrap().unwrap();
             assert_eq!(too_much, [""; 0]);
+            // What a test puts in the way of a server may have tables and counters.
+            let mut template = connect(&postgres.database_url_for(TEMPLATE)).await;
+            let lenient = format!(
+                "ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO {RUN_ROLE}; \
+                 ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO {RUN_ROLE}"
+            );
+            template.batch_execute(&lenient).await.unwrap();
             postgres
         });
         Self {
@@ -103,6 +110,13 @@ impl Cluster {
     /// A new database with nothing in it, and its URL.
     pub async fn empty_database(&self) -> String {
         self.database("TEMPLATE template0").await
+    }
+
+    /// Whether a URL is of this cluster, and of the owner of its databases.
+    pub fn has(&self, url: &str) -> bool {
+        let of_all = self.postgres.as_ref().unwrap().database_url();
+        let place = |url: &str| url.split_once('?').map(|(_, place)| place.to_owned());
+        url.contains("//usher@") && place(url) == place(of_all)
     }
 
     async fn database(&self, how: &str) -> String {

@@ -231,8 +231,9 @@ impl House {
             role,
         } = limits;
         let server_url = match role.unwrap_or_else(server_role) {
-            ServerRole::Owner => database_url.clone(),
-            ServerRole::Run => cluster::as_run_role(&database_url),
+            ServerRole::Run if cluster.has(&database_url) => cluster::as_run_role(&database_url),
+            // Elsewhere there is no such role.
+            ServerRole::Owner | ServerRole::Run => database_url.clone(),
         };
         let database = Database::open(server_url.clone().into(), settings)
             .await
