@@ -46,6 +46,15 @@ impl Server {
             .env_remove("DATABASE_URL")
             // As the private database has it.
             .env("USHER_VISITORS", "buy")
+            // All come from one address, and nobody is to be turned away.
+            .envs([
+                ("USHER_RATE_READS", "off"),
+                ("USHER_RATE_WRITES", "off"),
+                ("USHER_RATE_SOCKETS", "off"),
+                ("USHER_SOCKETS_PER_ADDRESS", "1000000"),
+                ("USHER_MAX_SOCKETS", "1000000"),
+                ("USHER_DATABASE_QUEUE", "100000"),
+            ])
             .stdout(Stdio::piped());
         if let Some(url) = database_url {
             command.env("DATABASE_URL", url);

@@ -23,8 +23,10 @@ use crate::domain::plan_cache::PlanCache;
 use crate::feed::{Feed, FeedError};
 use crate::graphql::{self, Services, Watching};
 use crate::http::{
-    self, DocumentCache, Draining, GraphqlState, SocketLimits, StreamLimits, WrittenAnswer,
+    self, DocumentCache, Draining, GraphqlState, RateLimits, SocketLimits, StreamLimits,
+    WrittenAnswer,
 };
+use crate::limits::{self, Limiter};
 use crate::model::causes::in_full;
 use std::io;
 use std::net::SocketAddr;
@@ -182,6 +184,7 @@ async fn start(
         documents: settings.documents.clone(),
         rate_limits: settings.rate_limits.clone(),
         web: settings.web.clone(),
+        limit_clock: limits::Clock::default(),
     };
     let running = workers::run(workers, Running::start(listener, setup)).await?;
     let staff_token = match &storage.data_dir {
@@ -250,6 +253,8 @@ pub struct Setup {
     pub rate_limits: RateLimitSettings,
     /// Which pages may use the API, and how long a client may take.
     pub web: WebSettings,
+    /// What budgets are filled by.
+    pub limit_clock: limits::Clock,
 }
 
 /// A server that runs in the background until it is stopped.
@@ -287,8 +292,9 @@ impl Running {
             redis,
             batch,
             documents: _,
-            rate_limits: _,
+            rate_limits,
             web: _,
+            limit_clock,
         } = setup;
         http::metrics::start();
         let address = listener.local_addr()?;
@@ -315,6 +321,7 @@ impl Running {
         for lane in services.batcher.lanes() {
             background.spawn("lane of batches", lane);
         }
+        let limiter = Limiter::new(&rate_limits, redis.clone(), &limit_clock);
         let sweeper = background.spawn("sweeper", sweeper::run(services.clone()));
         if let Some(redis) = redis {
             background.spawn("connection to Redis", redis.keep());
@@ -331,6 +338,8 @@ impl Running {
             schema,
             documents: DocumentCache::default(),
             authenticator,
+            database: database.clone(),
+            limits: RateLimits::new(limiter, &rate_limits),
             sockets,
             streams,
             draining: draining.clone(),
@@ -342,6 +351,7 @@ impl Running {
             services.batcher.clone(),
             database,
             services.environment.plans.clone(),
+            rate_limits.trusted_proxies,
         );
         let serving = http::serve(listener, router, send_timeout, shutdown.clone());
         background.spawn("HTTP server", tasks.track_future(serving));

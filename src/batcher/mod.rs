@@ -26,9 +26,14 @@ use crate::domain::batch::{Commission, Decision, NoAnswer, Outcome};
 use crate::domain::idempotency::IdempotentRequest;
 use crate::domain::{DomainError, Environment};
 use crate::model::ids::EventId;
+use crate::model::seldom::Seldom;
 use queue::{Queue, Waiting};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// How often it is said that mutations are sent away.
+const SAID_EVERY: Duration = Duration::from_secs(1);
 
 /// Where commands are brought; a clone is the same one.
 #[derive(Clone)]
@@ -49,6 +54,7 @@ struct Shared {
     alone: Semaphore,
     /// Turns at looking for what those who have lost may have instead.
     looking: Semaphore,
+    shed: Seldom,
 }
 
 impl Batcher {
@@ -65,6 +71,7 @@ impl Batcher {
             parts: Semaphore::new(quarter),
             alone: Semaphore::new(quarter),
             looking: Semaphore::new(quarter),
+            shed: Seldom::every(SAID_EVERY),
             settings,
         };
         Self {
@@ -90,14 +97,14 @@ impl Batcher {
     ) -> Result<Outcome<D>, DomainError> {
         let place = Arc::clone(&self.shared.places).try_acquire_owned();
         let Ok(place) = place else {
-            return Err(shed());
+            return Err(self.shared.shed());
         };
         let (commission, answer) = Commission::new(decision, request);
         let waiting = Waiting::new(Box::new(commission), place);
         self.shared.queue_of(waiting.event()).push(waiting);
         let patience = self.shared.database.acquire_timeout();
         answer.within(patience).await.map_err(|none| match none {
-            NoAnswer::Withdrawn => shed(),
+            NoAnswer::Withdrawn => self.shared.shed(),
             NoAnswer::Lost => {
                 let lost = "whoever was to do it has come to an end".into();
                 DatabaseUnavailable::Unreachable(lost).into()
@@ -111,12 +118,22 @@ impl Batcher {
     }
 }
 
-fn shed() -> DomainError {
-    metrics::counter!("usher_batch_shed_total").increment(1);
-    DatabaseUnavailable::Busy.into()
-}
-
 impl Shared {
+    /// Counts one that is sent away, and says so, but not for each.
+    fn shed(&self) -> DomainError {
+        metrics::counter!("usher_batch_shed_total").increment(1);
+        metrics::counter!("usher_shed_total", "reason" => "batch").increment(1);
+        if let Some(times) = self.shed.now() {
+            let waiting = self.settings.queue as usize - self.places.available_permits();
+            tracing::warn!(
+                waiting,
+                times,
+                "overloaded: mutations are sent away before their batch"
+            );
+        }
+        DatabaseUnavailable::Busy.into()
+    }
+
     /// A turn at doing what no batch could do.
     ///
     /// # Errors
@@ -126,7 +143,7 @@ impl Shared {
         let patience = self.database.acquire_timeout();
         match tokio::time::timeout(patience, turns.acquire()).await {
             Ok(Ok(turn)) => Ok(turn),
-            Ok(Err(_)) | Err(_) => Err(shed()),
+            Ok(Err(_)) | Err(_) => Err(self.shed()),
         }
     }
 

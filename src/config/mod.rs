@@ -9,15 +9,17 @@ mod rate_limits;
 mod redis;
 mod retention;
 pub mod secret;
+mod trusted_proxies;
 mod web;
 
 pub use authentication::{AuthenticationSettings, Visitors};
 pub use batch::BatchSettings;
 pub use database_urls::DatabaseUrls;
 pub use documents::DocumentSettings;
-pub use rate_limits::RateLimitSettings;
+pub use rate_limits::{BadRate, Rate, RateLimit, RateLimitSettings};
 pub use redis::RedisSettings;
 pub use retention::{RetentionSettings, RetentionTooShort};
+pub use trusted_proxies::{BadNetwork, TrustedProxies};
 pub use web::WebSettings;
 
 use clap::Args;
@@ -160,6 +162,16 @@ pub struct DatabaseSettings {
     #[arg(default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1000))]
     #[arg(value_name = "COUNT")]
     pub connections: u32,
+    /// Requests that wait for a free connection at most; more are refused at once.
+    #[arg(
+        global = true,
+        long = "database-queue",
+        env = "USHER_DATABASE_QUEUE",
+        id = "database_queue"
+    )]
+    #[arg(default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(value_name = "COUNT")]
+    pub queue: u32,
     /// How long a request waits for a free connection, or for its batch.
     #[arg(global = true, long = "database-acquire-timeout", value_name = "TIME")]
     #[arg(env = "USHER_DATABASE_ACQUIRE_TIMEOUT", default_value = "5s")]

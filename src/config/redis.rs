@@ -12,8 +12,8 @@ use std::time::Duration;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Redis")]
 pub struct RedisSettings {
-    /// A Redis to share warm maps through, as a URL. Without it each process reads its
-    /// maps from PostgreSQL alone.
+    /// A Redis to share rate limits and warm maps through, as a URL. Without it each process
+    /// counts alone, and reads its maps from PostgreSQL.
     #[arg(
         global = true,
         long,

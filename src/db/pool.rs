@@ -3,6 +3,7 @@
 use crate::config::DatabaseSettings;
 use crate::db::database_url::{ConnectFailed, OpenError};
 use crate::db::server::{self, Server};
+use crate::model::seldom::Seldom;
 use bb8::QueueStrategy;
 use diesel::ConnectionError;
 use diesel::result::DatabaseErrorKind;
@@ -25,6 +26,9 @@ const LIFETIME: Duration = Duration::from_mins(30);
 /// How long a connection stays that nobody needs. What a rush has opened goes after it.
 const IDLE_TIME: Duration = Duration::from_mins(10);
 
+/// How often it is said that requests are sent away.
+const SAID_EVERY: Duration = Duration::from_secs(1);
+
 /// The database, for any number of users; a clone is the same pool.
 #[derive(Clone)]
 pub struct Database {
@@ -32,6 +36,9 @@ pub struct Database {
     // bb8 serves its waiters in no order, so that under overload some wait many
     // times longer than others; the semaphore is first come, first served.
     turns: Arc<Semaphore>,
+    /// The places of requests that wait for a turn.
+    line: Arc<Semaphore>,
+    shed: Arc<Seldom>,
     settings: DatabaseSettings,
     server: Arc<Server>,
 }
@@ -39,8 +46,8 @@ pub struct Database {
 /// No connection could be had in time; trying again later may help.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseUnavailable {
-    /// Everybody else's work took too long.
-    #[error("no database connection became free in time")]
+    /// More is asked for than can be done: it was surely not done.
+    #[error("too many wait for the database, or for too long")]
     Busy,
     /// The database could not be reached.
     #[error("the database cannot be reached")]
@@ -110,25 +117,88 @@ impl Database {
             .await
             .map_err(|error| server.failed(ConnectFailed::new(error)))?;
         let turns = Arc::new(Semaphore::new(settings.connections as usize));
+        let line = Arc::new(Semaphore::new(settings.queue as usize));
         Ok(Self {
             pool,
             turns,
+            line,
+            shed: Arc::new(Seldom::every(SAID_EVERY)),
             settings,
             server,
         })
     }
 
-    /// A connection, when it is this caller's turn. Never ask for a second one
+    /// A connection for a request, when it is its turn. Never ask for a second one
     /// while holding one: two that do so can wait for one another.
+    ///
+    /// # Errors
+    /// At once when too many requests wait already, and when none is to be had within the
+    /// configured time.
+    pub async fn connection_for_request(&self) -> Result<Connection, DatabaseUnavailable> {
+        // Nobody is overtaken: while somebody waits, no turn is free.
+        if let Ok(turn) = Arc::clone(&self.turns).try_acquire_owned() {
+            return self.connection_in(turn).await;
+        }
+        let Ok(place) = self.line.try_acquire() else {
+            return Err(self.say_busy("database_queue"));
+        };
+        let turn = self.turn().await?;
+        drop(place);
+        self.connection_in(turn).await
+    }
+
+    /// Whether one more request may wait for its turn. While none may, whoever needs the
+    /// database is better sent away before anything is begun.
+    pub fn has_room(&self) -> bool {
+        self.line.available_permits() > 0
+    }
+
+    /// How many requests wait for their turn.
+    pub fn waiting(&self) -> usize {
+        self.settings.queue as usize - self.line.available_permits()
+    }
+
+    /// Says that somebody was sent away before anything was begun.
+    pub fn say_no_room(&self) {
+        self.say_busy("database_queue");
+    }
+
+    /// A connection for usher's own work, such as a batch, of which there is a bounded amount:
+    /// it is not refused because many requests wait, and waits for its turn among them.
     ///
     /// # Errors
     /// When none is to be had within the configured time.
     pub async fn connection(&self) -> Result<Connection, DatabaseUnavailable> {
+        let turn = self.turn().await?;
+        self.connection_in(turn).await
+    }
+
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, DatabaseUnavailable> {
         let turn = Arc::clone(&self.turns).acquire_owned();
-        let turn = tokio::time::timeout(self.settings.acquire_timeout, turn)
-            .await
-            .map_err(|_| DatabaseUnavailable::Busy)?
-            .map_err(|_| DatabaseUnavailable::Busy)?;
+        match tokio::time::timeout(self.settings.acquire_timeout, turn).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) | Err(_) => Err(self.say_busy("database_wait")),
+        }
+    }
+
+    /// Counts one that is sent away, and says so, but not for each.
+    fn say_busy(&self, reason: &'static str) -> DatabaseUnavailable {
+        metrics::counter!("usher_shed_total", "reason" => reason).increment(1);
+        if let Some(times) = self.shed.now() {
+            tracing::warn!(
+                reason,
+                waiting = self.waiting(),
+                times,
+                "overloaded: requests are sent away that need a database connection"
+            );
+        }
+        DatabaseUnavailable::Busy
+    }
+
+    async fn connection_in(
+        &self,
+        turn: OwnedSemaphorePermit,
+    ) -> Result<Connection, DatabaseUnavailable> {
         let connection = self.pool.get_owned().await.map_err(|error| match error {
             RunError::TimedOut => {
                 DatabaseUnavailable::Unreachable("no connection could be opened in time".into())

@@ -51,6 +51,21 @@ struct Shared {
     link: watch::Sender<Option<Link>>,
 }
 
+/// A program that Redis runs as a whole: nothing comes in between.
+pub struct Script {
+    text: &'static str,
+    /// What Redis knows it by, once it was run.
+    hash: String,
+}
+
+impl Script {
+    /// The program of this text, in Lua.
+    pub fn new(text: &'static str) -> Self {
+        let hash = redis::Script::new(text).get_hash().to_owned();
+        Self { text, hash }
+    }
+}
+
 #[derive(Clone)]
 struct Link {
     connection: MultiplexedConnection,
@@ -188,6 +203,30 @@ impl Redis {
         Err(RedisFailed::Away)
     }
 
+    /// Runs a script on one key, within the time limit for each of its round trips: one, or two
+    /// when Redis does not know the script yet.
+    ///
+    /// # Errors
+    /// When it was not run, or nobody knows.
+    pub async fn run<T: FromRedisValue>(
+        &self,
+        script: &Script,
+        key: &str,
+        arguments: &[String],
+    ) -> Result<T, RedisFailed> {
+        let call = |command: &str, what: &str| {
+            let mut call = redis::cmd(command);
+            call.arg(what).arg(1).arg(key).arg(arguments);
+            call
+        };
+        match self.query(&call("EVALSHA", &script.hash)).await {
+            Err(RedisFailed::Refused(error)) if is_unknown_script(&error) => {
+                self.query(&call("EVAL", script.text)).await
+            }
+            answer => answer,
+        }
+    }
+
     async fn connect(&self, serial: u64) -> Result<Link, Lost> {
         let limit = self.shared.limit.max(CONNECT_LIMIT);
         // The limits are the ones here.
@@ -256,7 +295,9 @@ fn new_pauses() -> ExponentialBackoff {
 /// is connected to anew, because another one may be there by then.
 fn is_about_the_command(error: &RedisError) -> bool {
     match error.kind() {
-        ErrorKind::Server(ServerErrorKind::ResponseError | ServerErrorKind::NoPerm)
+        ErrorKind::Server(
+            ServerErrorKind::ResponseError | ServerErrorKind::NoPerm | ServerErrorKind::NoScript,
+        )
         | ErrorKind::UnexpectedReturnType => true,
         ErrorKind::Extension => matches!(
             error.code(),
@@ -264,6 +305,10 @@ fn is_about_the_command(error: &RedisError) -> bool {
         ),
         _ => false,
     }
+}
+
+fn is_unknown_script(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
 }
 
 /// Reads a URL; answers where it leads, for people.

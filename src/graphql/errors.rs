@@ -9,6 +9,7 @@ use crate::feed::FeedError;
 use crate::model::causes::in_full;
 use async_graphql::{Error, ErrorExtensions};
 use std::error::Error as StdError;
+use std::time::Duration;
 
 /// The values of `extensions.code` that resolvers set.
 pub mod code {
@@ -31,6 +32,13 @@ pub mod code {
     /// Something is wrong with the server.
     pub const INTERNAL: &str = "INTERNAL_SERVER_ERROR";
 }
+
+/// The extension of an error that says after how many milliseconds to try again. Who is told
+/// so was told in time: nothing was done.
+pub const RETRY_AFTER_MS: &str = "retryAfterMs";
+
+/// After which time the overloaded server is worth another try.
+pub const OVERLOAD_PAUSE: Duration = Duration::from_secs(1);
 
 /// What resolvers answer.
 pub(super) type ApiResult<T> = Result<T, ApiError>;
@@ -61,6 +69,14 @@ impl ApiError {
     fn unavailable(cause: &(dyn StdError + 'static)) -> Self {
         tracing::warn!(cause = %in_full(cause), "the database is unavailable");
         Self::try_again()
+    }
+
+    /// Nothing was done, because more is asked for than can be done. It was counted, and is
+    /// logged, where it was found out: that happens thousands of times in a second.
+    fn overloaded() -> Self {
+        let Self(error) = Self::try_again();
+        let wait = u64::try_from(OVERLOAD_PAUSE.as_millis()).unwrap_or(u64::MAX);
+        Self(error.extend_with(|_, extensions| extensions.set(RETRY_AFTER_MS, wait)))
     }
 
     fn try_again() -> Self {
@@ -106,7 +122,10 @@ impl From<Error> for ApiError {
 
 impl From<DatabaseUnavailable> for ApiError {
     fn from(error: DatabaseUnavailable) -> Self {
-        Self::unavailable(&error)
+        match error {
+            DatabaseUnavailable::Busy => Self::overloaded(),
+            DatabaseUnavailable::Unreachable(_) => Self::unavailable(&error),
+        }
     }
 }
 
@@ -126,6 +145,7 @@ impl From<DomainError> for ApiError {
             DomainError::KeyReused => code::IDEMPOTENCY_KEY_REUSED,
             DomainError::Contended => code::CONTENDED,
             DomainError::Panicked => return Self::internal(&error),
+            DomainError::Unavailable(DatabaseUnavailable::Busy) => return Self::overloaded(),
             DomainError::Unavailable(cause) => return Self::unavailable(cause),
             DomainError::GivenUp => return Self::try_again(),
             DomainError::Database(cause) => return Self::database(cause),

@@ -43,7 +43,7 @@ pub(super) async fn watch(
     let mut news = watch.services.feed.hold_news();
     let mut map = watch.services.feed.watch_changes(watch.token.event).await?;
     let mut seen = watch.look_while_it_runs().await?.ok_or_else(not_found)?;
-    let mut connection = watch.services.database.connection().await?;
+    let mut connection = watch.services.database.connection_for_request().await?;
     let plans = &watch.services.environment.plans;
     let event = watch.token.event;
     let (event, _) = event_view::find(&mut connection, plans, &watch.caller, event).await?;
@@ -77,7 +77,7 @@ struct HoldWatch {
 
 impl HoldWatch {
     async fn look(&self) -> ApiResult<Option<WatchedHold>> {
-        let mut connection = self.services.database.connection().await?;
+        let mut connection = self.services.database.connection_for_request().await?;
         Ok(look_at_hold(&mut connection, &self.token, &self.caller).await?)
     }
 

@@ -15,7 +15,7 @@ mod subscription;
 mod types;
 mod watching;
 
-pub use errors::code;
+pub use errors::{OVERLOAD_PAUSE, RETRY_AFTER_MS, code};
 pub use services::Services;
 pub use watching::{Subscriber, Watching};
 

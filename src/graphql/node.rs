@@ -46,7 +46,11 @@ impl Loader<VenueId> for VenueLoader {
     type Error = async_graphql::Error;
 
     async fn load(&self, ids: &[VenueId]) -> Result<HashMap<VenueId, Self::Value>, Self::Error> {
-        let mut connection = self.0.connection().await.map_err(ApiError::from)?;
+        let mut connection = self
+            .0
+            .connection_for_request()
+            .await
+            .map_err(ApiError::from)?;
         let venues = venues::find(&mut connection, ids)
             .await
             .map_err(ApiError::from)?;

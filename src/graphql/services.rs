@@ -40,7 +40,7 @@ pub(super) fn services<'ctx>(context: &Context<'ctx>) -> ApiResult<&'ctx Service
 
 /// A connection of the pool; held while one resolver works, never longer.
 pub(super) async fn connection(context: &Context<'_>) -> ApiResult<Connection> {
-    Ok(services(context)?.database.connection().await?)
+    Ok(services(context)?.database.connection_for_request().await?)
 }
 
 /// Who is asking. The transport always says; without it, nobody is.

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::graphql_errors::ErrorCode;
 use super::graphql_http_answer::Refusal;
 use crate::auth::{AuthenticationError, Authenticator, Identity};
+use crate::trail;
 
 /// A credential that no authenticator takes.
 const UNUSABLE: &str = "";
@@ -52,6 +53,7 @@ pub fn authenticate(
     authenticator
         .authenticate(authorization(headers), Utc::now())
         .map_err(|error| {
+            trail::turned_away(error);
             Refusal::new(
                 StatusCode::UNAUTHORIZED,
                 ErrorCode::Unauthenticated,

@@ -9,14 +9,17 @@ use axum::body::Bytes;
 use axum::http::HeaderMap;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
+use std::time::Duration;
 
 use super::graphql_errors::{finish_field_errors, finish_request_errors};
+use crate::graphql::{RETRY_AFTER_MS, code};
 
 /// What an operation answered, ready to be written as JSON.
 #[derive(Debug)]
 pub struct Answer {
     response: Response,
     executed: bool,
+    has_data: bool,
 }
 
 impl Answer {
@@ -28,7 +31,11 @@ impl Answer {
         } else {
             finish_request_errors(&mut response.errors);
         }
-        Self { response, executed }
+        Self {
+            has_data: response.data != Value::Null,
+            response,
+            executed,
+        }
     }
 
     /// The answer to a request that never reached the executor.
@@ -52,6 +59,26 @@ impl Answer {
             Value::String(code) => Some(code),
             _ => None,
         }
+    }
+
+    /// When to ask again, if nothing came of the operation because the server is overloaded.
+    /// What was done in part is an answer, and so is what may have been done.
+    pub fn retry_after(&self) -> Option<Duration> {
+        if self.errors().is_empty() || self.has_data {
+            return None;
+        }
+        let waits = self.errors().iter().map(|error| {
+            let extensions = error.extensions.as_ref()?;
+            let code = extensions.get("code")?;
+            let is_unavailable = *code == Value::from(code::UNAVAILABLE);
+            let Value::Number(wait) = extensions.get(RETRY_AFTER_MS)? else {
+                return None;
+            };
+            let wait = is_unavailable.then(|| wait.as_u64()).flatten()?;
+            Some(Duration::from_millis(wait))
+        });
+        let waits: Option<Vec<Duration>> = waits.collect();
+        waits?.into_iter().max()
     }
 
     /// The HTTP headers that resolvers asked for.

@@ -18,9 +18,11 @@ use super::draining::Draining;
 use super::event_stream::StreamLimits;
 use super::graphql_answer::WrittenAnswer;
 use super::graphql_request::Operation;
+use super::rate_limits::RateLimits;
 use super::websocket::SocketLimits;
 use super::{event_stream, graphql_over_http, websocket};
 use crate::auth::Authenticator;
+use crate::db::Database;
 use crate::graphql::{Subscriber, UsherSchema, Watching};
 
 /// The path of queries, mutations and subscriptions.
@@ -40,6 +42,10 @@ pub struct GraphqlState {
     pub documents: DocumentCache,
     /// Turns a bearer token into a caller.
     pub authenticator: Authenticator,
+    /// What it is asked with whether there is room for more.
+    pub database: Database,
+    /// How much one caller may ask.
+    pub limits: RateLimits,
     /// What one WebSocket connection may use.
     pub sockets: SocketLimits,
     /// What one event stream may use.

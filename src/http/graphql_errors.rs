@@ -6,6 +6,9 @@
 
 use async_graphql::parser;
 use async_graphql::{ErrorExtensionValues, ServerError};
+use std::time::Duration;
+
+use crate::graphql::{OVERLOAD_PAUSE, RETRY_AFTER_MS, code};
 
 /// Longest message of an error, in characters. The library quotes what the client
 /// sent, and that may be a megabyte.
@@ -40,12 +43,18 @@ pub enum ErrorCode {
     OperationNotFound,
     /// The body is larger than the server reads.
     PayloadTooLarge,
+    /// The caller has asked for too much, and may ask again later.
+    RateLimited,
     /// The server is about to stop.
     ServiceUnavailable,
     /// A subscription was sent over a transport that answers once.
     SubscriptionNotSupported,
+    /// As many sockets and event streams are open as may be.
+    TooManyConnections,
     /// The connection runs as many operations as it may.
     TooManySubscriptions,
+    /// More is asked of the server than it can do.
+    Unavailable,
     /// The bearer token is not valid.
     Unauthenticated,
     /// The body's `Content-Type` is not JSON.
@@ -65,9 +74,12 @@ impl ErrorCode {
             Self::NotAcceptable => "NOT_ACCEPTABLE",
             Self::OperationNotFound => "OPERATION_NOT_FOUND",
             Self::PayloadTooLarge => "PAYLOAD_TOO_LARGE",
+            Self::RateLimited => "RATE_LIMITED",
             Self::ServiceUnavailable => "SERVICE_UNAVAILABLE",
             Self::SubscriptionNotSupported => "SUBSCRIPTION_NOT_SUPPORTED",
+            Self::TooManyConnections => "TOO_MANY_CONNECTIONS",
             Self::TooManySubscriptions => "TOO_MANY_SUBSCRIPTIONS",
+            Self::Unavailable => code::UNAVAILABLE,
             Self::Unauthenticated => "UNAUTHENTICATED",
             Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
         }
@@ -79,6 +91,23 @@ pub fn coded(code: ErrorCode, message: impl Into<String>) -> ServerError {
     let mut error = ServerError::new(shortened(message.into()), None);
     set_code(&mut error, code);
     error
+}
+
+/// The same error, which says after which time the same may be asked again.
+pub fn after(time: Duration, mut error: ServerError) -> ServerError {
+    // Not a moment too early.
+    let time = u64::try_from(time.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX);
+    error
+        .extensions
+        .get_or_insert_with(ErrorExtensionValues::default)
+        .set(RETRY_AFTER_MS, time);
+    error
+}
+
+/// The error for an operation that was not begun, because more is asked for than can be done.
+pub fn overloaded() -> ServerError {
+    let message = "the service is overloaded: try again";
+    after(OVERLOAD_PAUSE, coded(ErrorCode::Unavailable, message))
 }
 
 /// The error for a document that could not be parsed.
@@ -159,7 +188,7 @@ mod tests {
 
     use super::*;
 
-    fn code(error: &ServerError) -> String {
+    fn code_of(error: &ServerError) -> String {
         let extensions = error.extensions.as_ref().unwrap();
         extensions.get("code").unwrap().to_string()
     }
@@ -171,7 +200,7 @@ mod tests {
         assert!(!error.message.contains("secret"), "{}", error.message);
         assert!(error.message.starts_with("syntax error: expected "));
         assert_eq!(error.locations.len(), 1);
-        assert_eq!(code(&error), "\"GRAPHQL_PARSE_FAILED\"");
+        assert_eq!(code_of(&error), "\"GRAPHQL_PARSE_FAILED\"");
     }
 
     #[test]
@@ -199,8 +228,8 @@ mod tests {
             ServerError::new("broken", None),
         ];
         finish_field_errors(&mut errors);
-        assert_eq!(code(&errors[0]), "\"BAD_USER_INPUT\"");
-        assert_eq!(code(&errors[1]), "\"INTERNAL_SERVER_ERROR\"");
+        assert_eq!(code_of(&errors[0]), "\"BAD_USER_INPUT\"");
+        assert_eq!(code_of(&errors[1]), "\"INTERNAL_SERVER_ERROR\"");
     }
 
     #[test]
@@ -208,6 +237,6 @@ mod tests {
         let mut errors = vec![ServerError::new("unknown field", None); 5_000];
         finish_request_errors(&mut errors);
         assert_eq!(errors.len(), MOST_REQUEST_ERRORS);
-        assert_eq!(code(&errors[0]), "\"GRAPHQL_VALIDATION_FAILED\"");
+        assert_eq!(code_of(&errors[0]), "\"GRAPHQL_VALIDATION_FAILED\"");
     }
 }

@@ -4,14 +4,17 @@
 //! never decide which status an answer has.
 
 use axum::body::Body;
+use axum::http::header::RETRY_AFTER;
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
+use std::time::Duration;
 
 use super::graphql_answer::Answer;
-use super::graphql_errors::{ErrorCode, coded};
+use super::graphql_errors::{ErrorCode, after, coded};
 use super::media_type::MediaType;
 use super::observe::note_error;
+use crate::graphql::OVERLOAD_PAUSE;
 
 /// Refuses a request with an error in the shape that GraphQL's paths always answer with.
 pub fn refuse(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Response {
@@ -40,12 +43,23 @@ pub fn write_answer(status: StatusCode, media_type: MediaType, answer: &Answer) 
     response
 }
 
+/// The value of `Retry-After`: whole seconds, and none too few.
+pub fn retry_after(time: Duration) -> HeaderValue {
+    HeaderValue::from(seconds(time).max(1))
+}
+
+/// A time in whole seconds, and none too few.
+pub fn seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+}
+
 /// Why a request was not given to GraphQL: its status is the same for both media types.
 pub struct Refusal {
     status: StatusCode,
     code: ErrorCode,
     message: String,
     header: Option<(HeaderName, HeaderValue)>,
+    retry_after: Option<Duration>,
 }
 
 impl Refusal {
@@ -56,6 +70,7 @@ impl Refusal {
             code,
             message: message.into(),
             header: None,
+            retry_after: None,
         }
     }
 
@@ -97,11 +112,40 @@ impl Refusal {
         }
     }
 
+    /// The same, and it says after which time the same may be asked again.
+    pub fn after(self, time: Duration) -> Self {
+        Self {
+            retry_after: Some(time),
+            ..self
+        }
+    }
+
+    /// More is asked for than can be done: nothing was begun.
+    pub fn overloaded() -> Self {
+        let message = "the service is overloaded: try again";
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::Unavailable,
+            message,
+        )
+        .after(OVERLOAD_PAUSE)
+    }
+
     /// The refusal as the client reads it.
     pub fn into_response(self, media_type: MediaType) -> Response {
-        let answer = Answer::refused(coded(self.code, self.message));
+        let error = coded(self.code, self.message);
+        let error = match self.retry_after {
+            Some(time) => after(time, error),
+            None => error,
+        };
+        let answer = Answer::refused(error);
         let mut response = write_answer(self.status, media_type, &answer);
-        response.headers_mut().extend(self.header);
+        let headers = response.headers_mut();
+        headers.extend(self.header);
+        headers.extend(
+            self.retry_after
+                .map(|time| (RETRY_AFTER, retry_after(time))),
+        );
         response
     }
 }

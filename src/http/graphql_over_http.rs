@@ -6,15 +6,17 @@
 use async_graphql::parser::types::OperationType;
 use axum::extract::Request;
 use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
 use axum::response::Response;
+use std::time::Duration;
 
 use super::graphql_answer::Answer;
 use super::graphql_endpoint::GraphqlState;
 use super::graphql_errors::ErrorCode;
-use super::graphql_http_answer::{Refusal, write_answer};
-use super::graphql_http_request::read_operation;
+use super::graphql_http_answer::{Refusal, retry_after, write_answer};
 use super::graphql_request::{Operation, run_to_the_end};
 use super::media_type::MediaType;
+use super::rate_limits::{Receipts, admit};
 
 /// Answers a request to the GraphQL path that is not a WebSocket handshake.
 pub async fn respond(state: GraphqlState, request: Request) -> Response {
@@ -26,14 +28,24 @@ pub async fn respond(state: GraphqlState, request: Request) -> Response {
         );
         return refusal.into_response(MediaType::Json);
     };
-    match answer(&state, request).await {
-        Ok(answer) => write_answer(status_of(&answer, media_type), media_type, &answer),
+    let mut receipts = Receipts::default();
+    let mut response = match answer(&state, request, &mut receipts).await {
+        Ok(answer) => match answer.retry_after() {
+            Some(time) => overloaded(time, media_type, &answer),
+            None => write_answer(status_of(&answer, media_type), media_type, &answer),
+        },
         Err(refusal) => refusal.into_response(media_type),
-    }
+    };
+    receipts.write(response.headers_mut());
+    response
 }
 
-async fn answer(state: &GraphqlState, request: Request) -> Result<Answer, Refusal> {
-    let operation = match read_operation(state, request).await? {
+async fn answer(
+    state: &GraphqlState,
+    request: Request,
+    receipts: &mut Receipts,
+) -> Result<Answer, Refusal> {
+    let operation = match admit(state, request, receipts).await? {
         Ok(operation) => operation,
         Err(error) => return Ok(Answer::refused(error)),
     };
@@ -58,6 +70,15 @@ async fn execute(state: &GraphqlState, operation: Operation) -> Result<Answer, R
     run_to_the_end(&state.tracker, work)
         .await
         .ok_or_else(Refusal::internal)
+}
+
+// Nothing came of it, and surely nothing was done: what watches over servers is to see that,
+// whichever media type the client reads.
+fn overloaded(time: Duration, media_type: MediaType, answer: &Answer) -> Response {
+    let mut response = write_answer(StatusCode::SERVICE_UNAVAILABLE, media_type, answer);
+    let headers = response.headers_mut();
+    headers.insert(RETRY_AFTER, retry_after(time));
+    response
 }
 
 // application/json says 200 for whatever reached GraphQL; the newer type tells a

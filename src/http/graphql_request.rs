@@ -126,6 +126,8 @@ pub struct Operation {
     pub caller: Caller,
     /// When the caller's credential is not believed any more, for what goes on until then.
     pub expires_at: Option<DateTime<Utc>>,
+    /// What it costs, in points of the rate limits.
+    pub cost: u32,
     /// The request, with the parsed document and the caller in it.
     pub request: Request,
 }
@@ -166,6 +168,7 @@ impl Operation {
             name,
             caller,
             expires_at: None,
+            cost: 1,
             request,
         })
     }

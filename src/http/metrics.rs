@@ -2,6 +2,7 @@
 
 use crate::batcher::Batcher;
 use crate::db::Database;
+use crate::limits::Budget;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
@@ -69,6 +70,14 @@ fn describe() {
     describe_counter!(
         "usher_http_requests_total",
         "Requests answered, by method, route and status."
+    );
+    describe_counter!(
+        "usher_rate_limited_total",
+        "What was refused to a caller who had asked for too much, by budget."
+    );
+    describe_counter!(
+        "usher_shed_total",
+        "What was sent away because the server is overloaded, by reason."
     );
     describe_histogram!(
         "usher_http_request_seconds",
@@ -185,6 +194,13 @@ fn begin_at_zero() {
     counter!("usher_hold_attempts_total").absolute(0);
     counter!("usher_lapsed_holds_total").absolute(0);
     counter!("usher_batch_shed_total").absolute(0);
+    let budgets = Budget::ALL.into_iter().map(Budget::name);
+    for budget in budgets.chain(["open_sockets"]) {
+        counter!("usher_rate_limited_total", "budget" => budget).absolute(0);
+    }
+    for reason in ["batch", "database_queue", "database_wait", "sockets"] {
+        counter!("usher_shed_total", "reason" => reason).absolute(0);
+    }
     counter!("usher_batches_taken_apart_total").absolute(0);
     for feed in [
         "usher_feed_changes_total",

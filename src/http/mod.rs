@@ -2,6 +2,7 @@
 //! operations to the schema, writes answers. Knows nothing of seats.
 
 mod assets;
+mod client_address;
 mod credential;
 mod document_cache;
 mod draining;
@@ -22,6 +23,7 @@ pub mod metrics;
 mod moments;
 mod observe;
 mod plans;
+mod rate_limits;
 mod request_id;
 mod websocket;
 
@@ -31,9 +33,11 @@ pub use event_stream::StreamLimits;
 pub use graphql_answer::WrittenAnswer;
 pub use graphql_endpoint::GraphqlState;
 pub use graphql_request::{Operation, ParameterError, Parameters};
+pub use rate_limits::RateLimits;
 pub use websocket::SocketLimits;
 
 use crate::batcher::Batcher;
+use crate::config::TrustedProxies;
 use crate::db::Database;
 use crate::domain::plan_cache::PlanCache;
 use axum::Router;
@@ -46,6 +50,7 @@ use axum::middleware::{from_fn, from_fn_with_state, map_request};
 use axum::routing::get;
 use listener::{Client, ImpatientListener};
 use request_id::REQUEST_ID;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -85,6 +90,7 @@ pub fn router(
     batcher: Batcher,
     database: Database,
     plans: PlanCache,
+    trusted_proxies: TrustedProxies,
 ) -> Router {
     let draining = graphql.draining.clone();
     let layers = ServiceBuilder::new()
@@ -92,6 +98,10 @@ pub fn router(
         .layer(map_request(request_id::forget_unusable))
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        .layer(from_fn_with_state(
+            Arc::new(client_address::Proxies::new(trusted_proxies)),
+            client_address::resolve,
+        ))
         .layer(from_fn(observe::observe))
         .layer(CatchPanicLayer::new())
         .layer(header(CONTENT_SECURITY_POLICY, CONTENT_SECURITY))
@@ -102,6 +112,7 @@ pub fn router(
         database.clone(),
         plans,
         graphql.authenticator.clone(),
+        graphql.limits.clone(),
         graphql.tracker.clone(),
     );
     Router::new()

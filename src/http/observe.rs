@@ -1,9 +1,9 @@
 //! One line of log and one count for each request.
 
-use super::listener::Client;
+use super::client_address::ClientAddress;
 use crate::trail;
 use async_graphql::parser::types::OperationType;
-use axum::extract::{ConnectInfo, MatchedPath, Request};
+use axum::extract::{MatchedPath, Request};
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -36,13 +36,13 @@ pub async fn observe(request: Request, next: Next) -> Response {
         .and_then(|id| id.header_value().to_str().ok())
         .unwrap_or_default()
         .to_owned();
-    let client = request.extensions().get::<ConnectInfo<Client>>();
+    let client = request.extensions().get::<ClientAddress>();
     // With the target of the security log, whose lines need it whatever else is left out.
     let span = tracing::info_span!(
         target: trail::TARGET,
         "request",
         id,
-        client = client.map(|client| display(client.0.address())),
+        client = client.map(|client| display(client.0)),
         operation = Empty,
         operation_name = Empty,
         error_code = Empty

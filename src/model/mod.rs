@@ -13,6 +13,7 @@ pub mod permission;
 pub mod reference;
 pub mod rows;
 pub mod seating_plan;
+pub mod seldom;
 pub mod status;
 pub mod token;
 

@@ -101,6 +101,17 @@ async fn what_is_no_command_line_is_explained() {
             &["--history-retention", "23h"],
             "the resume window of 1day is longer than changes are kept, 23h",
         ),
+        (
+            &["--rate-reads", "600"],
+            "give a number and a time, such as 600/1m, or off",
+        ),
+        (&["--rate-sockets", "0/1m"], "'--rate-sockets <COUNT/TIME>'"),
+        (&["--sockets-per-address", "0"], "'--sockets-per-address"),
+        (
+            &["--trusted-proxies", "10.0.0.1,proxy.example"],
+            "\"proxy.example\" is no address and no network",
+        ),
+        (&["--database-queue", "0"], "'--database-queue <COUNT>'"),
         (&["--log-format", "xml"], "[possible values: text, json]"),
         (&["--demo", "--no-demo"], "cannot be used with"),
         (&["token"], "--subject <NAME>"),

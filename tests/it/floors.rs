@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each floor, and those it may import from beside itself.
-const FLOORS: [(&str, &[&str]); 11] = [
+const FLOORS: [(&str, &[&str]); 12] = [
     ("model", &[]),
     ("config", &[]),
     ("trail", &["model"]),
@@ -12,6 +12,7 @@ const FLOORS: [(&str, &[&str]); 11] = [
     ("auth", &["model", "config", "db"]),
     ("domain", &["model", "config", "trail", "db"]),
     ("feed", &["model", "config", "db"]),
+    ("limits", &["model", "config", "db"]),
     ("batcher", &["model", "config", "db", "domain"]),
     (
         "graphql",
@@ -22,14 +23,15 @@ const FLOORS: [(&str, &[&str]); 11] = [
     (
         "http",
         &[
-            "model", "config", "trail", "db", "auth", "domain", "feed", "batcher", "graphql",
+            "model", "config", "trail", "db", "auth", "domain", "feed", "limits", "batcher",
+            "graphql",
         ],
     ),
     (
         "app",
         &[
-            "model", "config", "trail", "db", "auth", "domain", "feed", "batcher", "graphql",
-            "http",
+            "model", "config", "trail", "db", "auth", "domain", "feed", "limits", "batcher",
+            "graphql", "http",
         ],
     ),
 ];
@@ -113,6 +115,7 @@ fn the_domain_knows_no_transport_and_the_database_no_rules() {
         ("domain", &["async_graphql", "axum", "tower"][..]),
         ("db", &["async_graphql", "axum", "tower"]),
         ("feed", &["async_graphql", "axum", "tower"]),
+        ("limits", &["async_graphql", "axum", "tower"]),
         ("model", &["async_graphql", "axum", "diesel_async"]),
         ("graphql", &["axum", "tower"]),
     ] {

@@ -28,6 +28,7 @@ mod feed;
 mod floors;
 mod graphql_over_http;
 mod heap_only_updates;
+mod limits;
 mod live_maps;
 mod migrations;
 mod pages;

@@ -26,6 +26,7 @@ use crate::http::graphql_request::{Operation, run_to_the_end};
 use crate::http::listener::Client;
 use crate::http::moments::{moment_of, until};
 use crate::http::observe::{milliseconds, shortened};
+use crate::limits::OpenSocket;
 
 /// How a stream came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +77,8 @@ pub struct Feeder {
     began: Instant,
     queue: mpsc::Sender<Enveloped>,
     client: Client,
+    /// That of the stream among all that are open.
+    _place: OpenSocket,
     keep_alive: Duration,
     /// The code of the first error that the client was told.
     first_error: Option<String>,
@@ -105,6 +108,7 @@ impl Feeder {
         operation: Result<Operation, ServerError>,
         queue: mpsc::Sender<Enveloped>,
         client: Client,
+        place: OpenSocket,
         limits: &StreamLimits,
     ) -> Self {
         metrics::gauge!("usher_event_streams").increment(1.0);
@@ -116,6 +120,7 @@ impl Feeder {
             began: Instant::now(),
             queue,
             client,
+            _place: place,
             keep_alive: limits.keep_alive.max(Duration::from_millis(1)),
             first_error: None,
             ending: Ending::ServerStopped,
@@ -254,13 +259,18 @@ fn answers(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::RateLimitSettings;
+    use crate::limits::OpenSockets;
     use async_graphql::{Response, Value};
     use axum::body::Bytes;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn feeder(queue: mpsc::Sender<Enveloped>) -> Feeder {
         let nothing = Err(ServerError::new("not looked at", None));
-        Feeder::new(nothing, queue, Client::default(), &StreamLimits::default())
+        let sockets = OpenSockets::new(&RateLimitSettings::off());
+        let place = sockets.open(Client::default().address()).unwrap();
+        let limits = StreamLimits::default();
+        Feeder::new(nothing, queue, Client::default(), place, &limits)
     }
 
     fn answer() -> Arc<WrittenAnswer> {

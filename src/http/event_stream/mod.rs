@@ -28,13 +28,14 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 use tracing::Instrument;
 
+use super::client_address::ClientAddress;
 use super::enveloped::Enveloped;
 use super::graphql_endpoint::GraphqlState;
 use super::graphql_errors::ErrorCode;
 use super::graphql_http_answer::Refusal;
-use super::graphql_http_request::read_operation;
 use super::listener::Client;
 use super::media_type::{MediaType, accepts_event_stream};
+use super::rate_limits::{Receipts, admit};
 use feeder::Feeder;
 
 /// What nginx, and proxies that take after it, look at before they buffer an answer.
@@ -70,14 +71,21 @@ impl Default for StreamLimits {
 
 /// Answers a request with a stream of events.
 pub async fn respond(State(state): State<GraphqlState>, request: Request) -> Response {
-    match open(state, request).await {
+    let mut receipts = Receipts::default();
+    let mut response = match open(state, request, &mut receipts).await {
         Ok(events) => event_stream(events),
         // Before the stream is open, an answer has its status and is JSON.
         Err(refusal) => refusal.into_response(MediaType::Json),
-    }
+    };
+    receipts.write(response.headers_mut());
+    response
 }
 
-async fn open(state: GraphqlState, request: Request) -> Result<mpsc::Receiver<Enveloped>, Refusal> {
+async fn open(
+    state: GraphqlState,
+    request: Request,
+    receipts: &mut Receipts,
+) -> Result<mpsc::Receiver<Enveloped>, Refusal> {
     if !accepts_event_stream(request.headers()) {
         return Err(Refusal::new(
             StatusCode::NOT_ACCEPTABLE,
@@ -92,11 +100,15 @@ async fn open(state: GraphqlState, request: Request) -> Result<mpsc::Receiver<En
             "the server is shutting down",
         ));
     }
+    let place = state
+        .limits
+        .enter(ClientAddress::of(&request), receipts)
+        .await?;
     let client = request.extensions().get::<ConnectInfo<Client>>();
     let client = client.map(|info| info.0.clone()).unwrap_or_default();
-    let operation = read_operation(&state, request).await?;
+    let operation = admit(&state, request, receipts).await?;
     let (queue, events) = mpsc::channel(state.streams.outgoing_queue.max(1));
-    let feeder = Feeder::new(operation, queue, client, &state.streams);
+    let feeder = Feeder::new(operation, queue, client, place, &state.streams);
     let tracker = state.tracker.clone();
     // The stream's log lines carry the id of the request that opened it.
     tracker.spawn(feeder.run(state).in_current_span());

@@ -18,14 +18,19 @@ use crate::auth::Authenticator;
 use crate::db::Database;
 use crate::db::failure::{connection_was_lost, ran_out_of_time};
 use crate::domain::plan_cache::PlanCache;
+use crate::http::client_address::ClientAddress;
 use crate::http::credential::{authorization, challenge};
+use crate::http::graphql_http_answer::Refusal;
 use crate::http::graphql_request::run_to_the_end;
+use crate::http::media_type::MediaType;
+use crate::http::rate_limits::{RateLimits, Receipts};
 use crate::model::causes::in_full;
 use crate::model::global_id::GlobalId;
 use crate::model::ids::PlanId;
+use crate::trail;
 use axum::Router;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY, WWW_AUTHENTICATE,
 };
@@ -47,10 +52,15 @@ const FOR_EVER: &str = "public, max-age=31536000, immutable";
 /// show to one what it got for another.
 const FOR_EVER_TO_ONE: &str = "private, max-age=31536000, immutable";
 
+/// What a drawing costs, in points of reads: of a big hall it is half a megabyte, also when it
+/// is there already.
+const COST: u32 = 100;
+
 #[derive(Clone)]
 struct Plans {
     representations: Representations,
     authenticator: Authenticator,
+    limits: RateLimits,
     /// Counts what the server waits for before it exits.
     tracker: TaskTracker,
 }
@@ -60,6 +70,7 @@ pub fn routes<Outer>(
     database: Database,
     plans: PlanCache,
     authenticator: Authenticator,
+    limits: RateLimits,
     tracker: TaskTracker,
 ) -> Router<Outer>
 where
@@ -71,6 +82,7 @@ where
         .with_state(Plans {
             representations,
             authenticator,
+            limits,
             tracker,
         })
 }
@@ -92,11 +104,28 @@ impl Plans {
 async fn plan(
     State(plans): State<Plans>,
     id: Result<Path<String>, PathRejection>,
-    headers: HeaderMap,
+    request: Request,
+) -> Response {
+    let mut receipts = Receipts::default();
+    let address = ClientAddress::of(&request);
+    let charged = plans.limits.charge_read(address, COST, &mut receipts).await;
+    let mut response = match charged {
+        Ok(()) => drawing(&plans, id, request.headers()).await,
+        Err(too_much) => Refusal::from(too_much).into_response(MediaType::Json),
+    };
+    receipts.write(response.headers_mut());
+    response
+}
+
+async fn drawing(
+    plans: &Plans,
+    id: Result<Path<String>, PathRejection>,
+    headers: &HeaderMap,
 ) -> Response {
     // Of a drawing everybody sees the same, but somebody one must be.
-    let credential = authorization(&headers);
+    let credential = authorization(headers);
     if let Err(error) = plans.authenticator.authenticate(credential, Utc::now()) {
+        trail::turned_away(error);
         let challenge = [(WWW_AUTHENTICATE, challenge(error))];
         let refusal = refusal(StatusCode::UNAUTHORIZED, error.to_string());
         return (challenge, refusal).into_response();
@@ -105,7 +134,7 @@ async fn plan(
     let Some(Ok(GlobalId::SeatingPlan(id))) = id.ok().map(|Path(id)| id.parse()) else {
         return refusal(StatusCode::NOT_FOUND, "there is no such plan");
     };
-    let Some(encoding) = Encoding::negotiate(&headers) else {
+    let Some(encoding) = Encoding::negotiate(headers) else {
         let message = "plans are sent plain, or as gzip, br or zstd";
         return refusal(StatusCode::NOT_ACCEPTABLE, message);
     };
@@ -119,7 +148,7 @@ async fn plan(
         FOR_EVER_TO_ONE
     };
     match made {
-        Ok(found) => answer(&found, encoding, lifetime, &headers),
+        Ok(found) => answer(&found, encoding, lifetime, headers),
         Err(failure) => failed(&failure),
     }
 }

@@ -115,7 +115,7 @@ impl Representations {
     }
 
     async fn draw(&self, id: PlanId) -> Result<Arc<Representation>, PlanFailure> {
-        let mut connection = self.database.connection().await?;
+        let mut connection = self.database.connection_for_request().await?;
         let plan = self.plans.get(&mut connection, id).await;
         drop(connection);
         let plan = plan.map_err(|error| match error {

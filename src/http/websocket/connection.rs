@@ -13,6 +13,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use async_graphql::ServerError;
 use axum::body::Bytes;
 use chrono::Utc;
 use futures_util::future::BoxFuture;
@@ -25,13 +26,16 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use super::ending::{Ending, Sink, Stream};
 use super::operations::{Operations, Outgoing};
 use super::protocol::{self, ClientMessage, CloseReason, InvalidMessage};
-use super::{SocketLimits, WebSocket, frames};
+use super::{Handshake, SocketLimits, WebSocket, frames};
 use crate::auth::{AuthenticationError, Identity};
 use crate::http::credential;
 use crate::http::graphql_endpoint::GraphqlState;
-use crate::http::graphql_errors::{ErrorCode, coded};
+use crate::http::graphql_errors::{ErrorCode, coded, overloaded};
 use crate::http::graphql_request::{Operation, Parameters};
 use crate::http::moments::{moment_of, until};
+use crate::http::rate_limits::{Receipts, TooMuch, is_too_much};
+use crate::model::Caller;
+use crate::trail;
 
 /// How long queries and mutations may go on when the server stops, or the token has ended.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
@@ -43,18 +47,11 @@ const FAREWELL_TIME: Duration = Duration::from_secs(2);
 const EXPIRED: CloseReason = CloseReason::Forbidden(AuthenticationError::Expired);
 
 /// Serves one socket until it is closed.
-///
-/// `speaks_graphql` is whether the handshake has agreed on the subprotocol.
-pub async fn serve(
-    socket: WebSocket,
-    speaks_graphql: bool,
-    state: GraphqlState,
-    authorization: Option<String>,
-) {
+pub async fn serve(socket: WebSocket, handshake: Handshake, state: GraphqlState) {
     let _counted = OpenConnection::count();
     let (mut sink, mut stream) = socket.split();
-    let ending = if speaks_graphql {
-        converse(&mut sink, &mut stream, state, authorization).await
+    let ending = if handshake.speaks_graphql {
+        converse(&mut sink, &mut stream, state, handshake).await
     } else {
         Ending::Close(CloseReason::SubprotocolNotAcceptable)
     };
@@ -69,7 +66,7 @@ async fn converse(
     sink: &mut Sink,
     stream: &mut Stream,
     state: GraphqlState,
-    authorization: Option<String>,
+    handshake: Handshake,
 ) -> Ending {
     let limits = state.sockets.clone();
     let places = limits.outgoing_queue.clamp(1, Semaphore::MAX_PERMITS);
@@ -78,7 +75,7 @@ async fn converse(
     let reader = Reader {
         operations: Operations::new(state.clone(), queue.clone()),
         state,
-        authorization,
+        handshake,
         queue,
         identity: None,
         expiry: None,
@@ -163,8 +160,7 @@ async fn in_time(
 /// Takes the peer's messages one by one and does what they say.
 struct Reader {
     state: GraphqlState,
-    /// The `Authorization` header of the handshake.
-    authorization: Option<String>,
+    handshake: Handshake,
     queue: mpsc::Sender<Outgoing>,
     operations: Operations,
     /// Known since `connection_init` was acknowledged.
@@ -265,11 +261,18 @@ impl Reader {
                 if self.identity.is_some() {
                     return Err(Ending::Close(CloseReason::TooManyInitialisations));
                 }
-                let credential = credential::of_connection(&payload, self.authorization.as_deref());
+                let header = self.handshake.authorization.as_deref();
+                let credential = credential::of_connection(&payload, header);
                 let now = Utc::now();
-                let identity = self.state.authenticator.authenticate(credential, now);
-                let identity =
-                    identity.map_err(|why| Ending::Close(CloseReason::Forbidden(why)))?;
+                let identity = match self.state.authenticator.authenticate(credential, now) {
+                    Ok(identity) => identity,
+                    Err(why) => {
+                        trail::turned_away(why);
+                        // The socket is closed in any case.
+                        let _ = self.charge(None).await;
+                        return Err(Ending::Close(CloseReason::Forbidden(why)));
+                    }
+                };
                 self.expiry = identity.expires_at.and_then(|at| moment_of(at, now));
                 self.identity = Some(identity);
                 self.say(Outgoing::of_connection(protocol::connection_ack()))
@@ -295,19 +298,48 @@ impl Reader {
         if self.operations.contains(&id) {
             return Err(Ending::Close(CloseReason::SubscriberExists(id)));
         }
-        let error = match &self.farewell {
-            Some(CloseReason::Forbidden(why)) => coded(ErrorCode::Unauthenticated, why.to_string()),
-            Some(_) => coded(ErrorCode::ServiceUnavailable, "the server is shutting down"),
-            None => match Operation::prepare(&self.state.documents, parameters, caller) {
-                Err(error) => error,
-                Ok(operation) => match self.operations.start(&id, operation) {
-                    Ok(()) => return Ok(()),
-                    Err(too_many) => coded(ErrorCode::TooManySubscriptions, too_many.to_string()),
-                },
-            },
+        let error = match self.start(&id, parameters, caller).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
         };
         self.say(Outgoing::of_connection(protocol::error(&id, &[error])))
             .await
+    }
+
+    async fn start(
+        &mut self,
+        id: &str,
+        parameters: Parameters,
+        caller: Caller,
+    ) -> Result<(), ServerError> {
+        match &self.farewell {
+            Some(CloseReason::Forbidden(why)) => {
+                return Err(coded(ErrorCode::Unauthenticated, why.to_string()));
+            }
+            Some(_) => {
+                let message = "the server is shutting down";
+                return Err(coded(ErrorCode::ServiceUnavailable, message));
+            }
+            None => {}
+        }
+        let prepared = Operation::prepare(&self.state.documents, parameters, caller);
+        let operation = prepared.as_ref().ok();
+        if operation.is_some_and(|operation| is_too_much(&self.state, operation.kind)) {
+            return Err(overloaded());
+        }
+        let charged = self.charge(operation).await;
+        charged.map_err(TooMuch::into_error)?;
+        self.operations
+            .start(id, prepared?)
+            .map_err(|too_many| coded(ErrorCode::TooManySubscriptions, too_many.to_string()))
+    }
+
+    async fn charge(&self, operation: Option<&Operation>) -> Result<(), TooMuch> {
+        // A message has no headers.
+        let mut receipts = Receipts::default();
+        let address = self.handshake.address;
+        let limits = &self.state.limits;
+        limits.charge(address, operation, &mut receipts).await
     }
 
     // Waiting for space here stops reading: who floods the server with requests, and

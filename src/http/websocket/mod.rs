@@ -35,11 +35,14 @@ use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tracing::{Instrument, Span};
 
+use super::client_address::ClientAddress;
 use super::credential::authorization;
 use super::graphql_endpoint::GraphqlState;
 use super::graphql_errors::ErrorCode;
 use super::graphql_http_answer::refuse;
 use super::header_list::listed;
+use super::media_type::MediaType;
+use super::rate_limits::Receipts;
 use protocol::SUBPROTOCOL;
 
 /// What the buffers of one socket begin with. The library's own 128 KiB for each
@@ -90,6 +93,15 @@ impl Default for SocketLimits {
     }
 }
 
+/// What the handshake of a socket has said.
+struct Handshake {
+    /// Whether it has agreed on the subprotocol.
+    speaks_graphql: bool,
+    /// Its `Authorization` header.
+    authorization: Option<String>,
+    address: ClientAddress,
+}
+
 /// Whether the request asks for a WebSocket.
 pub fn is_handshake(request: &Request) -> bool {
     request.method() == Method::GET
@@ -106,6 +118,16 @@ pub async fn upgrade(state: GraphqlState, mut request: Request) -> Response {
             "the server is shutting down",
         );
     }
+    let address = ClientAddress::of(&request);
+    let mut receipts = Receipts::default();
+    let place = match state.limits.enter(address, &mut receipts).await {
+        Ok(place) => place,
+        Err(refusal) => {
+            let mut response = refusal.into_response(MediaType::Json);
+            receipts.write(response.headers_mut());
+            return response;
+        }
+    };
     let mut response = match create_response_with_body(&request, Body::empty) {
         Ok(response) => response,
         Err(error) => return refuse_handshake(&error),
@@ -125,9 +147,14 @@ pub async fn upgrade(state: GraphqlState, mut request: Request) -> Response {
     let tracked = state.tracker.token();
     let serving = async move {
         if let Some(socket) = open(upgrade, state.sockets.max_message_bytes).await {
-            connection::serve(socket, speaks_graphql, state, authorization).await;
+            let handshake = Handshake {
+                speaks_graphql,
+                authorization,
+                address,
+            };
+            connection::serve(socket, handshake, state).await;
         }
-        drop(tracked);
+        drop((place, tracked));
     };
     // The socket's log lines carry the id of the request that opened it.
     tokio::spawn(serving.instrument(Span::current()));

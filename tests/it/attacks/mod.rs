@@ -3,5 +3,6 @@
 
 mod capabilities;
 mod run_role;
+mod sockets;
 mod strings;
 mod tokens;

@@ -2,6 +2,7 @@
 //! what one does the others know, one may be killed or told to stop while people buy,
 //! and none needs a right clock.
 
+mod addresses;
 mod clocks;
 mod draining;
 mod follower;

@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 use usher::app::serve::{Running, Setup};
 use usher::config::{BatchSettings, DocumentSettings, RateLimitSettings, Visitors, WebSettings};
 use usher::http::{SocketLimits, StreamLimits};
+use usher::limits::Clock;
 
 impl House {
     /// A house with three events on sale, as the first start of usher makes them.
@@ -25,8 +26,9 @@ impl House {
             redis: None,
             batch: BatchSettings::default(),
             documents: DocumentSettings::default(),
-            rate_limits: RateLimitSettings::default(),
+            rate_limits: RateLimitSettings::off(),
             web: WebSettings::default(),
+            limit_clock: Clock::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let loader = Running::start(listener, setup).await.unwrap();

@@ -19,9 +19,11 @@ use usher::config::{
     RateLimitSettings, RetentionSettings, Visitors, WebSettings,
 };
 use usher::db::Database;
+use usher::db::redis::Redis;
 use usher::db::schema::events;
 use usher::db::transaction_id::{self, TransactionId};
 use usher::http::{SocketLimits, StreamLimits};
+use usher::limits::Clock;
 use usher::model::Role;
 use usher::model::ids::EventId;
 
@@ -29,7 +31,6 @@ use usher::model::ids::EventId;
 pub const SECRET: &str = "a secret that only the tests know, 32+";
 
 /// What may be used of a server, and how commands share transactions.
-#[derive(Default)]
 pub struct Limits {
     /// Who is believed; without it, who has a token of the tests' secret, and everybody may buy.
     pub authenticator: Option<Authenticator>,
@@ -39,6 +40,8 @@ pub struct Limits {
     pub documents: DocumentSettings,
     pub rate_limits: RateLimitSettings,
     pub web: WebSettings,
+    pub limit_clock: Clock,
+    pub redis: Option<Redis>,
     /// As whom the server works; without it, as all do.
     pub role: Option<ServerRole>,
 }
@@ -50,6 +53,24 @@ pub enum ServerRole {
     Owner,
     /// As the one that may do just what usher needs.
     Run,
+}
+
+/// As the server's, but nobody is limited: all of a test come from one address.
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            authenticator: None,
+            sockets: SocketLimits::default(),
+            streams: StreamLimits::default(),
+            batch: BatchSettings::default(),
+            documents: DocumentSettings::default(),
+            rate_limits: RateLimitSettings::off(),
+            web: WebSettings::default(),
+            limit_clock: Clock::default(),
+            redis: None,
+            role: None,
+        }
+    }
 }
 
 /// A server on a database of its own.
@@ -201,6 +222,11 @@ impl House {
         self.another(&self.database_url, limits, settings()).await
     }
 
+    /// A replica that treats the database so, with these limits.
+    pub async fn replica_with_all(&self, limits: Limits, settings: DatabaseSettings) -> Self {
+        self.another(&self.database_url, limits, settings).await
+    }
+
     async fn another(
         &self,
         database_url: &str,
@@ -229,6 +255,8 @@ impl House {
             rate_limits,
             web,
             role,
+            limit_clock,
+            redis,
         } = limits;
         let server_url = match role.unwrap_or_else(server_role) {
             ServerRole::Run if cluster.has(&database_url) => cluster::as_run_role(&database_url),
@@ -248,11 +276,12 @@ impl House {
             concurrency: concurrency(),
             feed: feed_settings(),
             retention: retention(),
-            redis: None,
+            redis,
             batch,
             documents,
             rate_limits,
             web,
+            limit_clock,
         };
         let running = Running::start(listener, setup).await.unwrap();
         let url = format!("http://{}", running.address);
@@ -379,6 +408,7 @@ pub fn settings() -> DatabaseSettings {
     DatabaseSettings {
         concurrency: concurrency(),
         connections: 16,
+        queue: 100_000,
         acquire_timeout: PATIENCE,
         statement_timeout: PATIENCE,
         lock_timeout: PATIENCE,

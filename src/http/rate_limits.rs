@@ -1,0 +1,226 @@
+//! Who may go on, and what the headers say of it: the one place at which all transports ask.
+//!
+//! It owns what is charged to whom, and the headers `RateLimit` and `RateLimit-Policy` of
+//! draft-ietf-httpapi-ratelimit-headers. It must never charge twice for one operation.
+
+use std::fmt::Write;
+use std::net::IpAddr;
+
+use async_graphql::ServerError;
+use async_graphql::parser::types::OperationType;
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+use super::client_address::ClientAddress;
+use super::graphql_endpoint::GraphqlState;
+use super::graphql_errors::{ErrorCode, after, coded};
+use super::graphql_http_answer::{Refusal, seconds};
+use super::graphql_http_request::read_operation;
+use super::graphql_request::Operation;
+use crate::config::RateLimitSettings;
+use crate::graphql::OVERLOAD_PAUSE;
+use crate::limits::{Budget, Decision, LimitKey, Limiter, OpenSocket, OpenSockets, TooManySockets};
+
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// What a request costs that comes to no operation, because its token is not valid or its
+/// document is refused. Whoever guesses pays for each try.
+const FAILED: u32 = 1;
+
+/// Counts what everybody asks for, and what is open.
+#[derive(Clone)]
+pub struct RateLimits {
+    limiter: Limiter,
+    sockets: OpenSockets,
+}
+
+/// What was charged to a request so far, for the headers of its answer.
+#[derive(Default)]
+pub struct Receipts(Vec<Decision>);
+
+/// The caller has asked for too much.
+#[derive(Clone, Copy, Debug)]
+pub struct TooMuch(Decision);
+
+impl RateLimits {
+    /// Nothing is charged to anybody yet.
+    pub fn new(limiter: Limiter, settings: &RateLimitSettings) -> Self {
+        Self {
+            limiter,
+            sockets: OpenSockets::new(settings),
+        }
+    }
+
+    /// Charges an operation to its caller; or a failed attempt to ask for one, to the address
+    /// that it came from.
+    ///
+    /// # Errors
+    /// When the caller has asked for too much.
+    pub async fn charge(
+        &self,
+        ClientAddress(address): ClientAddress,
+        asked: Option<&Operation>,
+        receipts: &mut Receipts,
+    ) -> Result<(), TooMuch> {
+        let (key, budget, cost) = match asked {
+            None => (LimitKey::of_address(address), Budget::Reads, FAILED),
+            Some(operation) => {
+                let budget = match operation.kind {
+                    OperationType::Query | OperationType::Subscription => Budget::Reads,
+                    OperationType::Mutation => Budget::Writes,
+                };
+                let key = LimitKey::of(&operation.caller, address);
+                (key, budget, operation.cost)
+            }
+        };
+        self.take(&key, budget, cost, receipts).await
+    }
+
+    /// Charges something that is read without an operation to the address.
+    ///
+    /// # Errors
+    /// When too much has been asked for from there.
+    pub async fn charge_read(
+        &self,
+        ClientAddress(address): ClientAddress,
+        cost: u32,
+        receipts: &mut Receipts,
+    ) -> Result<(), TooMuch> {
+        let key = LimitKey::of_address(address);
+        self.take(&key, Budget::Reads, cost, receipts).await
+    }
+
+    /// Lets one more socket or event stream in.
+    ///
+    /// # Errors
+    /// When too many are open, or were opened from this address.
+    pub async fn enter(
+        &self,
+        ClientAddress(address): ClientAddress,
+        receipts: &mut Receipts,
+    ) -> Result<OpenSocket, Refusal> {
+        // Who tries again and again while there is no place is charged for that, too.
+        let key = LimitKey::of_address(address);
+        self.take(&key, Budget::Sockets, 1, receipts).await?;
+        self.place(address)
+    }
+
+    fn place(&self, address: IpAddr) -> Result<OpenSocket, Refusal> {
+        self.sockets.open(address).map_err(|full| {
+            let status = match full {
+                TooManySockets::FromAddress => StatusCode::TOO_MANY_REQUESTS,
+                TooManySockets::InAll => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            Refusal::new(status, ErrorCode::TooManyConnections, full.to_string())
+                .after(OVERLOAD_PAUSE)
+        })
+    }
+
+    async fn take(
+        &self,
+        key: &LimitKey,
+        budget: Budget,
+        cost: u32,
+        receipts: &mut Receipts,
+    ) -> Result<(), TooMuch> {
+        let Some(decision) = self.limiter.check(key, budget, cost).await else {
+            return Ok(());
+        };
+        receipts.0.push(decision);
+        if decision.allowed {
+            Ok(())
+        } else {
+            Err(TooMuch(decision))
+        }
+    }
+}
+
+/// Reads the operation that a request asks for, and charges whoever asks.
+///
+/// The inner error is that of a document in which no operation was found.
+///
+/// # Errors
+/// When the request cannot be given to GraphQL, the caller has asked for too much, or more is
+/// asked of the server than it can do.
+pub async fn admit(
+    state: &GraphqlState,
+    request: Request,
+    receipts: &mut Receipts,
+) -> Result<Result<Operation, ServerError>, Refusal> {
+    let address = ClientAddress::of(&request);
+    let read = read_operation(state, request).await;
+    let operation = match &read {
+        Ok(Ok(operation)) => Some(operation),
+        Ok(Err(_)) | Err(_) => None,
+    };
+    if operation.is_some_and(|operation| is_too_much(state, operation.kind)) {
+        return Err(Refusal::overloaded());
+    }
+    state.limits.charge(address, operation, receipts).await?;
+    read
+}
+
+/// Whether an operation is better not begun now: all it could do is wait for the database in
+/// vain. Mutations have a queue of their own, before their batches, and are let through to it.
+pub fn is_too_much(state: &GraphqlState, kind: OperationType) -> bool {
+    let is_too_much = kind != OperationType::Mutation && !state.database.has_room();
+    if is_too_much {
+        state.database.say_no_room();
+    }
+    is_too_much
+}
+
+impl TooMuch {
+    fn message(self) -> String {
+        let wait = seconds(self.0.retry_after).max(1);
+        let seconds = if wait == 1 { "second" } else { "seconds" };
+        format!(
+            "the budget for {} is used up: try again in {wait} {seconds}",
+            self.0.budget.name()
+        )
+    }
+
+    /// The error of an operation.
+    pub fn into_error(self) -> ServerError {
+        after(
+            self.0.retry_after,
+            coded(ErrorCode::RateLimited, self.message()),
+        )
+    }
+}
+
+impl From<TooMuch> for Refusal {
+    fn from(too_much: TooMuch) -> Self {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        Self::new(status, ErrorCode::RateLimited, too_much.message()).after(too_much.0.retry_after)
+    }
+}
+
+impl Receipts {
+    /// Says in the headers of an answer what its caller may still ask for.
+    pub fn write(&self, headers: &mut HeaderMap) {
+        let (mut policies, mut limits) = (String::new(), String::new());
+        for decision in &self.0 {
+            let comma = if policies.is_empty() { "" } else { ", " };
+            let name = decision.budget.name();
+            let Decision {
+                limit, remaining, ..
+            } = decision;
+            let window = seconds(decision.window);
+            let reset = seconds(decision.reset_after);
+            // Writing to a text never fails.
+            let _ = write!(policies, "{comma}\"{name}\";q={limit};w={window}");
+            let _ = write!(limits, "{comma}\"{name}\";r={remaining};t={reset}");
+        }
+        if self.0.is_empty() {
+            return;
+        }
+        let texts = [(RATE_LIMIT_POLICY, policies), (RATE_LIMIT, limits)];
+        for (name, text) in texts {
+            if let Ok(value) = HeaderValue::try_from(text) {
+                headers.insert(name, value);
+            }
+        }
+    }
+}
