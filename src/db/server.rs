@@ -132,6 +132,7 @@ mod tests {
         let settings = DatabaseSettings {
             concurrency: Concurrency::Optimistic,
             connections: 1,
+            queue: 1,
             acquire_timeout: Duration::from_secs(1),
             statement_timeout: Duration::from_secs(1),
             lock_timeout: Duration::from_secs(1),

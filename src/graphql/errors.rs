@@ -33,8 +33,8 @@ pub mod code {
     pub const INTERNAL: &str = "INTERNAL_SERVER_ERROR";
 }
 
-/// The extension of an error that says after how many milliseconds to try again. Who is told
-/// so was told in time: nothing was done.
+/// The extension of an error that says after how many milliseconds to try again, and that the
+/// field that it stands for has done nothing.
 pub const RETRY_AFTER_MS: &str = "retryAfterMs";
 
 /// After which time the overloaded server is worth another try.
@@ -48,12 +48,17 @@ pub(super) type ApiResult<T> = Result<T, ApiError>;
 pub(super) struct ApiError {
     code: &'static str,
     message: String,
+    /// When it is worth trying again, if that is known.
+    retry_after: Option<Duration>,
 }
 
 impl ApiError {
     pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        let message = message.into();
-        Self { code, message }
+        Self {
+            code,
+            message: message.into(),
+            retry_after: None,
+        }
     }
 
     /// Its `extensions.code`.
@@ -74,9 +79,10 @@ impl ApiError {
     /// Nothing was done, because more is asked for than can be done. It was counted, and is
     /// logged, where it was found out: that happens thousands of times in a second.
     fn overloaded() -> Self {
-        let Self(error) = Self::try_again();
-        let wait = u64::try_from(OVERLOAD_PAUSE.as_millis()).unwrap_or(u64::MAX);
-        Self(error.extend_with(|_, extensions| extensions.set(RETRY_AFTER_MS, wait)))
+        Self {
+            retry_after: Some(OVERLOAD_PAUSE),
+            ..Self::try_again()
+        }
     }
 
     fn try_again() -> Self {
@@ -104,8 +110,14 @@ impl ApiError {
 }
 
 impl From<ApiError> for Error {
-    fn from(ApiError { code, message }: ApiError) -> Self {
-        Self::new(message).extend_with(|_, extensions| extensions.set("code", code))
+    fn from(error: ApiError) -> Self {
+        Self::new(error.message).extend_with(|_, extensions| {
+            extensions.set("code", error.code);
+            if let Some(wait) = error.retry_after {
+                let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+                extensions.set(RETRY_AFTER_MS, wait);
+            }
+        })
     }
 }
 

@@ -61,8 +61,8 @@ impl Answer {
         }
     }
 
-    /// When to ask again, if nothing came of the operation because the server is overloaded.
-    /// What was done in part is an answer, and so is what may have been done.
+    /// When to ask again, if there is nothing but errors, and each of a field that did nothing
+    /// because the server is overloaded.
     pub fn retry_after(&self) -> Option<Duration> {
         if self.errors().is_empty() || self.has_data {
             return None;

@@ -18,6 +18,14 @@ use super::graphql_request::{Operation, run_to_the_end};
 use super::media_type::MediaType;
 use super::rate_limits::{Receipts, admit};
 
+/// What became of an operation.
+enum Outcome {
+    Answered(Answer),
+    /// Nothing was done of it, because the server is overloaded; it may be asked for again
+    /// after this time.
+    ShedAfter(Duration, Answer),
+}
+
 /// Answers a request to the GraphQL path that is not a WebSocket handshake.
 pub async fn respond(state: GraphqlState, request: Request) -> Response {
     let Some(media_type) = MediaType::negotiate(request.headers()) else {
@@ -30,10 +38,10 @@ pub async fn respond(state: GraphqlState, request: Request) -> Response {
     };
     let mut receipts = Receipts::default();
     let mut response = match answer(&state, request, &mut receipts).await {
-        Ok(answer) => match answer.retry_after() {
-            Some(time) => overloaded(time, media_type, &answer),
-            None => write_answer(status_of(&answer, media_type), media_type, &answer),
-        },
+        Ok(Outcome::ShedAfter(time, answer)) => overloaded(time, media_type, &answer),
+        Ok(Outcome::Answered(answer)) => {
+            write_answer(status_of(&answer, media_type), media_type, &answer)
+        }
         Err(refusal) => refusal.into_response(media_type),
     };
     receipts.write(response.headers_mut());
@@ -44,10 +52,10 @@ async fn answer(
     state: &GraphqlState,
     request: Request,
     receipts: &mut Receipts,
-) -> Result<Answer, Refusal> {
+) -> Result<Outcome, Refusal> {
     let operation = match admit(state, request, receipts).await? {
         Ok(operation) => operation,
-        Err(error) => return Ok(Answer::refused(error)),
+        Err(error) => return Ok(Outcome::Answered(Answer::refused(error))),
     };
     match operation.kind {
         OperationType::Subscription => Err(Refusal::new(
@@ -64,12 +72,19 @@ async fn answer(
 // In a task of its own, whoever leaves: a mutation must not stop half way, and the
 // connection of a query that is dropped would go back to the pool with a statement
 // still running on it, for the next request to wait for.
-async fn execute(state: &GraphqlState, operation: Operation) -> Result<Answer, Refusal> {
+async fn execute(state: &GraphqlState, operation: Operation) -> Result<Outcome, Refusal> {
     let schema = state.schema.clone();
+    // Of several mutations the first may have been done although the last one's error is all
+    // that is left of the answer.
+    let all_or_nothing = operation.kind == OperationType::Query || operation.has_one_root_field;
     let work = async move { Answer::new(schema.execute(operation.request).await) };
-    run_to_the_end(&state.tracker, work)
+    let answer = run_to_the_end(&state.tracker, work)
         .await
-        .ok_or_else(Refusal::internal)
+        .ok_or_else(Refusal::internal)?;
+    Ok(match answer.retry_after() {
+        Some(time) if all_or_nothing => Outcome::ShedAfter(time, answer),
+        Some(_) | None => Outcome::Answered(answer),
+    })
 }
 
 // Nothing came of it, and surely nothing was done: what watches over servers is to see that,

@@ -126,6 +126,9 @@ pub struct Operation {
     pub caller: Caller,
     /// When the caller's credential is not believed any more, for what goes on until then.
     pub expires_at: Option<DateTime<Utc>>,
+    /// Whether it selects one field of its root type, by its name: what that one did is all
+    /// that was done.
+    pub has_one_root_field: bool,
     /// What it costs, in points of the rate limits.
     pub cost: u32,
     /// The request, with the parsed document and the caller in it.
@@ -153,8 +156,9 @@ impl Operation {
             .map_err(|cause| parse_failed(&cause))?;
         let (name, definition) = find_operation(&document, operation_name.as_deref())?;
         let (name, kind) = (name.cloned(), definition.ty);
-        if kind == OperationType::Subscription {
-            check_single_root_field(definition)?;
+        let has_one_root_field = has_one_root_field(definition);
+        if kind == OperationType::Subscription && !has_one_root_field {
+            return Err(several_root_fields());
         }
 
         let mut request = Request::new(query)
@@ -168,6 +172,7 @@ impl Operation {
             name,
             caller,
             expires_at: None,
+            has_one_root_field,
             cost: 1,
             request,
         })
@@ -204,17 +209,21 @@ fn find_operation<'document>(
     }
 }
 
-// The specification asks for it. The library would merge the streams of any number of
-// root fields, past every cap on subscriptions, and overlook those in a fragment.
-fn check_single_root_field(operation: &OperationDefinition) -> Result<(), ServerError> {
+fn has_one_root_field(operation: &OperationDefinition) -> bool {
     match operation.selection_set.node.items.as_slice() {
-        [only] if matches!(only.node, Selection::Field(_)) => Ok(()),
-        _ => Err(coded(
-            ErrorCode::GraphqlValidationFailed,
-            "a subscription must select exactly one field of `Subscription`, and not in a \
-             fragment",
-        )),
+        [only] => matches!(only.node, Selection::Field(_)),
+        _ => false,
     }
+}
+
+// The specification forbids it. The library would merge the streams of any number of
+// root fields, past every cap on subscriptions, and overlook those in a fragment.
+fn several_root_fields() -> ServerError {
+    coded(
+        ErrorCode::GraphqlValidationFailed,
+        "a subscription must select exactly one field of `Subscription`, and not in a \
+         fragment",
+    )
 }
 
 /// Runs `work` to its end, even if nobody waits for the answer any more.

@@ -2,7 +2,10 @@
 //! those that are trusted.
 
 use super::{VIEWER, ask, limited, reads, status};
+use crate::support::House;
 use crate::support::house::token;
+use crate::support::program::Server;
+use reqwest::Client;
 use usher::config::{RateLimitSettings, TrustedProxies};
 use usher::model::Role;
 
@@ -62,6 +65,24 @@ async fn who_is_no_trusted_proxy_cannot_say_where_it_comes_from() {
     let (house, _clock) = limited(by_default).await;
     assert_eq!(status(&house, "198.51.100.1").await, 200);
     assert_eq!(status(&house, "198.51.100.2").await, 429);
+}
+
+/// A proxy that nobody has named makes all its clients one: that is said, and not each time.
+#[tokio::test]
+async fn a_header_that_is_not_believed_is_named_in_the_log() {
+    let house = House::open().await;
+    let mut server = Server::beside(&house, &[]).await;
+    for _ in 0..10 {
+        let request = Client::new().get(format!("{}/healthz", server.url));
+        let request = request.header("x-forwarded-for", "192.0.2.1");
+        assert_eq!(request.send().await.unwrap().status(), 200);
+    }
+    let is_about_it = |line: &str| line.contains("USHER_TRUSTED_PROXIES");
+    let line = server.logged(is_about_it).await;
+    assert!(line.contains("127.0.0.1"), "{line}");
+    server.signal(nix::sys::signal::Signal::SIGTERM);
+    let (_, log) = server.ended().await;
+    assert_eq!(log.iter().filter(|line| is_about_it(line)).count(), 1);
 }
 
 #[tokio::test]
