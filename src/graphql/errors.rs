@@ -72,7 +72,7 @@ impl ApiError {
     }
 
     fn unavailable(cause: &(dyn StdError + 'static)) -> Self {
-        tracing::warn!(cause = %in_full(cause), "the database is unavailable");
+        tracing::warn!(cause = in_full(cause), "the database is unavailable");
         Self::try_again()
     }
 
@@ -93,7 +93,7 @@ impl ApiError {
     }
 
     fn internal(cause: &(dyn StdError + 'static)) -> Self {
-        tracing::error!(cause = %in_full(cause), "a request failed");
+        tracing::error!(cause = in_full(cause), "a request failed");
         Self::new(
             code::INTERNAL,
             "something went wrong on the server; it has been logged",

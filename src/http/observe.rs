@@ -2,6 +2,7 @@
 
 use super::client_address::ClientAddress;
 use crate::trail;
+use crate::domain::text;
 use async_graphql::parser::types::OperationType;
 use axum::extract::{MatchedPath, Request};
 use axum::http::{Method, StatusCode};
@@ -26,7 +27,7 @@ pub async fn observe(request: Request, next: Next) -> Response {
     let observed = Observed {
         started: Instant::now(),
         method: request.method().clone(),
-        path: request.uri().path().to_owned(),
+        path: readable(request.uri().path()),
         route: request.extensions().get::<MatchedPath>().cloned(),
         status: None,
     };
@@ -101,20 +102,25 @@ pub fn note_operation(kind: OperationType, name: Option<&str>) {
     let span = Span::current();
     span.record("operation", display(kind));
     if let Some(name) = name {
-        span.record("operation_name", shortened(name));
+        span.record("operation_name", readable(name));
     }
 }
 
 /// Has all further lines of this request say what went wrong.
 pub fn note_error(code: &str) {
-    Span::current().record("error_code", shortened(code));
+    Span::current().record("error_code", readable(code));
 }
 
-/// The beginning of a word that a client chose: a log is read line by line.
-pub fn shortened(word: &str) -> &str {
-    match word.char_indices().nth(LONGEST_WORD) {
+/// The beginning of a word that a client chose, and nothing in it that moves a terminal or makes
+/// a line look like another one: a log is read line by line.
+pub fn readable(word: &str) -> String {
+    let beginning = match word.char_indices().nth(LONGEST_WORD) {
         Some((end, _)) => word.get(..end).unwrap_or_default(),
         None => word,
+    };
+    match text::unfit_character(beginning) {
+        Some(_) => beginning.escape_default().to_string(),
+        None => beginning.to_owned(),
     }
 }
 
@@ -149,8 +155,20 @@ mod tests {
 
     #[test]
     fn words_are_cut_between_characters() {
-        assert_eq!(shortened("HoldTwoSeats"), "HoldTwoSeats");
-        assert_eq!(shortened(&"é".repeat(300)), "é".repeat(LONGEST_WORD));
+        assert_eq!(readable("HoldTwoSeats"), "HoldTwoSeats");
+        assert_eq!(readable(&"é".repeat(300)), "é".repeat(LONGEST_WORD));
+    }
+
+    #[test]
+    fn words_are_written_out_that_a_terminal_would_obey() {
+        for (word, written) in [
+            ("1\r\n2026 INFO", "1\\r\\n2026 INFO"),
+            ("\u{1b}[2J", "\\u{1b}[2J"),
+            ("/\u{9b}2J", "/\\u{9b}2J"),
+            ("a\u{202e}b", "a\\u{202e}b"),
+        ] {
+            assert_eq!(readable(word), written);
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::refusal::Problems;
 use super::{MAX_COORDINATE, MAX_TEXT};
+use crate::domain::text::{is_control, unfit_character};
 
 /// How much of a text from the document a message repeats.
 const SHORTENED_TEXT: usize = 40;
@@ -46,7 +47,7 @@ impl fmt::Display for Shortened<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("\"")?;
         for character in self.0.chars().take(SHORTENED_TEXT) {
-            if character.is_control() {
+            if is_control(character) {
                 write!(formatter, "{}", character.escape_default())?;
             } else {
                 write!(formatter, "{character}")?;
@@ -308,7 +309,7 @@ fn acceptable<'d>(text: &'d str, place: &Place<'_>, problems: &mut Problems) -> 
         );
         return None;
     }
-    if let Some(control) = text.chars().find(|character| character.is_control()) {
+    if let Some(control) = unfit_character(text) {
         let code = u32::from(control);
         problems.add(
             place,

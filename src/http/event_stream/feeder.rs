@@ -25,8 +25,8 @@ use crate::http::graphql_errors::{ErrorCode, coded};
 use crate::http::graphql_request::{Operation, run_to_the_end};
 use crate::http::listener::Client;
 use crate::http::moments::{moment_of, until};
-use crate::http::observe::{milliseconds, shortened};
 use crate::limits::OpenSocket;
+use crate::http::observe::{milliseconds, readable};
 
 /// How a stream came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,8 +94,8 @@ impl Drop for Feeder {
         // The words of an operation on a WebSocket, so that one search finds both.
         tracing::info!(
             operation = self.kind.map(tracing::field::display),
-            operation_name = self.name.as_deref().map(shortened),
-            error_code = self.first_error.as_deref().map(shortened),
+            operation_name = self.name.as_deref().map(readable),
+            error_code = self.first_error.as_deref().map(readable),
             elapsed_ms = milliseconds(self.began.elapsed()),
             "ended"
         );

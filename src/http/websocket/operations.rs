@@ -27,7 +27,7 @@ use crate::http::graphql_answer::Answer;
 use crate::http::graphql_endpoint::GraphqlState;
 use crate::http::graphql_errors::{ErrorCode, coded};
 use crate::http::graphql_request::{Operation, run_to_the_end};
-use crate::http::observe::{milliseconds, shortened};
+use crate::http::observe::{milliseconds, readable};
 
 /// A message that waits to be sent, as the text it will be on the wire.
 pub struct Outgoing {
@@ -229,10 +229,10 @@ impl Drop for OperationTask {
     fn drop(&mut self) {
         // The words of the request's own line, so that one search finds both.
         tracing::info!(
-            operation_id = shortened(&self.id),
+            operation_id = readable(&self.id),
             operation = %self.kind,
-            operation_name = self.name.as_deref().map(shortened),
-            error_code = self.first_error.as_deref().map(shortened),
+            operation_name = self.name.as_deref().map(readable),
+            error_code = self.first_error.as_deref().map(readable),
             elapsed_ms = milliseconds(self.began.elapsed()),
             "ended"
         );
