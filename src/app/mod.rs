@@ -8,6 +8,7 @@ mod demo;
 pub mod import_plan;
 pub mod log;
 pub mod migrate;
+mod open_files;
 pub mod output;
 pub mod pruner;
 pub mod serve;

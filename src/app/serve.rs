@@ -6,7 +6,7 @@ use crate::app::banner::Banner;
 use crate::app::demo::{self, DemoError};
 use crate::app::stopping::StopSignals;
 use crate::app::storage::{self, Storage, StorageError};
-use crate::app::{output, workers};
+use crate::app::{open_files, output, workers};
 use crate::app::{pruner, sweeper};
 use crate::auth::Authenticator;
 use crate::auth::data_folder::StaffTokenError;
@@ -23,15 +23,15 @@ use crate::domain::plan_cache::PlanCache;
 use crate::feed::{Feed, FeedError};
 use crate::graphql::{self, Services, Watching};
 use crate::http::{
-    self, DocumentCache, Draining, GraphqlState, RateLimits, SocketLimits, StreamLimits,
-    WrittenAnswer,
+    self, ConnectionLimits, DocumentCache, Draining, GraphqlState, RateLimits, SocketLimits,
+    StreamLimits, WrittenAnswer,
 };
 use crate::limits::{self, Limiter};
 use crate::model::causes::in_full;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
@@ -106,7 +106,8 @@ pub async fn run(settings: &Settings, workers: &Handle) -> Result<(), ServeError
         return Err(ServeError::ReachableWithoutKey(server.listen));
     }
     // Before anything is started for it.
-    let listener = workers::run(workers, TcpListener::bind(server.listen))
+    let address = server.listen;
+    let listener = workers::run(workers, async move { listen(address) })
         .await
         .map_err(|source| ServeError::Listen {
             address: server.listen,
@@ -154,6 +155,20 @@ pub async fn run(settings: &Settings, workers: &Handle) -> Result<(), ServeError
     ended
 }
 
+/// Has the system queue as many connections as it may while there is no place for them. From a
+/// queue that is full a connection can be lost without its client's knowing.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    const QUEUE: u32 = 4096;
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A server that is started again need not wait for connections of the last one.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(QUEUE)
+}
+
 struct Started {
     storage: Storage,
     running: Running,
@@ -183,8 +198,11 @@ async fn start(
         batch: settings.batch.clone(),
         documents: settings.documents.clone(),
         rate_limits: settings.rate_limits.clone(),
-        web: settings.web.clone(),
         limit_clock: limits::Clock::default(),
+        web: WebSettings {
+            max_connections: open_files::room_for(settings.web.max_connections),
+            ..settings.web.clone()
+        },
     };
     let running = workers::run(workers, Running::start(listener, setup)).await?;
     let staff_token = match &storage.data_dir {
@@ -293,7 +311,7 @@ impl Running {
             batch,
             documents: _,
             rate_limits,
-            web: _,
+            web,
             limit_clock,
         } = setup;
         http::metrics::start();
@@ -331,7 +349,12 @@ impl Running {
             background.spawn("reading of the key file", keys.follow());
         }
         let schema = graphql::schema(services.clone());
-        let send_timeout = streams.send_timeout;
+        let limits = ConnectionLimits {
+            connections: web.max_connections,
+            head_timeout: web.request_timeout,
+            idle_timeout: web.idle_timeout,
+            send_timeout: streams.send_timeout,
+        };
         background.spawn("pruner", pruner::run(database.clone(), retention));
         let state = GraphqlState {
             watching: Watching::new(schema.clone(), WrittenAnswer::new),
@@ -342,6 +365,7 @@ impl Running {
             limits: RateLimits::new(limiter, &rate_limits),
             sockets,
             streams,
+            request_timeout: web.request_timeout,
             draining: draining.clone(),
             shutdown: shutdown.clone(),
             tracker: tasks.clone(),
@@ -352,8 +376,9 @@ impl Running {
             database,
             services.environment.plans.clone(),
             rate_limits.trusted_proxies,
+            web.allowed_origins,
         );
-        let serving = http::serve(listener, router, send_timeout, shutdown.clone());
+        let serving = http::serve(listener, router, limits, shutdown.clone());
         background.spawn("HTTP server", tasks.track_future(serving));
         Ok(Self {
             address,

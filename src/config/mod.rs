@@ -20,7 +20,7 @@ pub use rate_limits::{BadRate, Rate, RateLimit, RateLimitSettings};
 pub use redis::RedisSettings;
 pub use retention::{RetentionSettings, RetentionTooShort};
 pub use trusted_proxies::{BadNetwork, TrustedProxies};
-pub use web::WebSettings;
+pub use web::{AllowedOrigins, NotAnOrigin, Origin, WebSettings};
 
 use clap::Args;
 use nix::unistd::{Uid, geteuid};

@@ -10,6 +10,7 @@ use axum::response::Response;
 use axum::routing::any;
 use futures_util::Stream;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -50,6 +51,8 @@ pub struct GraphqlState {
     pub sockets: SocketLimits,
     /// What one event stream may use.
     pub streams: StreamLimits,
+    /// How long a client may pause within a body.
+    pub request_timeout: Duration,
     /// Begun when the server is to stop, and is still serving.
     pub draining: Draining,
     /// Cancelled once, when the server stops.

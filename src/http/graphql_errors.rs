@@ -41,10 +41,14 @@ pub enum ErrorCode {
     NotAcceptable,
     /// `operationName` names no operation, or is missing where there are several.
     OperationNotFound,
+    /// A page of another origin asks, which is not in the list of those that may.
+    OriginNotAllowed,
     /// The body is larger than the server reads.
     PayloadTooLarge,
     /// The caller has asked for too much, and may ask again later.
     RateLimited,
+    /// The body did not come in time.
+    RequestTimeout,
     /// The server is about to stop.
     ServiceUnavailable,
     /// A subscription was sent over a transport that answers once.
@@ -73,8 +77,10 @@ impl ErrorCode {
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
             Self::NotAcceptable => "NOT_ACCEPTABLE",
             Self::OperationNotFound => "OPERATION_NOT_FOUND",
+            Self::OriginNotAllowed => "ORIGIN_NOT_ALLOWED",
             Self::PayloadTooLarge => "PAYLOAD_TOO_LARGE",
             Self::RateLimited => "RATE_LIMITED",
+            Self::RequestTimeout => "REQUEST_TIMEOUT",
             Self::ServiceUnavailable => "SERVICE_UNAVAILABLE",
             Self::SubscriptionNotSupported => "SUBSCRIPTION_NOT_SUPPORTED",
             Self::TooManyConnections => "TOO_MANY_CONNECTIONS",

@@ -1,17 +1,13 @@
 //! What an HTTP request asks GraphQL for, by POST or by GET, whichever way it is answered.
 //!
-//! It owns the limit on bodies, and where the parameters are. It must
+//! It owns how large a body may be, and where the parameters are. It must
 //! never run anything, let a mutation through that came by GET, or accept a body that a
 //! foreign page could send without being asked.
 
-use std::time::Duration;
-
 use async_graphql::ServerError;
 use async_graphql::parser::types::OperationType;
-use axum::body::{Body, BodyDataStream, Bytes};
 use axum::extract::{Query, Request};
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
-use futures_util::StreamExt;
+use axum::http::{Method, StatusCode, Uri};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -22,6 +18,7 @@ use super::graphql_http_answer::Refusal;
 use super::graphql_request::{Operation, Parameters, kind_of};
 use super::media_type::is_json_body;
 use super::observe::note_operation;
+use super::request_body::read_body;
 use crate::auth::Identity;
 use crate::model::Permission;
 
@@ -29,10 +26,6 @@ use crate::model::Permission;
 const LARGEST_BODY: usize = 1024 * 1024;
 /// Largest body that is read from staff: a seating plan of 200,000 seats.
 const LARGEST_STAFF_BODY: usize = 64 * 1024 * 1024;
-/// Most that is read, and thrown away, of a body that is too large.
-const MOST_DISCARDED: usize = 16 * 1024 * 1024;
-/// Longest that is waited for it.
-const LONGEST_DISCARD: Duration = Duration::from_secs(5);
 
 /// Reads the operation that a request asks for.
 ///
@@ -62,7 +55,8 @@ pub async fn read_operation(
         } else {
             LARGEST_BODY
         };
-        parameters_of_body(&read_body(&parts.headers, body, largest).await?)?
+        let body = read_body(&parts.headers, body, largest, state.request_timeout).await?;
+        parameters_of_body(&body)?
     } else {
         return Err(Refusal::method("GET, POST", "use GET or POST"));
     };
@@ -126,47 +120,4 @@ fn parameters_of_body(body: &[u8]) -> Result<Parameters, Refusal> {
             "the body is not JSON: {error}"
         ))),
     }
-}
-
-// axum limits only its own extractors, and a length that is announced need not be the
-// true one: the announced length spares a read, the count is the limit.
-async fn read_body(headers: &HeaderMap, body: Body, largest: usize) -> Result<Bytes, Refusal> {
-    let announced = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    let mut chunks = body.into_data_stream();
-    if let Some(length) = announced.filter(|length| *length > largest) {
-        // A client that expects to be told to go on has sent nothing yet.
-        if length <= MOST_DISCARDED && !headers.contains_key(header::EXPECT) {
-            discard(chunks).await;
-        }
-        return Err(Refusal::too_large(largest));
-    }
-    let mut read = Vec::with_capacity(announced.unwrap_or_default());
-    while let Some(chunk) = chunks.next().await {
-        let chunk =
-            chunk.map_err(|_| Refusal::bad_request("the body could not be read to its end"))?;
-        if read.len() + chunk.len() > largest {
-            discard(chunks).await;
-            return Err(Refusal::too_large(largest));
-        }
-        read.extend_from_slice(&chunk);
-    }
-    Ok(read.into())
-}
-
-// A client that sends its whole body before it looks for an answer would find the
-// connection broken, and never learn why, if the rest were left unread.
-async fn discard(mut chunks: BodyDataStream) {
-    let reading = async {
-        let mut left = MOST_DISCARDED;
-        while let Some(Ok(chunk)) = chunks.next().await {
-            let Some(rest) = left.checked_sub(chunk.len()) else {
-                return;
-            };
-            left = rest;
-        }
-    };
-    // The answer is the same whether all of it came in time or not.
-    let _ = tokio::time::timeout(LONGEST_DISCARD, reading).await;
 }

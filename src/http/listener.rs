@@ -1,69 +1,92 @@
-//! The connections of the server, and what becomes of one whose client says or reads nothing.
+//! The connections of the server: how many there may be, and who is at their other ends.
 //!
-//! It owns the time that a client may say nothing at first, and leave bytes untaken. hyper
-//! waits for both without a limit, asks a body for nothing more meanwhile, and so could not be
-//! told by the body either that it is time to give up. It must never look at the bytes.
+//! How long each may keep the server waiting is `impatient_stream`'s.
 
-use std::io::{self, IoSlice};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::pin::Pin;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Sleep, sleep};
+use axum::serve::Listener;
+use tokio::net::TcpListener;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
-/// Accepts connections that are cut when nothing comes on them at first, or when nothing can
-/// be sent on them for a time.
+use super::impatient_stream::ImpatientStream;
+
+/// How often it is logged, at most, that there are as many connections as there may be.
+const BETWEEN_WARNINGS: Duration = Duration::from_mins(1);
+
+/// How many connections there may be, and how long their clients may keep them waiting.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionLimits {
+    /// Connections that are open at the same time.
+    pub connections: u32,
+    /// For the whole head of a request: from the moment of the connection, or from the first
+    /// byte on one that was idle.
+    pub head_timeout: Duration,
+    /// From the end of an answer to the next request.
+    pub idle_timeout: Duration,
+    /// For making room for anything more that is sent.
+    pub send_timeout: Duration,
+}
+
+/// Accepts connections that are cut when their clients keep them waiting.
 pub struct ImpatientListener {
     listener: TcpListener,
-    first_byte_timeout: Duration,
-    send_timeout: Duration,
+    limits: ConnectionLimits,
+    places: Arc<Semaphore>,
+    warned: Option<Instant>,
 }
 
 impl ImpatientListener {
     /// Accepts what comes in on `listener`.
-    pub fn new(
-        listener: TcpListener,
-        first_byte_timeout: Duration,
-        send_timeout: Duration,
-    ) -> Self {
+    pub fn new(listener: TcpListener, limits: ConnectionLimits) -> Self {
+        let places = limits.connections.try_into().unwrap_or(usize::MAX);
         Self {
             listener,
-            first_byte_timeout,
-            send_timeout,
+            limits,
+            places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
+            warned: None,
         }
     }
-}
 
-impl Listener for ImpatientListener {
-    type Io = ImpatientStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (ImpatientStream, SocketAddr) {
+    /// The next connection, as soon as there is a place for it. Until then it waits in the
+    /// queue of the system, from which nobody is sent away during a short rush.
+    pub async fn accept(&mut self) -> ImpatientStream {
+        let place = self.place().await;
         // axum's own, which knows the errors after which it is worth going on.
         let (stream, address) = Listener::accept(&mut self.listener).await;
         // Every message is written whole: none is to wait for the acknowledgement of the last.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection cannot be told to send at once");
         }
-        let stream = ImpatientStream {
+        ImpatientStream::new(
             stream,
-            silent_until: Some(Box::pin(sleep(self.first_byte_timeout))),
-            send_timeout: self.send_timeout,
-            deadline: None,
-            client: Client::new(address.ip().to_canonical()),
-        };
-        (stream, address)
+            Client::new(address.ip().to_canonical()),
+            self.limits,
+            place,
+        )
     }
 
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+    async fn place(&mut self) -> Option<OwnedSemaphorePermit> {
+        let places = Arc::clone(&self.places);
+        if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
+            return Some(place);
+        }
+        if self
+            .warned
+            .is_none_or(|at| at.elapsed() >= BETWEEN_WARNINGS)
+        {
+            self.warned = Some(Instant::now());
+            let connections = self.limits.connections;
+            tracing::warn!(
+                connections,
+                "there are as many connections as there may be: others wait"
+            );
+        }
+        // Fails only if it is closed, which nobody does.
+        places.acquire_owned().await.ok()
     }
 }
 
@@ -96,156 +119,45 @@ impl Client {
         self.address
     }
 
+    /// The client takes nothing, and its connection is cut.
+    pub fn stalls(&self) {
+        self.has_stalled.store(true, Ordering::Relaxed);
+    }
+
     /// Whether the connection was cut because the client took nothing for too long.
     pub fn has_stalled(&self) -> bool {
         self.has_stalled.load(Ordering::Relaxed)
     }
 }
 
-impl Connected<IncomingStream<'_, ImpatientListener>> for Client {
-    fn connect_info(stream: IncomingStream<'_, ImpatientListener>) -> Self {
-        stream.io().client.clone()
-    }
-}
-
-/// A connection that fails when nothing comes on it at first, or when nothing can be sent on
-/// it for a time.
-pub struct ImpatientStream {
-    stream: TcpStream,
-    /// Set until something has come. From then on it is for those who read to lose patience.
-    silent_until: Option<Pin<Box<Sleep>>>,
-    send_timeout: Duration,
-    /// Set while there is something to send and no room for it.
-    deadline: Option<Pin<Box<Sleep>>>,
-    client: Client,
-}
-
-impl ImpatientStream {
-    fn in_time(
-        &mut self,
-        context: &mut Context<'_>,
-        sent: Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
-        if sent.is_ready() {
-            self.deadline = None;
-            return sent;
-        }
-        let deadline = self
-            .deadline
-            .get_or_insert_with(|| Box::pin(sleep(self.send_timeout)));
-        ready!(deadline.as_mut().poll(context));
-        self.client.has_stalled.store(true, Ordering::Relaxed);
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl AsyncRead for ImpatientStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if read.is_ready() {
-            self.silent_until = None;
-        }
-        let Some(deadline) = &mut self.silent_until else {
-            return read;
-        };
-        ready!(deadline.as_mut().poll(context));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl AsyncWrite for ImpatientStream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let sent = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.in_time(context, sent)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let sent = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.in_time(context, sent)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
     use tokio::time::timeout;
 
     const LONG: Duration = Duration::from_mins(1);
 
-    async fn connected(
-        first_byte_timeout: Duration,
-        send_timeout: Duration,
-    ) -> (ImpatientStream, TcpStream) {
+    #[tokio::test]
+    async fn who_comes_when_all_places_are_taken_waits_for_one() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let client = TcpStream::connect(listener.local_addr().unwrap()).await;
-        let mut listener = ImpatientListener::new(listener, first_byte_timeout, send_timeout);
-        let (server, _) = listener.accept().await;
-        (server, client.unwrap())
-    }
-
-    #[tokio::test]
-    async fn a_client_that_takes_nothing_is_given_up() {
-        let (mut server, _client) = connected(LONG, Duration::from_millis(50)).await;
-        let known = server.client.clone();
-        let bytes = vec![0; 65_536];
-        let sending = async {
-            loop {
-                if let Err(error) = server.write_all(&bytes).await {
-                    return error;
-                }
-            }
+        let address = listener.local_addr().unwrap();
+        let one_place = ConnectionLimits {
+            connections: 1,
+            head_timeout: LONG,
+            idle_timeout: LONG,
+            send_timeout: LONG,
         };
-        let error = timeout(LONG, sending).await.unwrap();
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert!(known.has_stalled());
-    }
-
-    #[tokio::test]
-    async fn a_client_that_says_nothing_is_given_up_and_one_that_pauses_is_not() {
-        let limit = Duration::from_millis(50);
-        let (mut server, _client) = connected(limit, LONG).await;
-        let error = timeout(LONG, server.read_u8()).await.unwrap().unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-
-        let (mut server, mut client) = connected(LONG, LONG).await;
-        client.write_u8(1).await.unwrap();
-        assert_eq!(server.read_u8().await.unwrap(), 1);
-        assert!(server.silent_until.is_none());
-    }
-
-    #[tokio::test]
-    async fn a_client_with_nothing_to_take_is_not() {
-        let (mut server, mut client) = connected(LONG, Duration::ZERO).await;
-        server.write_all(b"something").await.unwrap();
-        let mut taken = [0; 9];
-        client.read_exact(&mut taken).await.unwrap();
-        client.write_all(b"and back").await.unwrap();
-        server.read_exact(&mut taken[..8]).await.unwrap();
-        assert!(!server.client.has_stalled());
+        let _clients = [
+            TcpStream::connect(address).await.unwrap(),
+            TcpStream::connect(address).await.unwrap(),
+        ];
+        let mut listener = ImpatientListener::new(listener, one_place);
+        let first = listener.accept().await;
+        let second = tokio::spawn(async move { listener.accept().await });
+        tokio::task::yield_now().await;
+        assert!(!second.is_finished());
+        drop(first);
+        timeout(LONG, second).await.unwrap().unwrap();
     }
 }

@@ -97,6 +97,14 @@ fn describe() {
         "usher_draining",
         "1 from the moment the server is to stop, when /readyz says so."
     );
+    describe_gauge!(
+        "usher_http_connections",
+        "Open connections, WebSockets among them."
+    );
+    describe_counter!(
+        "usher_http_connections_cut_total",
+        "Connections that were cut because their clients kept them waiting."
+    );
     describe_gauge!("usher_websocket_connections", "Open WebSocket connections.");
     describe_gauge!(
         "usher_websocket_operations",
@@ -217,6 +225,10 @@ fn begin_at_zero() {
     }
     gauge!("usher_draining").set(0.0);
     counter!("usher_feed_changes_pruned_total").absolute(0);
+    gauge!("usher_http_connections").set(0.0);
+    for reason in ["idle", "slow_head", "not_reading"] {
+        counter!("usher_http_connections_cut_total", "reason" => reason).absolute(0);
+    }
     gauge!("usher_websocket_connections").set(0.0);
     gauge!("usher_websocket_operations").set(0.0);
     gauge!("usher_event_streams").set(0.0);

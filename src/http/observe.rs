@@ -1,8 +1,8 @@
 //! One line of log and one count for each request.
 
 use super::client_address::ClientAddress;
-use crate::trail;
 use crate::domain::text;
+use crate::trail;
 use async_graphql::parser::types::OperationType;
 use axum::extract::{MatchedPath, Request};
 use axum::http::{Method, StatusCode};

@@ -25,8 +25,8 @@ use crate::http::graphql_errors::{ErrorCode, coded};
 use crate::http::graphql_request::{Operation, run_to_the_end};
 use crate::http::listener::Client;
 use crate::http::moments::{moment_of, until};
-use crate::limits::OpenSocket;
 use crate::http::observe::{milliseconds, readable};
+use crate::limits::OpenSocket;
 
 /// How a stream came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

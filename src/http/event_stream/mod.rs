@@ -10,7 +10,7 @@
 //! ```
 //!
 //! A client that reads slowly fills the queue, and the feeder stops polling its operation.
-//! One that does not read at all has its connection cut (`http::listener`), and the feeder
+//! One that does not read at all has its connection cut (`http::impatient_stream`), and the feeder
 //! finds its queue closed.
 
 mod events;

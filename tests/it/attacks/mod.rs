@@ -6,3 +6,4 @@ mod run_role;
 mod sockets;
 mod strings;
 mod tokens;
+mod web;
