@@ -24,7 +24,7 @@ use usher::db::seats::SeatState;
 use usher::db::transaction_id::TransactionId;
 use usher::feed::live_map::{Content, LiveMap};
 use usher::graphql::{UsherSchema, schema_without_services};
-use usher::http::{DocumentCache, Operation, Parameters, WrittenAnswer};
+use usher::http::{Documents, Operation, Parameters, WrittenAnswer};
 use usher::model::Caller;
 use usher::model::compact_seats;
 use usher::model::global_id::GlobalId;
@@ -71,17 +71,17 @@ fn parse_new_document() -> usize {
 /// A document that was sent before, as almost all are.
 #[divan::bench]
 fn parse_known_document(bencher: Bencher) {
-    let cache = DocumentCache::default();
-    bencher.bench(|| cache.parse(black_box(HOLD)).is_ok());
+    let documents = Documents::default();
+    bencher.bench(|| documents.read(black_box(HOLD)).is_ok());
 }
 
 /// The same with the copy of it that the executor is given.
 #[divan::bench]
 fn parse_known_document_and_copy(bencher: Bencher) {
-    let cache = DocumentCache::default();
+    let documents = Documents::default();
     bencher.bench(|| {
-        cache
-            .parse(black_box(HOLD))
+        documents
+            .read(black_box(HOLD))
             .map(|document| (*document).clone())
     });
 }
@@ -90,7 +90,7 @@ fn parse_known_document_and_copy(bencher: Bencher) {
 /// document, known, its operation in there, and the copy of the document.
 #[divan::bench]
 fn guard_prepare_a_hold(bencher: Bencher) {
-    let documents = DocumentCache::default();
+    let documents = Documents::default();
     let prepare = |parameters| Operation::prepare(&documents, parameters, Caller::Anonymous);
     assert!(prepare(parameters(HOLD)).is_ok());
     bencher
@@ -124,7 +124,7 @@ fn execute_hold_up_to_the_batcher(bencher: Bencher) {
 /// Without services nobody waits, so that an operation is done when it is first polled.
 fn execute(bencher: Bencher, document: &str, expected: &str) {
     let schema = schema_without_services();
-    let documents = DocumentCache::default();
+    let documents = Documents::default();
     let prepare = || Operation::prepare(&documents, parameters(document), Caller::Anonymous);
     let text = answer(&schema, prepare()).map(|response| WrittenAnswer::new(response).text);
     let text = text.as_deref().map(String::from_utf8_lossy);
@@ -149,7 +149,7 @@ fn parameters(document: &str) -> Parameters {
         "eventId": GlobalId::Event(EVENT).to_string(), "seats": [seat(4_711), seat(4_712)],
     });
     Parameters {
-        query: document.to_owned(),
+        query: Some(document.to_owned()),
         variables: Variables::from_json(json!({"input": input})),
         ..Parameters::default()
     }

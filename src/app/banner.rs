@@ -13,6 +13,8 @@ pub struct Banner<'a> {
     pub address: SocketAddr,
     /// The token of the link for staff, which is shown when it is new.
     pub staff_token: &'a StaffToken,
+    /// Whether the playground is served.
+    pub has_playground: bool,
     /// The data folder of the embedded default.
     pub data_dir: Option<&'a Path>,
     /// Where the database is, for one that somebody else runs.
@@ -28,17 +30,19 @@ impl Display for Banner<'_> {
         let address = reachable(self.address);
         writeln!(f, "\nusher is ready.\n")?;
         writeln!(f, "  Start here       http://{address}/")?;
-        writeln!(f, "  GraphiQL         http://{address}/graphiql")?;
+        if self.has_playground {
+            writeln!(f, "  GraphiQL         http://{address}/graphiql")?;
+        }
         match (self.staff_token, self.data_dir) {
-            (StaffToken::New(token), _) => {
+            (StaffToken::New(token), _) if self.has_playground => {
                 let link = format_args!("http://{address}/graphiql#token={token}");
                 writeln!(f, "  GraphiQL, staff  {link}")?;
             }
-            (StaffToken::Kept, Some(data_dir)) => {
+            (StaffToken::New(_) | StaffToken::Kept, Some(data_dir)) => {
                 let file = data_dir.join(STAFF_TOKEN_FILE);
                 writeln!(f, "  Token for staff  {}", file.display())?;
             }
-            (StaffToken::Kept | StaffToken::None, _) => {}
+            (StaffToken::New(_) | StaffToken::Kept | StaffToken::None, _) => {}
         }
         writeln!(f)?;
         if address != self.address {
@@ -89,6 +93,7 @@ mod tests {
         Banner {
             address: address.parse().unwrap(),
             staff_token: &StaffToken::None,
+            has_playground: true,
             data_dir: None,
             database: "db.example.org:5432/usher",
             has_key: true,
@@ -133,6 +138,18 @@ mod tests {
             assert!(banner.to_string().contains(line), "{banner}");
         }
         assert!(!banner("127.0.0.1:80").to_string().contains("staff"));
+    }
+
+    #[test]
+    fn no_link_leads_to_a_playground_that_is_not_served() {
+        let without = Banner {
+            has_playground: false,
+            staff_token: &StaffToken::New("secret".to_owned()),
+            ..banner("127.0.0.1:80")
+        };
+        let without = without.to_string();
+        assert!(!without.contains("graphiql") && !without.contains("secret"));
+        assert!(without.contains("http://127.0.0.1:80/\n"));
     }
 
     #[test]

@@ -23,8 +23,8 @@ use crate::domain::plan_cache::PlanCache;
 use crate::feed::{Feed, FeedError};
 use crate::graphql::{self, Services, Watching};
 use crate::http::{
-    self, ConnectionLimits, DocumentCache, Draining, GraphqlState, RateLimits, SocketLimits,
-    StreamLimits, WrittenAnswer,
+    self, ConnectionLimits, Documents, Draining, GraphqlState, RateLimits, SocketLimits,
+    StreamLimits, TrustedDocumentsError, WrittenAnswer,
 };
 use crate::limits::{self, Limiter};
 use crate::model::causes::in_full;
@@ -68,6 +68,9 @@ pub enum ServeError {
     /// The Redis that is named cannot be.
     #[error(transparent)]
     Redis(#[from] BadRedisUrl),
+    /// The trusted documents cannot be.
+    #[error(transparent)]
+    TrustedDocuments(#[from] TrustedDocumentsError),
     /// The feed cannot be read.
     #[error(transparent)]
     Feed(#[from] FeedError),
@@ -212,6 +215,7 @@ async fn start(
     let banner = Banner {
         address: running.address,
         staff_token: &staff_token,
+        has_playground: settings.documents.graphiql,
         data_dir: storage.data_dir.as_deref(),
         database: storage.database.place(),
         has_key: authentication.has_key,
@@ -309,11 +313,12 @@ impl Running {
             retention,
             redis,
             batch,
-            documents: _,
+            documents,
             rate_limits,
             web,
             limit_clock,
         } = setup;
+        let documents = Documents::new(documents)?;
         http::metrics::start();
         let address = listener.local_addr()?;
         say_what_is_not_as_configured(&database, &retention).await?;
@@ -348,7 +353,7 @@ impl Running {
         if let Some(keys) = authenticator.key_file() {
             background.spawn("reading of the key file", keys.follow());
         }
-        let schema = graphql::schema(services.clone());
+        let schema = graphql::schema(services.clone(), documents.settings().introspection);
         let limits = ConnectionLimits {
             connections: web.max_connections,
             head_timeout: web.request_timeout,
@@ -359,7 +364,7 @@ impl Running {
         let state = GraphqlState {
             watching: Watching::new(schema.clone(), WrittenAnswer::new),
             schema,
-            documents: DocumentCache::default(),
+            documents,
             authenticator,
             database: database.clone(),
             limits: RateLimits::new(limiter, &rate_limits),

@@ -29,6 +29,8 @@ pub mod code {
     pub const UNAVAILABLE: &str = "UNAVAILABLE";
     /// The map did not come to the cursor of `atLeast` in time.
     pub const CURSOR_NOT_REACHED: &str = "CURSOR_NOT_REACHED";
+    /// The query took longer than its client was kept waiting.
+    pub const OPERATION_TIMEOUT: &str = "OPERATION_TIMEOUT";
     /// Something is wrong with the server.
     pub const INTERNAL: &str = "INTERNAL_SERVER_ERROR";
 }

@@ -1,6 +1,9 @@
 //! The API: parses input, calls one domain function, the batcher or the feed, maps
 //! the result. Decides nothing.
 
+mod checking;
+mod costs;
+mod deadline;
 mod errors;
 mod hold_watcher;
 mod input;
@@ -15,6 +18,9 @@ mod subscription;
 mod types;
 mod watching;
 
+pub use checking::DocumentChecker;
+pub use costs::{Costs, FieldCost, LARGEST_PAGE, ListSize};
+pub use deadline::Deadline;
 pub use errors::{OVERLOAD_PAUSE, RETRY_AFTER_MS, code};
 pub use services::Services;
 pub use watching::{Subscriber, Watching};
@@ -26,15 +32,18 @@ use node::VenueLoader;
 /// The schema with all that its resolvers use.
 pub type UsherSchema = Schema<query::Query, mutation::Mutation, subscription::Subscription>;
 
-/// Nesting of fields in one operation; introspection by the usual tools needs 13.
-const MAX_DEPTH: usize = 20;
-/// Fields in one operation, after fragments are spread out.
-const MAX_COMPLEXITY: usize = 2_000;
-
-/// The schema over these services.
-pub fn schema(services: Services) -> UsherSchema {
+/// The schema over these services, which tells what it is when it is `open`.
+pub fn schema(services: Services, open: bool) -> UsherSchema {
     let venues = DataLoader::new(VenueLoader(services.database.clone()), tokio::spawn);
-    builder().data(venues).data(services).finish()
+    let builder = builder().data(venues).data(services);
+    if open {
+        return builder.finish();
+    }
+    // "Did you mean" would tell the names to whoever guesses.
+    builder
+        .disable_introspection()
+        .disable_suggestions()
+        .finish()
 }
 
 /// The schema without services: it says what the API is, checks operations, and runs those
@@ -57,6 +66,4 @@ fn builder() -> SchemaBuilder<query::Query, mutation::Mutation, subscription::Su
     )
     .register_output_type::<node::Node>()
     .register_output_type::<refusal::Refusal>()
-    .limit_depth(MAX_DEPTH)
-    .limit_complexity(MAX_COMPLEXITY)
 }

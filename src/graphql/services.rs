@@ -5,6 +5,7 @@ use crate::db::transaction_id::TransactionId;
 use crate::db::{Connection, Database};
 use crate::domain::Environment;
 use crate::feed::Feed;
+use crate::graphql::deadline;
 use crate::graphql::errors::ApiResult;
 use crate::graphql::input::FeedCursor;
 use crate::model::Caller;
@@ -38,8 +39,10 @@ pub(super) fn services<'ctx>(context: &Context<'ctx>) -> ApiResult<&'ctx Service
     Ok(context.data::<Services>()?)
 }
 
-/// A connection of the pool; held while one resolver works, never longer.
+/// A connection of the pool; held while one resolver works, never longer. A query that nobody
+/// waits for any more gets none.
 pub(super) async fn connection(context: &Context<'_>) -> ApiResult<Connection> {
+    deadline::check(context)?;
     Ok(services(context)?.database.connection_for_request().await?)
 }
 

@@ -13,14 +13,51 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 #[folder = "$CARGO_MANIFEST_DIR/web"]
 struct Web;
 
+/// The folder of the playground, and the icon in it, which belongs to all pages.
+const PLAYGROUND: &str = "graphiql/";
+const ICON: &str = "graphiql/favicon.svg";
+/// What of the page at `/` is about the playground stands between these.
+const ABOUT_PLAYGROUND: (&str, &str) = ("<!--graphiql-->", "<!--/graphiql-->");
+
 /// The page at `/`.
 pub async fn home(headers: HeaderMap) -> Response {
     serve("index.html", &headers)
 }
 
+/// The page at `/` where there is no playground.
+pub async fn home_without_playground(headers: HeaderMap) -> Response {
+    match Web::get("index.html") {
+        Some(mut page) => {
+            page.data = without_playground(&String::from_utf8_lossy(&page.data))
+                .into_bytes()
+                .into();
+            // The page is another one than what its hash is of.
+            answer("index.html", "without-", page, &headers)
+        }
+        None => not_found(),
+    }
+}
+
+/// What the pages load where there is no playground.
+pub async fn asset_without_playground(Path(path): Path<String>, headers: HeaderMap) -> Response {
+    if path.starts_with(PLAYGROUND) && path != ICON {
+        return not_found();
+    }
+    serve(&path, &headers)
+}
+
+fn without_playground(page: &str) -> String {
+    let (begin, end) = ABOUT_PLAYGROUND;
+    let mut parts = page.split(begin);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |page, part| {
+        page + part.split_once(end).map_or("", |(_, rest)| rest)
+    })
+}
+
 /// The icon, where browsers look for it when no page names one: they do for `/metrics`.
 pub async fn icon(headers: HeaderMap) -> Response {
-    serve("graphiql/favicon.svg", &headers)
+    serve(ICON, &headers)
 }
 
 /// GraphiQL.
@@ -42,13 +79,21 @@ fn serve(path: &str, headers: &HeaderMap) -> Response {
     // Only what is listed: a debug build reads the folder itself, and would follow
     // a path out of it to any symbolic link.
     let listed = Web::iter().any(|listed| listed == path);
-    let Some(file) = listed.then(|| Web::get(path)).flatten() else {
-        return (StatusCode::NOT_FOUND, "there is no such page\n").into_response();
-    };
+    match listed.then(|| Web::get(path)).flatten() {
+        Some(file) => answer(path, "", file, headers),
+        None => not_found(),
+    }
+}
+
+fn not_found() -> Response {
+    (StatusCode::NOT_FOUND, "there is no such page\n").into_response()
+}
+
+fn answer(path: &str, variant: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
     // Revalidated every time, so that an upgrade of usher is seen at once; the
     // tag is the content's hash, so that an unchanged file is not sent again.
     let tag = format!(
-        "\"{}\"",
+        "\"{variant}{}\"",
         URL_SAFE_NO_PAD.encode(file.metadata.sha256_hash())
     );
     let unchanged = headers
@@ -70,5 +115,24 @@ fn content_type(path: &str, file: &EmbeddedFile) -> String {
         Some(mime) => mime.to_string(),
         None if std::str::from_utf8(&file.data).is_ok() => "text/plain; charset=utf-8".to_owned(),
         None => "application/octet-stream".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_is_whole_without_the_playground() {
+        let page = "<a><!--graphiql--><b><!--/graphiql--><c><!--graphiql--><d><!--/graphiql-->e";
+        assert_eq!(without_playground(page), "<a><c>e");
+        let home = Web::get("index.html").unwrap();
+        let home = String::from_utf8_lossy(&home.data);
+        let cut = without_playground(&home);
+        assert!(home.contains("href=\"/graphiql\"") && cut.ends_with("</html>\n"));
+        assert!(
+            !cut.replace(ICON, "").to_lowercase().contains("graphiql"),
+            "{cut}"
+        );
     }
 }

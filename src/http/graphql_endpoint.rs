@@ -4,6 +4,7 @@
 //! read a body or a document; that is the work of [`graphql_over_http`], [`websocket`] and
 //! [`event_stream`].
 
+use async_graphql::Response as GraphqlResponse;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -14,9 +15,10 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::document_cache::DocumentCache;
+use super::documents::Documents;
 use super::draining::Draining;
 use super::event_stream::StreamLimits;
+use super::execution::{self, NoAnswer};
 use super::graphql_answer::WrittenAnswer;
 use super::graphql_request::Operation;
 use super::rate_limits::RateLimits;
@@ -39,8 +41,8 @@ pub struct GraphqlState {
     pub schema: UsherSchema,
     /// Executes the subscriptions.
     pub watching: Watching<WrittenAnswer>,
-    /// The documents that were parsed before.
-    pub documents: DocumentCache,
+    /// Reads documents, and limits what they ask for.
+    pub documents: Documents,
     /// Turns a bearer token into a caller.
     pub authenticator: Authenticator,
     /// What it is asked with whether there is room for more.
@@ -62,6 +64,20 @@ pub struct GraphqlState {
 }
 
 impl GraphqlState {
+    /// Runs a query or a mutation to its end, in a task of its own, and hands its response to
+    /// `finish` there. The client is answered without it when that takes too long.
+    ///
+    /// # Errors
+    /// When it broke, or took too long.
+    pub async fn execute<Finished: Send + 'static>(
+        &self,
+        operation: Operation,
+        finish: impl FnOnce(GraphqlResponse) -> Finished + Send + 'static,
+    ) -> Result<Finished, NoAnswer> {
+        let longest = self.documents.settings().operation_timeout;
+        execution::execute(&self.schema, &self.tracker, longest, operation, finish).await
+    }
+
     /// The answers to a subscription, for as long as anybody reads them.
     pub fn subscribe(
         &self,

@@ -29,12 +29,18 @@ pub enum ErrorCode {
     BadRequest,
     /// A value of an argument or a variable does not fit its type.
     BadUserInput,
+    /// Only trusted documents are run, and this is none.
+    DocumentNotTrusted,
+    /// The operation asks for more than one operation may.
+    GraphqlLimitExceeded,
     /// The document is not GraphQL.
     GraphqlParseFailed,
     /// The document does not fit the schema.
     GraphqlValidationFailed,
     /// The server broke; the log knows why.
     InternalServerError,
+    /// The schema is not told.
+    IntrospectionDisabled,
     /// This HTTP method cannot do what was asked.
     MethodNotAllowed,
     /// The client accepts no media type that is served here.
@@ -49,6 +55,12 @@ pub enum ErrorCode {
     RateLimited,
     /// The body did not come in time.
     RequestTimeout,
+    /// The operation took too long; a mutation may have been done all the same.
+    OperationTimeout,
+    /// No document of this hash is known here: send the text, too.
+    PersistedQueryNotFound,
+    /// Documents are not known by their hashes here.
+    PersistedQueryNotSupported,
     /// The server is about to stop.
     ServiceUnavailable,
     /// A subscription was sent over a transport that answers once.
@@ -71,9 +83,12 @@ impl ErrorCode {
         match self {
             Self::BadRequest => "BAD_REQUEST",
             Self::BadUserInput => "BAD_USER_INPUT",
+            Self::DocumentNotTrusted => "DOCUMENT_NOT_TRUSTED",
+            Self::GraphqlLimitExceeded => "GRAPHQL_LIMIT_EXCEEDED",
             Self::GraphqlParseFailed => "GRAPHQL_PARSE_FAILED",
             Self::GraphqlValidationFailed => "GRAPHQL_VALIDATION_FAILED",
             Self::InternalServerError => "INTERNAL_SERVER_ERROR",
+            Self::IntrospectionDisabled => "INTROSPECTION_DISABLED",
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
             Self::NotAcceptable => "NOT_ACCEPTABLE",
             Self::OperationNotFound => "OPERATION_NOT_FOUND",
@@ -81,6 +96,9 @@ impl ErrorCode {
             Self::PayloadTooLarge => "PAYLOAD_TOO_LARGE",
             Self::RateLimited => "RATE_LIMITED",
             Self::RequestTimeout => "REQUEST_TIMEOUT",
+            Self::OperationTimeout => "OPERATION_TIMEOUT",
+            Self::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
+            Self::PersistedQueryNotSupported => "PERSISTED_QUERY_NOT_SUPPORTED",
             Self::ServiceUnavailable => "SERVICE_UNAVAILABLE",
             Self::SubscriptionNotSupported => "SUBSCRIPTION_NOT_SUPPORTED",
             Self::TooManyConnections => "TOO_MANY_CONNECTIONS",
@@ -151,8 +169,8 @@ fn finish(error: &mut ServerError, default: ErrorCode) {
         .extensions
         .as_ref()
         .is_some_and(|extensions| extensions.get("code").is_some());
+    error.message = shortened(std::mem::take(&mut error.message));
     if !has_code {
-        error.message = shortened(std::mem::take(&mut error.message));
         set_code(error, default);
     }
 }
@@ -224,7 +242,8 @@ mod tests {
             .set("code", "EVENT_NOT_FOUND");
         let mut errors = [own.clone()];
         finish_field_errors(&mut errors);
-        assert_eq!(errors[0], own);
+        assert_eq!(errors[0].extensions, own.extensions);
+        assert_eq!(errors[0].message.chars().count(), LONGEST_MESSAGE + 1);
     }
 
     #[test]

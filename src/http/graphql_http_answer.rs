@@ -95,15 +95,6 @@ impl Refusal {
         )
     }
 
-    /// The operation broke while it ran.
-    pub fn internal() -> Self {
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            ErrorCode::InternalServerError,
-            "the server failed to run the operation",
-        )
-    }
-
     /// The same, and its response says more in a header.
     pub fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
         Self {

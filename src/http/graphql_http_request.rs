@@ -77,6 +77,7 @@ pub async fn read_operation(
 #[serde(rename_all = "camelCase")]
 struct UrlParameters {
     query: Option<String>,
+    document_id: Option<String>,
     operation_name: Option<String>,
     variables: Option<String>,
     extensions: Option<String>,
@@ -87,7 +88,11 @@ fn parameters_of_url(uri: &Uri) -> Result<Parameters, Refusal> {
         .map_err(|error| Refusal::bad_request(error.body_text()))?;
     let mut object = Map::new();
     // An empty parameter is the same as none, as the specification has it for the name.
-    let texts = [("query", url.query), ("operationName", url.operation_name)];
+    let texts = [
+        ("query", url.query),
+        ("documentId", url.document_id),
+        ("operationName", url.operation_name),
+    ];
     for (name, text) in texts {
         if let Some(text) = text.filter(|text| !text.is_empty()) {
             object.insert(name.to_owned(), Value::String(text));

@@ -14,7 +14,7 @@ use super::graphql_answer::Answer;
 use super::graphql_endpoint::GraphqlState;
 use super::graphql_errors::ErrorCode;
 use super::graphql_http_answer::{Refusal, retry_after, write_answer};
-use super::graphql_request::{Operation, run_to_the_end};
+use super::graphql_request::Operation;
 use super::media_type::MediaType;
 use super::rate_limits::{Receipts, admit};
 
@@ -73,14 +73,12 @@ async fn answer(
 // connection of a query that is dropped would go back to the pool with a statement
 // still running on it, for the next request to wait for.
 async fn execute(state: &GraphqlState, operation: Operation) -> Result<Outcome, Refusal> {
-    let schema = state.schema.clone();
     // Of several mutations the first may have been done although the last one's error is all
     // that is left of the answer.
     let all_or_nothing = operation.kind == OperationType::Query || operation.has_one_root_field;
-    let work = async move { Answer::new(schema.execute(operation.request).await) };
-    let answer = run_to_the_end(&state.tracker, work)
-        .await
-        .ok_or_else(Refusal::internal)?;
+    let answered = state.execute(operation, Answer::new).await;
+    let answer =
+        answered.map_err(|none| Refusal::new(none.status(), none.code(), none.message()))?;
     Ok(match answer.retry_after() {
         Some(time) if all_or_nothing => Outcome::ShedAfter(time, answer),
         Some(_) | None => Outcome::Answered(answer),

@@ -1,7 +1,8 @@
 //! From the parameters of a request to an operation that can be run.
 //!
 //! It owns the checks that come before the executor: the types of the parameters,
-//! the one parse of the document, the choice of the operation. It must never know
+//! the choice of the operation, and what it costs. The document itself is read by
+//! [`super::documents`]. It must never know
 //! which transport asked, and never parse a document twice.
 
 use async_graphql::parser::types::{
@@ -10,18 +11,18 @@ use async_graphql::parser::types::{
 use async_graphql::{Extensions, Name, Request, ServerError, Variables};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
-use tokio_util::task::TaskTracker;
-use tracing::Instrument;
 
-use super::document_cache::DocumentCache;
-use super::graphql_errors::{ErrorCode, coded, parse_failed};
+use super::documents::{Documents, Known};
+use super::graphql_errors::{ErrorCode, coded};
 use crate::model::Caller;
 
-/// The four parameters of a GraphQL request.
+/// The parameters of a GraphQL request.
 #[derive(Debug, Default)]
 pub struct Parameters {
-    /// The document.
-    pub query: String,
+    /// The document; without it, it is named in one of two ways.
+    pub query: Option<String>,
+    /// What a manifest of trusted documents calls the document.
+    pub document_id: Option<String>,
     /// Which operation of the document to run.
     pub operation_name: Option<String>,
     /// The values of its variables.
@@ -33,7 +34,7 @@ pub struct Parameters {
 /// Why a JSON object is not a GraphQL request. The text is for the client.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParameterError {
-    /// There is no document.
+    /// There is no document, and nothing that stands for one.
     #[error("`query` is missing")]
     QueryMissing,
     /// A parameter has another type than it must have.
@@ -54,13 +55,21 @@ impl Parameters {
     /// # Errors
     /// When the document is missing, or a parameter has another type than it must have.
     pub fn from_object(mut object: Map<String, Value>) -> Result<Self, ParameterError> {
-        let query = take_string(&mut object, "query")?.ok_or(ParameterError::QueryMissing)?;
-        Ok(Self {
-            query,
+        let parameters = Self {
+            query: take_string(&mut object, "query")?,
+            document_id: take_string(&mut object, "documentId")?,
             operation_name: take_string(&mut object, "operationName")?,
             variables: take_object(&mut object, "variables")?,
             extensions: take_object(&mut object, "extensions")?,
-        })
+        };
+        let is_named = parameters.query.is_some()
+            || parameters.document_id.is_some()
+            || parameters.extensions.contains_key("persistedQuery");
+        if is_named {
+            Ok(parameters)
+        } else {
+            Err(ParameterError::QueryMissing)
+        }
     }
 }
 
@@ -129,41 +138,40 @@ pub struct Operation {
     /// Whether it selects one field of its root type, by its name: what that one did is all
     /// that was done.
     pub has_one_root_field: bool,
-    /// What it costs, in points of the rate limits.
+    /// What it may cost at most, in points; at least one. What they are is in
+    /// `graphql::Costs`.
     pub cost: u32,
     /// The request, with the parsed document and the caller in it.
     pub request: Request,
 }
 
 impl Operation {
-    /// Reads the document and finds the operation in it.
+    /// Reads the document, finds the operation in it, and says what that costs.
     ///
     /// # Errors
-    /// When it is not a document, or it has no such operation; the answer to the client.
+    /// When it is not a document, has no such operation, or asks for too much; the answer to
+    /// the client.
     pub fn prepare(
-        documents: &DocumentCache,
-        parameters: Parameters,
+        documents: &Documents,
+        mut parameters: Parameters,
         caller: Caller,
     ) -> Result<Self, ServerError> {
+        let Known { text, document } = documents.find(&mut parameters)?;
         let Parameters {
-            query,
             operation_name,
             variables,
             extensions,
+            ..
         } = parameters;
-        let document = documents
-            .parse(&query)
-            .map_err(|cause| parse_failed(&cause))?;
         let (name, definition) = find_operation(&document, operation_name.as_deref())?;
         let (name, kind) = (name.cloned(), definition.ty);
         let has_one_root_field = has_one_root_field(definition);
         if kind == OperationType::Subscription && !has_one_root_field {
             return Err(several_root_fields());
         }
+        let cost = documents.cost(&document, definition, &variables, &caller)?;
 
-        let mut request = Request::new(query)
-            .variables(variables)
-            .data(caller.clone());
+        let mut request = Request::new(text).variables(variables).data(caller.clone());
         request.operation_name = operation_name;
         request.extensions = extensions;
         request.set_parsed_query((*document).clone());
@@ -173,7 +181,7 @@ impl Operation {
             caller,
             expires_at: None,
             has_one_root_field,
-            cost: 1,
+            cost,
             request,
         })
     }
@@ -226,25 +234,6 @@ fn several_root_fields() -> ServerError {
     )
 }
 
-/// Runs `work` to its end, even if nobody waits for the answer any more.
-///
-/// The future of a handler is dropped when its client leaves. That must not leave a
-/// transaction half way, nor a statement running on a connection that goes back to the
-/// pool; the database's timeouts bound how long it goes on. `None` means that `work`
-/// panicked.
-pub async fn run_to_the_end<Work>(tracker: &TaskTracker, work: Work) -> Option<Work::Output>
-where
-    Work: Future<Output: Send + 'static> + Send + 'static,
-{
-    match tracker.spawn(work.in_current_span()).await {
-        Ok(output) => Some(output),
-        Err(error) => {
-            tracing::error!(%error, "an operation did not come to its end");
-            None
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -260,11 +249,11 @@ mod tests {
 
     fn prepare(query: &str, operation_name: Option<&str>) -> Result<OperationType, String> {
         let parameters = Parameters {
-            query: query.to_owned(),
+            query: Some(query.to_owned()),
             operation_name: operation_name.map(str::to_owned),
             ..Parameters::default()
         };
-        Operation::prepare(&DocumentCache::default(), parameters, Caller::Anonymous)
+        Operation::prepare(&Documents::default(), parameters, Caller::Anonymous)
             .map(|operation| operation.kind)
             .map_err(|error| {
                 let extensions = error.extensions.unwrap_or_default();

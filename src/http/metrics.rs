@@ -85,6 +85,10 @@ fn describe() {
         "Time from a request's head to its answer's head, by route."
     );
     describe_counter!(
+        "usher_operation_timeouts_total",
+        "Operations whose client was answered without them, by kind: query or mutation."
+    );
+    describe_counter!(
         "usher_holds_total",
         "Calls of holdSeats and holdBestAvailable, by outcome: held, conflict or refused."
     );
@@ -198,6 +202,9 @@ fn describe_feed() {
 fn begin_at_zero() {
     for outcome in ["held", "conflict", "refused"] {
         counter!("usher_holds_total", "outcome" => outcome).absolute(0);
+    }
+    for operation in ["query", "mutation"] {
+        counter!("usher_operation_timeouts_total", "operation" => operation).absolute(0);
     }
     counter!("usher_hold_attempts_total").absolute(0);
     counter!("usher_lapsed_holds_total").absolute(0);

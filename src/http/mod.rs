@@ -4,10 +4,11 @@
 mod assets;
 mod client_address;
 mod credential;
-mod document_cache;
+mod documents;
 mod draining;
 mod enveloped;
 mod event_stream;
+mod execution;
 mod graphql_answer;
 mod graphql_endpoint;
 mod graphql_errors;
@@ -33,7 +34,7 @@ mod serving;
 mod turn;
 mod websocket;
 
-pub use document_cache::DocumentCache;
+pub use documents::{Documents, TrustedDocumentsError};
 pub use draining::Draining;
 pub use event_stream::StreamLimits;
 pub use graphql_answer::WrittenAnswer;
@@ -87,6 +88,7 @@ pub fn router(
 ) -> Router {
     let draining = graphql.draining.clone();
     let origins = Origins::new(allowed_origins);
+    let graphiql = graphql.documents.settings().graphiql;
     let layers = ServiceBuilder::new()
         .layer(from_fn_with_state(draining.clone(), draining::part_ways))
         .layer(map_request(request_id::forget_unusable))
@@ -111,12 +113,19 @@ pub fn router(
     let graphql = graphql_endpoint::routes(graphql)
         .layer(option_layer(origins.cors()))
         .layer(from_fn_with_state(origins, origins::guard));
-    Router::new()
-        .route("/", get(assets::home))
+    let pages = if graphiql {
+        Router::new()
+            .route("/", get(assets::home))
+            .route("/graphiql", get(assets::graphiql))
+            .route("/graphiql/{*path}", get(assets::graphiql_asset))
+            .route("/{*path}", get(assets::asset))
+    } else {
+        Router::new()
+            .route("/", get(assets::home_without_playground))
+            .route("/{*path}", get(assets::asset_without_playground))
+    };
+    pages
         .route("/favicon.ico", get(assets::icon))
-        .route("/graphiql", get(assets::graphiql))
-        .route("/graphiql/{*path}", get(assets::graphiql_asset))
-        .route("/{*path}", get(assets::asset))
         .layer(map_response(security_headers::on_page))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))

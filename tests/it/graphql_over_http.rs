@@ -322,7 +322,7 @@ async fn a_refused_document_is_not_echoed() {
         assert!(text.contains("GRAPHQL_PARSE_FAILED"), "{text}");
         assert!(!text.contains("secret"), "{text}");
     }
-    let unknown = format!("{{ {} }}", "x".repeat(100_000));
+    let unknown = format!("{{ {} }}", "x".repeat(255));
     let refused = post(&house, JSON, json!({"query": unknown})).await;
     let text = refused.text().await.unwrap();
     assert!(text.contains("GRAPHQL_VALIDATION_FAILED"), "{text}");

@@ -19,10 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{StreamLimits, events};
 use crate::http::enveloped::Enveloped;
+use crate::http::execution::NoAnswer;
 use crate::http::graphql_answer::WrittenAnswer;
 use crate::http::graphql_endpoint::GraphqlState;
-use crate::http::graphql_errors::{ErrorCode, coded};
-use crate::http::graphql_request::{Operation, run_to_the_end};
+use crate::http::graphql_request::Operation;
 use crate::http::listener::Client;
 use crate::http::moments::{moment_of, until};
 use crate::http::observe::{milliseconds, readable};
@@ -65,7 +65,7 @@ enum Broken {
     /// Nobody takes events any more.
     QueueClosed,
     /// There is no answer.
-    Operation,
+    Operation(NoAnswer),
 }
 
 /// What feeds one stream.
@@ -170,11 +170,12 @@ impl Feeder {
             Ok(Ok(())) if stopping.is_cancelled() => return Ending::ServerStopped,
             Ok(Ok(())) => self.complete().await.map(|()| Ending::Completed),
             Ok(Err(Broken::QueueClosed)) => Err(Broken::QueueClosed),
-            Ok(Err(Broken::Operation)) | Err(_) => self.fail().await.map(|()| Ending::Failed),
+            Ok(Err(Broken::Operation(none))) => self.fail(none).await.map(|()| Ending::Failed),
+            Err(_) => self.fail(NoAnswer::Broken).await.map(|()| Ending::Failed),
         };
         match ended {
             Ok(ending) => ending,
-            Err(Broken::Operation) => Ending::Failed,
+            Err(Broken::Operation(_)) => Ending::Failed,
             Err(Broken::QueueClosed) if self.client.has_stalled() => Ending::NotReading,
             Err(Broken::QueueClosed) => Ending::ClientLeft,
         }
@@ -216,10 +217,9 @@ impl Feeder {
         self.send(|| events::COMPLETE).await
     }
 
-    async fn fail(&mut self) -> Result<(), Broken> {
-        let code = ErrorCode::InternalServerError;
-        let answer = WrittenAnswer::refused(coded(code, "the server failed to run the operation"));
-        self.first_error = Some(code.name().to_owned());
+    async fn fail(&mut self, none: NoAnswer) -> Result<(), Broken> {
+        let answer = WrittenAnswer::refused(none.error());
+        self.first_error = Some(none.code().name().to_owned());
         self.send(|| events::next(&answer)).await?;
         self.complete().await
     }
@@ -238,18 +238,14 @@ fn answers(
     state: &GraphqlState,
     operation: Operation,
 ) -> BoxStream<'static, Result<Arc<WrittenAnswer>, Broken>> {
-    let schema = state.schema.clone();
     match operation.kind {
         OperationType::Subscription => state.subscribe(operation).map(Ok).boxed(),
         // Whoever leaves, as over plain HTTP.
         OperationType::Query | OperationType::Mutation => {
-            let tracker = state.tracker.clone();
-            let work = async move { WrittenAnswer::new(schema.execute(operation.request).await) };
+            let state = state.clone();
             let answer = async move {
-                run_to_the_end(&tracker, work)
-                    .await
-                    .map(Arc::new)
-                    .ok_or(Broken::Operation)
+                let answered = state.execute(operation, WrittenAnswer::new).await;
+                answered.map(Arc::new).map_err(Broken::Operation)
             };
             stream::once(answer).boxed()
         }

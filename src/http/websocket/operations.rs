@@ -23,10 +23,10 @@ use tracing::Instrument;
 
 use super::protocol;
 use crate::http::enveloped::Enveloped;
+use crate::http::execution::NoAnswer;
 use crate::http::graphql_answer::Answer;
 use crate::http::graphql_endpoint::GraphqlState;
-use crate::http::graphql_errors::{ErrorCode, coded};
-use crate::http::graphql_request::{Operation, run_to_the_end};
+use crate::http::graphql_request::Operation;
 use crate::http::observe::{milliseconds, readable};
 
 /// A message that waits to be sent, as the text it will be on the wire.
@@ -248,7 +248,7 @@ impl OperationTask {
         // A closed queue needs no care: nobody is left to be told.
         let _ = match outcome {
             Ok(outcome) => outcome,
-            Err(_) => self.finish_broken().await,
+            Err(_) => self.finish_without(NoAnswer::Broken).await,
         };
     }
 
@@ -270,19 +270,15 @@ impl OperationTask {
         state: &GraphqlState,
         operation: Operation,
     ) -> Result<(), ConnectionGone> {
-        let schema = state.schema.clone();
         let slot = self.slot.take();
-        let work = async move {
-            let answer = Answer::new(schema.execute(operation.request).await);
-            (answer, slot)
-        };
-        match run_to_the_end(&state.tracker, work).await {
-            Some((answer, slot)) => {
+        let finish = move |response| (Answer::new(response), slot);
+        match state.execute(operation, finish).await {
+            Ok((answer, slot)) => {
                 self.slot = slot;
                 self.note_error(&answer);
                 self.finish_with(&answer).await
             }
-            None => self.finish_broken().await,
+            Err(none) => self.finish_without(none).await,
         }
     }
 
@@ -318,11 +314,9 @@ impl OperationTask {
         }
     }
 
-    async fn finish_broken(&mut self) -> Result<(), ConnectionGone> {
-        let code = ErrorCode::InternalServerError;
-        let error = coded(code, "the server failed to run the operation");
-        self.first_error = Some(code.name().to_owned());
-        self.finish(|id| protocol::error(id, &[error])).await
+    async fn finish_without(&mut self, none: NoAnswer) -> Result<(), ConnectionGone> {
+        self.first_error = Some(none.code().name().to_owned());
+        self.finish(|id| protocol::error(id, &[none.error()])).await
     }
 
     fn note_error(&mut self, answer: &Answer) {

@@ -2,6 +2,7 @@
 //! whoever behaves is served meanwhile.
 
 mod capabilities;
+mod documents;
 mod run_role;
 mod sockets;
 mod strings;

@@ -26,7 +26,7 @@ fn nasty() -> Vec<String> {
     vec![
         "\0".into(),
         "a\0b".into(),
-        "1".repeat(1_000_000),
+        "1".repeat(200_000),
         "💺".repeat(250),
         "'; DROP TABLE seats; --".into(),
         "\" OR \"\"=\"".into(),
@@ -332,7 +332,7 @@ async fn a_payment_reference_is_short_and_printable() {
     let before = Digest::of(&house).await;
     for bad in [
         "x".repeat(256),
-        "x".repeat(1_000_000),
+        "x".repeat(200_000),
         "ä".repeat(128),
         "a\0b".into(),
         "\n".into(),

@@ -3,6 +3,7 @@
 use super::{ids, walk};
 use crate::support::House;
 use crate::support::actor::Actor;
+use crate::support::house::Limits;
 use crate::support::house::{plan, settings};
 use diesel_async::SimpleAsyncConnection;
 use serde_json::{Value, json};
@@ -170,7 +171,7 @@ async fn a_plan_is_read_only_when_a_field_needs_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn more_events_than_connections_are_shown_whole() {
-    let house = House::open().await;
+    let house = House::open_without_costs(Limits::default()).await;
     let (_, events) = season(&house, 25).await;
     assert!(events.len() > settings().connections as usize);
     // Each field alone: if one kept a connection while it waits for another one to

@@ -2,6 +2,7 @@
 //! server's memory.
 
 use crate::support::event_stream::{EVENT_STREAM, EventStream, Received, asking, watching};
+use crate::support::house::Limits;
 use crate::support::{House, PATIENCE, eventually};
 use serde_json::json;
 use std::time::Duration;
@@ -76,9 +77,13 @@ async fn read_after_the_cut(house: &House, mut client: TcpStream, reason: &str) 
 
 #[tokio::test]
 async fn a_client_that_reads_nothing_is_cut_off() {
-    let house = House::open_with_streams(StreamLimits {
+    let streams = StreamLimits {
         send_timeout: Duration::from_millis(300),
         ..StreamLimits::default()
+    };
+    let house = House::open_without_costs(Limits {
+        streams,
+        ..Limits::default()
     })
     .await;
     let event = house.event(20, 50).await;

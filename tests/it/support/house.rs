@@ -172,6 +172,19 @@ impl House {
         .await
     }
 
+    /// A house in which operations may cost as much as they like.
+    pub async fn open_without_costs(limits: Limits) -> Self {
+        let documents = DocumentSettings {
+            max_cost: u32::MAX,
+            ..limits.documents
+        };
+        Self::open_with_all(Limits {
+            documents,
+            ..limits
+        })
+        .await
+    }
+
     /// A house with these limits.
     pub async fn open_with_all(limits: Limits) -> Self {
         let cluster = Cluster::shared();

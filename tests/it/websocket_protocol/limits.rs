@@ -1,6 +1,7 @@
 //! What a peer cannot do: keep the server waiting, or fill its memory.
 
 use super::{QUERY, subscription};
+use crate::support::house::Limits;
 use crate::support::peer::{self, Peer};
 use crate::support::program::Server;
 use crate::support::slow_hold::SlowHold;
@@ -193,9 +194,13 @@ async fn a_peer_that_pings_and_does_not_read_fills_no_memory() {
 async fn a_peer_that_reads_slowly_is_waited_for() {
     const MOST_OF_IT: usize = 5_700_000;
     let send_timeout = Duration::from_secs(2);
-    let house = House::open_with(SocketLimits {
+    let sockets = SocketLimits {
         send_timeout,
         ..SocketLimits::default()
+    };
+    let house = House::open_without_costs(Limits {
+        sockets,
+        ..Limits::default()
     })
     .await;
     let event = house.event(20, 50).await;
