@@ -6,6 +6,7 @@
 
 use super::subscribe;
 use crate::booking::event_key;
+use crate::support::house::Limits;
 use crate::support::peer::{self, Peer};
 use crate::support::watcher::Watcher;
 use crate::support::{Event, House, eventually};
@@ -53,9 +54,12 @@ async fn flip(house: &House, event: &Event, seats: std::ops::Range<usize>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_stops_reading_ends_with_the_newest_of_every_seat_in_few_messages() {
     const STEPS: usize = 100;
-    let house = House::open_with(SocketLimits {
-        outgoing_queue: 4,
-        ..SocketLimits::default()
+    let house = House::open_without_costs(Limits {
+        sockets: SocketLimits {
+            outgoing_queue: 4,
+            ..SocketLimits::default()
+        },
+        ..Limits::default()
     })
     .await;
     let event = house.event(10, 20).await;
@@ -98,7 +102,7 @@ async fn a_client_that_stops_reading_ends_with_the_newest_of_every_seat_in_few_m
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_missed_more_than_is_kept_gets_the_map_and_the_reason() {
-    let house = House::open().await;
+    let house = House::open_without_costs(Limits::default()).await;
     let event = house.event(1, 2).await;
     let feed = &house.running.services.feed;
     let key = event_key(&event);
@@ -161,10 +165,13 @@ async fn closed(house: &House, code: &str) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_never_reads_is_cut_off_and_counted() {
-    let house = House::open_with(SocketLimits {
-        send_timeout: Duration::from_millis(300),
-        outgoing_queue: 4,
-        ..SocketLimits::default()
+    let house = House::open_without_costs(Limits {
+        sockets: SocketLimits {
+            send_timeout: Duration::from_millis(300),
+            outgoing_queue: 4,
+            ..SocketLimits::default()
+        },
+        ..Limits::default()
     })
     .await;
     let event = house.event(20, 50).await;
@@ -184,11 +191,14 @@ async fn a_client_that_never_reads_is_cut_off_and_counted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_answers_no_ping_is_counted() {
-    let house = House::open_with(SocketLimits {
-        ping_interval: Duration::from_millis(20),
-        // It must not run out before the peer has begun.
-        pong_timeout: Duration::from_secs(2),
-        ..SocketLimits::default()
+    let house = House::open_without_costs(Limits {
+        sockets: SocketLimits {
+            ping_interval: Duration::from_millis(20),
+            // It must not run out before the peer has begun.
+            pong_timeout: Duration::from_secs(2),
+            ..SocketLimits::default()
+        },
+        ..Limits::default()
     })
     .await;
     let before = closed(&house, "silent").await;

@@ -176,6 +176,7 @@ impl House {
     pub async fn open_without_costs(limits: Limits) -> Self {
         let documents = DocumentSettings {
             max_cost: u32::MAX,
+            max_aliases: u32::MAX,
             ..limits.documents
         };
         Self::open_with_all(Limits {
