@@ -35,7 +35,8 @@ impl Transport {
     fn room(self) -> usize {
         match self {
             Self::Post | Self::Stream => 1024 * 1024,
-            Self::Get => 20_000,
+            // Encoded it is three times as long, and a head has 32 KiB.
+            Self::Get => 10_000,
             Self::Socket => 256 * 1024,
         }
     }

@@ -4,6 +4,8 @@ use crate::support::House;
 use crate::support::keys::KeyPair;
 use crate::support::program::{DataFolder, Server, run, usher};
 use serde_json::{Value, json};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 const SECRET: &str = "as long as a secret has to be: 32 bytes";
@@ -22,6 +24,7 @@ async fn viewer(server: &Server, token: &str) -> Value {
 fn write(folder: &DataFolder, name: &str, content: &str) -> PathBuf {
     let path = folder.path().with_file_name(name);
     std::fs::write(&path, content).unwrap();
+    std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     path
 }
 

@@ -35,7 +35,9 @@ async fn log_of_some_requests(server: Server) -> Vec<String> {
     for id in ["the-page", "the-missing", "the-query"] {
         assert_eq!(of(id), 1, "one line for {id}: {log:#?}");
     }
-    assert_eq!(of(made_up.to_str().unwrap()), 1, "{log:#?}");
+    // And one of the security log: its token is not believed.
+    assert_eq!(of(made_up.to_str().unwrap()), 2, "{log:#?}");
+    assert_eq!(of("turned away"), 1, "{log:#?}");
     assert_eq!(of("the-quiet"), 0, "{log:#?}");
     log
 }

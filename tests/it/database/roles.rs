@@ -51,6 +51,7 @@ impl TwoRoles {
     fn both(&self, arguments: &[&str]) -> Command {
         let mut command = usher(arguments);
         command.env("DATABASE_URL", &self.run);
+        command.env("USHER_VISITORS", "buy");
         command.env("USHER_MIGRATION_DATABASE_URL", &self.owner);
         command
     }
@@ -58,6 +59,7 @@ impl TwoRoles {
     fn alone(&self, arguments: &[&str]) -> Command {
         let mut command = usher(arguments);
         command.env("DATABASE_URL", &self.run);
+        command.env("USHER_VISITORS", "buy");
         command
     }
 

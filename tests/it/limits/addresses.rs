@@ -1,7 +1,7 @@
 //! Whose budget it is: a caller's by name, a visitor's by address, and through proxies only by
 //! those that are trusted.
 
-use super::{VIEWER, ask, limited, reads, status};
+use super::{POINT, ask, limited, reads, status};
 use crate::support::House;
 use crate::support::house::token;
 use crate::support::program::Server;
@@ -15,7 +15,7 @@ async fn buyers_have_budgets_of_their_own_and_visitors_of_one_address_share_one(
     let (here, elsewhere) = ("192.0.2.1", "192.0.2.2");
     let (anna, bob) = (token("anna", Role::Buyer), token("bob", Role::Buyer));
     let ask = async |from: &str, token: &str| {
-        let answer = ask(&house, from, Some(token), VIEWER).await;
+        let answer = ask(&house, from, Some(token), POINT).await;
         answer.status().as_u16()
     };
     // Anna's goes with her.

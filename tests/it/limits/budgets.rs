@@ -1,6 +1,6 @@
 //! What is taken from which budget, and what the answers say of it.
 
-use super::{VIEWER, ask, error, header, limited, rate_limit, reads, unlimited};
+use super::{POINT, ask, error, header, limited, rate_limit, reads, unlimited};
 use crate::support::house::token;
 use reqwest::{Client, StatusCode};
 use serde_json::json;
@@ -14,7 +14,7 @@ const HERE: &str = "192.0.2.1";
 async fn answers_say_what_is_left_and_who_asks_too_much_when_to_ask_again() {
     let (house, clock) = limited(reads("3/30s")).await;
     for (left, reset) in [(2, 10), (1, 20), (0, 30)] {
-        let answer = ask(&house, HERE, None, VIEWER).await;
+        let answer = ask(&house, HERE, None, POINT).await;
         assert_eq!(answer.status(), StatusCode::OK);
         assert_eq!(
             header(&answer, "ratelimit-policy"),
@@ -25,7 +25,7 @@ async fn answers_say_what_is_left_and_who_asks_too_much_when_to_ask_again() {
         assert_eq!(header(&answer, "retry-after"), None);
     }
     clock.advance(Duration::from_millis(1_500));
-    let refused = ask(&house, HERE, None, VIEWER).await;
+    let refused = ask(&house, HERE, None, POINT).await;
     assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(header(&refused, "ratelimit"), Some("\"reads\";r=0;t=29"));
     assert_eq!(header(&refused, "retry-after"), Some("9"));
@@ -37,27 +37,28 @@ async fn answers_say_what_is_left_and_who_asks_too_much_when_to_ask_again() {
         })
     );
     clock.advance(Duration::from_millis(8_499));
-    let still = ask(&house, HERE, None, VIEWER).await;
+    let still = ask(&house, HERE, None, POINT).await;
     assert_eq!(still.status(), StatusCode::TOO_MANY_REQUESTS);
     clock.advance(Duration::from_millis(1));
-    let again = ask(&house, HERE, None, VIEWER).await;
+    let again = ask(&house, HERE, None, POINT).await;
     assert_eq!(again.status(), StatusCode::OK);
 }
 
 #[tokio::test]
 async fn reads_and_writes_are_counted_apart() {
     let (house, _clock) = limited(RateLimitSettings {
-        writes: rate_limit("2/1m"),
+        // A release costs 21 points.
+        writes: rate_limit("42/42s"),
         ..reads("1/1m")
     })
     .await;
     let mutation = "mutation { releaseHold(input: {token: \"of nobody\"}) { __typename } }";
-    assert_eq!(ask(&house, HERE, None, VIEWER).await.status(), 200);
-    assert_eq!(ask(&house, HERE, None, VIEWER).await.status(), 429);
-    for left in [1, 0] {
+    assert_eq!(ask(&house, HERE, None, POINT).await.status(), 200);
+    assert_eq!(ask(&house, HERE, None, POINT).await.status(), 429);
+    for (left, reset) in [(21, 21), (0, 42)] {
         let answer = ask(&house, HERE, None, mutation).await;
         assert_eq!(answer.status(), 200);
-        let limit = format!("\"writes\";r={left};t={}", 30 * (2 - left));
+        let limit = format!("\"writes\";r={left};t={reset}");
         assert_eq!(header(&answer, "ratelimit"), Some(limit.as_str()));
     }
     let refused = ask(&house, HERE, None, mutation).await;
@@ -68,7 +69,7 @@ async fn reads_and_writes_are_counted_apart() {
 #[tokio::test]
 async fn a_refused_mutation_is_not_done() {
     let (house, clock) = limited(RateLimitSettings {
-        writes: rate_limit("10/10s"),
+        writes: rate_limit("1000/10s"),
         ..unlimited()
     })
     .await;
@@ -86,7 +87,7 @@ async fn a_refused_mutation_is_not_done() {
 #[tokio::test]
 async fn who_guesses_tokens_or_documents_pays_for_each_try_and_learns_nothing_then() {
     let (house, _clock) = limited(reads("4/1m")).await;
-    let guess = |token| ask(&house, HERE, Some(token), VIEWER);
+    let guess = |token| ask(&house, HERE, Some(token), POINT);
     assert_eq!(guess("a").await.status(), 401);
     assert_eq!(guess("b").await.status(), 401);
     let document = "{ viewer { role }";
@@ -101,7 +102,7 @@ async fn who_guesses_tokens_or_documents_pays_for_each_try_and_learns_nothing_th
     let bob = token("bob", Role::Buyer);
     assert_eq!(guess(&bob).await.status(), 200);
     // And so is everybody elsewhere.
-    let elsewhere = ask(&house, "192.0.2.2", Some("d"), VIEWER).await;
+    let elsewhere = ask(&house, "192.0.2.2", Some("d"), POINT).await;
     assert_eq!(elsewhere.status(), 401);
 }
 
@@ -137,7 +138,7 @@ async fn drawings_of_plans_are_reads_and_pages_and_health_are_free() {
 #[tokio::test]
 async fn where_nothing_is_limited_nothing_is_said() {
     let (house, _clock) = limited(unlimited()).await;
-    let answer = ask(&house, HERE, None, VIEWER).await;
+    let answer = ask(&house, HERE, None, POINT).await;
     assert_eq!(answer.status(), 200);
     assert_eq!(header(&answer, "ratelimit"), None);
     assert_eq!(header(&answer, "ratelimit-policy"), None);

@@ -1,6 +1,6 @@
 //! More is asked for than can be done: some wait, in order, and all others are told at once.
 
-use super::{VIEWER, error, header};
+use super::{POINT, error, header};
 use crate::support::house::{Limits, settings};
 use crate::support::lock::Lock;
 use crate::support::peer::Peer;
@@ -71,7 +71,7 @@ async fn a_bounded_number_waits_and_the_rest_is_told_at_once() {
         assert_eq!(answer.status(), 200, "{path}");
     }
     for accept in ["application/json", "application/graphql-response+json"] {
-        let shed = post(&server, accept, VIEWER).await;
+        let shed = post(&server, accept, POINT).await;
         assert_eq!(shed.status(), 503);
         assert_eq!(header(&shed, "retry-after"), Some("1"));
         assert_eq!(

@@ -1,6 +1,6 @@
 //! Budgets that replicas share through a real Redis, and what becomes of them without it.
 
-use super::{VIEWER, ask, header, reads, status};
+use super::{POINT, ask, header, reads, status};
 use crate::support::house::{Limits, settings};
 use crate::support::redis::Redis;
 use crate::support::{House, eventually};
@@ -59,7 +59,7 @@ async fn replicas_take_from_one_budget() {
         clock,
     } = Replicas::sharing(reads("4/40s")).await;
     for (server, left) in [(&house, 3), (&replica, 2), (&replica, 1), (&house, 0)] {
-        let answer = ask(server, HERE, None, VIEWER).await;
+        let answer = ask(server, HERE, None, POINT).await;
         assert_eq!(answer.status(), 200);
         let limit = format!("\"reads\";r={left};t={}", 10 * (4 - left));
         assert_eq!(header(&answer, "ratelimit"), Some(limit.as_str()));
@@ -69,7 +69,7 @@ async fn replicas_take_from_one_budget() {
     let rest: i64 = redis.ask(redis::cmd("PTTL").arg(&keys[0])).await;
     assert!((1..=40_000).contains(&rest), "it goes by itself: {rest}");
     for server in [&house, &replica] {
-        let refused = ask(server, HERE, None, VIEWER).await;
+        let refused = ask(server, HERE, None, POINT).await;
         assert_eq!(refused.status(), 429);
         assert_eq!(header(&refused, "retry-after"), Some("10"));
     }

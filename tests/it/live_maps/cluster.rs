@@ -3,7 +3,7 @@
 
 use crate::live_maps::watcher::Servers;
 use crate::support::cluster;
-use crate::support::program::{DataFolder, Server, usher};
+use crate::support::program::{DataFolder, HOSPITABLE, Server, usher};
 use crate::support::tokens::token_signed_with;
 use diesel_async::AsyncPgConnection;
 use nix::sys::signal::{Signal, kill};
@@ -104,7 +104,7 @@ impl PrivateCluster {
             .args(flags)
             .env("DATABASE_URL", &self.database_url)
             .env("USHER_JWT_SECRET", SECRET)
-            .env("USHER_VISITORS", "buy");
+            .envs(HOSPITABLE);
         self.running.push_back(Server::start(command).await);
         self.tell_addresses();
     }

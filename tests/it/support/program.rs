@@ -108,14 +108,20 @@ pub fn usher(arguments: &[&str]) -> Command {
 }
 
 /// As the houses are: a test machine is slow and full, and what another test leaves open
-/// for a moment holds back the feeds of all. And nobody is limited: all come from one address.
-const PATIENT: [(&str, &str); 10] = [
+/// for a moment holds back the feeds of all.
+const PATIENT: [(&str, &str); 6] = [
     ("USHER_DATABASE_ACQUIRE_TIMEOUT", "1m"),
     ("USHER_STATEMENT_TIMEOUT", "1m"),
     ("USHER_LOCK_TIMEOUT", "1m"),
     ("USHER_IDLE_TRANSACTION_TIMEOUT", "1m"),
     ("USHER_CURSOR_TIMEOUT", "1m"),
     ("USHER_OWN_CHANGES_WAIT", "1m"),
+];
+
+/// Nobody is limited: all of a test come from one address. And visitors may buy, as in the
+/// houses.
+pub const HOSPITABLE: [(&str, &str); 5] = [
+    ("USHER_VISITORS", "buy"),
     ("USHER_RATE_READS", "off"),
     ("USHER_RATE_WRITES", "off"),
     ("USHER_RATE_SOCKETS", "off"),
@@ -234,8 +240,7 @@ impl Server {
         command
             .args(["--listen", "127.0.0.1:0"])
             .env("DATABASE_URL", &house.server_url)
-            // As the house does.
-            .env("USHER_VISITORS", "buy")
+            .envs(HOSPITABLE)
             .envs(PATIENT)
             .envs(environment.iter().copied());
         Self::start(command).await

@@ -19,6 +19,7 @@ async fn connections_do_not_use_up_the_files_of_all_others() {
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap())
         .env("DATABASE_URL", &house.database_url)
+        .env("USHER_VISITORS", "buy")
         .env("USHER_REQUEST_TIMEOUT", "300ms")
         .kill_on_drop(true);
     let mut server = Server::start(command).await;
