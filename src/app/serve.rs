@@ -188,6 +188,7 @@ async fn start(
     let redis = workers::run(workers, async move { Redis::open(&redis).await }).await?;
     let storage = storage::open(settings, workers).await?;
     let authentication = Authentication::open(&settings.storage, &settings.authentication)?;
+    let connections = open_files::room_for(settings.web.max_connections);
     let setup = Setup {
         database: storage.database.clone(),
         authenticator: authentication.authenticator.clone(),
@@ -200,10 +201,16 @@ async fn start(
         redis,
         batch: settings.batch.clone(),
         documents: settings.documents.clone(),
-        rate_limits: settings.rate_limits.clone(),
+        rate_limits: RateLimitSettings {
+            max_sockets: settings
+                .rate_limits
+                .max_sockets
+                .min(room_for_sockets(connections)),
+            ..settings.rate_limits.clone()
+        },
         limit_clock: limits::Clock::default(),
         web: WebSettings {
-            max_connections: open_files::room_for(settings.web.max_connections),
+            max_connections: connections,
             ..settings.web.clone()
         },
     };
@@ -226,6 +233,12 @@ async fn start(
         tracing::warn!(error = in_full(&error), address = %running.address, "usher is ready");
     }
     Ok(Started { storage, running })
+}
+
+/// Sockets are connections that stay: some places are kept for requests that come and go, those
+/// of health checks among them.
+const fn room_for_sockets(connections: u32) -> u32 {
+    connections - connections / 10
 }
 
 /// Resolves when something ends by itself that has to run, and says so at once: a

@@ -43,8 +43,15 @@ const FUNCTIONS: [&str; 2] = [
     "prune_seat_changes(double precision, double precision, bigint, bigint)",
 ];
 
+/// What the database alone calls, when seats change. Whoever else may, can write history.
+const PUBLISHING: &str = "publish_seat_changes()";
+
 /// What nobody may do as whom usher works: each a condition on the role `$1`, and how it is told.
-const TOO_MUCH: [(&str, &str); 4] = [
+const TOO_MUCH: [(&str, &str); 5] = [
+    (
+        "has_function_privilege($1, 'publish_seat_changes()', 'EXECUTE')",
+        "may publish changes of seats that were none",
+    ),
     (
         "(SELECT rolsuper FROM pg_roles WHERE rolname = $1)",
         "is a superuser",
@@ -86,6 +93,13 @@ pub async fn grant(
         statements.push(format!("GRANT {privileges} ON {table} TO {quoted}"));
     }
     let functions = FUNCTIONS.join(", ");
+    // Migrations say so as well, but a dump without privileges forgets it.
+    statements.push(format!(
+        "REVOKE ALL ON FUNCTION {functions}, {PUBLISHING} FROM PUBLIC, {quoted}"
+    ));
+    statements.push(format!(
+        "REVOKE ALL ON ALL SEQUENCES IN SCHEMA {schema} FROM {quoted}"
+    ));
     statements.push(format!("GRANT EXECUTE ON FUNCTION {functions} TO {quoted}"));
     // At once, so that a server that runs is never without.
     connection

@@ -5,6 +5,7 @@ use crate::db::database_url::{self, BadUrl, ConnectFailed, OpenError};
 use crate::db::{encryption, timeouts, tls};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use secrecy::SecretString;
+use std::io;
 use std::time::Duration;
 use tokio_postgres::Config;
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -19,6 +20,9 @@ const PROBES: (Duration, u32) = (Duration::from_secs(10), 3);
 
 /// What tokio-postgres has unless a URL says otherwise.
 const NO_PROBES_FOR: Duration = Duration::from_hours(2);
+
+/// How long opening a connection may take in all, over all hosts of the URL.
+const OPENING_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How a URL is called that nobody has named.
 const THE_URL: &str = "the database's URL";
@@ -82,6 +86,14 @@ impl Server {
 
     /// A connection.
     pub(super) async fn connect(&self) -> Result<AsyncPgConnection, ConnectFailed> {
+        // The driver's own limit ends when the line is up, and who has taken it may say nothing.
+        let opening = tokio::time::timeout(OPENING_TIMEOUT, self.open());
+        opening
+            .await
+            .map_err(|_| ConnectFailed::new(io::Error::from(io::ErrorKind::TimedOut)))?
+    }
+
+    async fn open(&self) -> Result<AsyncPgConnection, ConnectFailed> {
         let (client, connection) = self
             .config
             .connect(self.tls.clone())

@@ -18,6 +18,12 @@ pub(super) struct TlsOptions {
     pub key: Option<PathBuf>,
 }
 
+impl TlsOptions {
+    fn names_files(&self) -> bool {
+        self.roots.is_some() || self.certificate.is_some()
+    }
+}
+
 /// What a URL says about TLS and usher does not do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadTlsOption {
@@ -81,7 +87,8 @@ pub(super) fn take(url: &str) -> Result<(Cow<'_, str>, TlsOptions), BadTlsOption
         // The driver's word for "not without TLS"; that the certificate is checked with the
         // host's name is not up to it.
         Some("verify-full") => kept.push("sslmode=require".into()),
-        None if is_system => kept.push("sslmode=require".into()),
+        // Whoever says how the server is to be known does not want it unknown.
+        None if is_system || options.names_files() => kept.push("sslmode=require".into()),
         Some(other) => kept.push(format!("sslmode={other}").into()),
         None => {}
     }
@@ -134,7 +141,7 @@ mod tests {
             ),
             (
                 "postgres://u@h/d?sslrootcert=/etc/a%20root.pem",
-                "postgres://u@h/d",
+                "postgres://u@h/d?sslmode=require",
                 roots("/etc/a root.pem"),
             ),
             (
@@ -163,7 +170,7 @@ mod tests {
             assert_eq!((&*taken, found), (left, options), "{url}");
         }
         let (left, both) = take("postgres://u@h/d?sslcert=c.pem&sslkey=k.pem").unwrap();
-        assert_eq!(left, "postgres://u@h/d");
+        assert_eq!(left, "postgres://u@h/d?sslmode=require");
         assert_eq!(both.certificate, Some("c.pem".into()));
         assert_eq!(both.key, Some("k.pem".into()));
     }

@@ -96,8 +96,8 @@ pub struct RunningHold {
 /// the hold of a signed-in buyer is used by that buyer or, as from a payment
 /// webhook, by those who serve every buyer. A refusal is in the security log.
 pub fn may_use(hold: &Hold, token: &HoldToken, caller: &Caller) -> bool {
-    let open = hold.buyer.is_none() || caller.may(Permission::ServeEveryBuyer);
-    let may = token.matches(&hold.token_hash) && (open || owns(hold.buyer.as_deref(), caller));
+    let is_open = || hold.buyer.is_none() || owns(hold.buyer.as_deref(), caller);
+    let may = token.matches(&hold.token_hash) && (is_open() || served(caller, hold));
     may || refused(caller, hold)
 }
 

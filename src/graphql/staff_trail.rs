@@ -6,12 +6,12 @@
 use crate::graphql::errors::ApiResult;
 use crate::graphql::services::caller;
 use crate::model::Caller;
+use crate::model::global_id::GlobalId;
+use crate::model::reference::BookingReference;
 use crate::model::token::HoldToken;
 use crate::trail;
 use async_graphql::{Context, Name, OutputType, Value};
 
-/// The fields of inputs that say what a mutation is about.
-const NAMING: [&str; 5] = ["eventId", "venueId", "planId", "reference", "name"];
 /// Most characters of what a mutation is about.
 const LONGEST: usize = 300;
 
@@ -57,7 +57,15 @@ fn named(field: &Name, value: &Value) -> Option<String> {
             let token: HoldToken = text.parse().ok()?;
             Some(format!("hold: {} of event {}", token.hold, token.event))
         }
-        field if NAMING.contains(&field) => Some(format!("{field}: {text}")),
+        "name" => Some(format!("name: {text}")),
+        // Whatever else somebody has put there is not written down: it may be a token.
+        "eventId" | "venueId" | "planId" if text.parse::<GlobalId>().is_ok() => {
+            Some(format!("{field}: {text}"))
+        }
+        "reference" => {
+            let reference: BookingReference = text.parse().ok()?;
+            Some(format!("reference: {reference}"))
+        }
         _ => None,
     }
 }

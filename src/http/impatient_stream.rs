@@ -104,7 +104,9 @@ impl ImpatientStream {
         context: &mut Context<'_>,
         received: Poll<io::Result<()>>,
     ) -> Poll<io::Result<()>> {
-        if self.turn.is_servers() {
+        // hyper takes an answer for done when the last of it is in its buffer: whoever still
+        // takes it is not idle.
+        if self.turn.is_servers() || self.send_until.is_some() {
             self.until = None;
             self.awaited = Awaited::Request;
             return received;

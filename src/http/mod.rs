@@ -53,6 +53,7 @@ use axum::Router;
 use axum::extract::FromRef;
 use axum::middleware::{from_fn, from_fn_with_state, map_request, map_response};
 use axum::routing::get;
+use health::Pulse;
 use origins::Origins;
 use request_id::REQUEST_ID;
 use std::sync::Arc;
@@ -74,6 +75,7 @@ const COMPRESSION: CompressionLevel = CompressionLevel::Precise(4);
 struct Operations {
     batcher: Batcher,
     database: Database,
+    pulse: Pulse,
     draining: Draining,
 }
 
@@ -132,6 +134,7 @@ pub fn router(
         .route("/metrics", get(metrics::render))
         .with_state(Operations {
             batcher,
+            pulse: Pulse::new(database.clone()),
             database,
             draining,
         })

@@ -26,6 +26,7 @@ use super::graphql_errors::ErrorCode;
 use super::graphql_http_answer::refuse;
 use super::request_id::REQUEST_ID;
 use crate::config::{AllowedOrigins, Origin};
+use crate::trail;
 
 /// How long a browser may remember that it may ask. Chromium's limit is two hours.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_hours(2);
@@ -124,6 +125,7 @@ pub async fn guard(State(origins): State<Origins>, request: Request, next: Next)
     if origins.admit(request.uri(), request.headers()) {
         return next.run(request).await;
     }
+    trail::turned_away("a page of an origin that is not allowed");
     refuse(
         StatusCode::FORBIDDEN,
         ErrorCode::OriginNotAllowed,

@@ -13,26 +13,34 @@ pub const TARGET: &str = "usher::security";
 
 /// Somebody lacks a permission.
 pub fn lacks(caller: &Caller, permission: Permission) {
-    tracing::warn!(target: TARGET, actor = %caller, %permission, "refused");
+    tracing::warn!(target: TARGET, actor = actor(caller), %permission, "refused");
 }
 
 /// Somebody asked for what is another's, or for what may not be known of yet.
 pub fn refused(caller: &Caller, what: impl Display) {
-    tracing::warn!(target: TARGET, actor = %caller, %what, "refused");
+    let what = what.to_string();
+    tracing::warn!(target: TARGET, actor = actor(caller), what, "refused");
 }
 
 /// A request was refused before it was known who sends it.
 pub fn turned_away(reason: impl Display) {
-    tracing::warn!(target: TARGET, %reason, "turned away");
+    let reason = reason.to_string();
+    tracing::warn!(target: TARGET, reason, "turned away");
 }
 
 /// Somebody saw what is another's, as this permission allows.
 pub fn saw(caller: &Caller, permission: Permission, what: impl Display) {
-    tracing::info!(target: TARGET, actor = %caller, %permission, %what, "seen");
+    let what = what.to_string();
+    tracing::info!(target: TARGET, actor = actor(caller), %permission, what, "seen");
 }
 
 /// A mutation of somebody who serves others, and what became of it: the type of its answer,
 /// or the code of its error.
 pub fn acted(caller: &Caller, action: &str, about: &str, outcome: &str) {
-    tracing::info!(target: TARGET, actor = %caller, action, about, outcome, "done by staff");
+    tracing::info!(target: TARGET, actor = actor(caller), action, about, outcome, "done by staff");
+}
+
+/// As text, which is quoted in a log for people: a subject may have spaces and equals signs.
+fn actor(caller: &Caller) -> String {
+    caller.to_string()
 }

@@ -8,7 +8,8 @@ use crate::graphql::{Costs, LARGEST_PAGE, ListSize};
 use async_graphql::parser::types::{
     ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet,
 };
-use async_graphql::{Name, Value, Variables};
+use async_graphql::{Name, Number, Value, Variables};
+use async_graphql_value::Value as Argument;
 use std::collections::HashMap;
 
 /// What this operation of a document costs, with these variables; at least a point.
@@ -126,33 +127,34 @@ impl<'operation> Adding<'operation> {
             return default;
         };
         // A number beyond what a list allows is refused when it is looked at, and so is what is
-        // no number. Until then it is the worst.
-        let first = first
-            .node
-            .clone()
-            .into_const_with(|name| self.variable(&name));
-        match first {
-            Ok(Value::Null) | Err(Absent) => default,
-            Ok(Value::Number(number)) => number
-                .as_u64()
-                .map_or(LARGEST_PAGE, |first| first.min(LARGEST_PAGE)),
-            Ok(_) => LARGEST_PAGE,
+        // no number. Until then it is the worst. Nothing is copied: values can be large.
+        match &first.node {
+            Argument::Null => default,
+            Argument::Number(number) => page_of(number),
+            Argument::Variable(name) => match self.variable(name) {
+                None | Some(Value::Null) => default,
+                Some(Value::Number(number)) => page_of(number),
+                Some(_) => LARGEST_PAGE,
+            },
+            _ => LARGEST_PAGE,
         }
     }
 
-    fn variable(&self, name: &Name) -> Result<Value, Absent> {
-        if let Some(value) = self.variables.get(name) {
-            return Ok(value.clone());
-        }
-        let mut definitions = self.operation.variable_definitions.iter();
-        let definition = definitions.find(|definition| definition.node.name.node == *name);
-        let default = definition.and_then(|definition| definition.node.default_value.as_ref());
-        default.map(|value| value.node.clone()).ok_or(Absent)
+    fn variable(&self, name: &Name) -> Option<&Value> {
+        self.variables.get(name).or_else(|| {
+            let mut definitions = self.operation.variable_definitions.iter();
+            let definition = definitions.find(|definition| definition.node.name.node == *name)?;
+            let default = definition.node.default_value.as_ref()?;
+            Some(&default.node)
+        })
     }
 }
 
-/// A variable that has no value.
-struct Absent;
+fn page_of(first: &Number) -> u64 {
+    first
+        .as_u64()
+        .map_or(LARGEST_PAGE, |first| first.min(LARGEST_PAGE))
+}
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Reading order: [`scan`] looks at the text, [`structure`] at what was parsed, [`variables`]
-//! at the values, [`cost`] adds up. [`cache`] keeps documents, [`persisted`] texts by their
+//! at the values, [`copies`] at what they take where they are used, [`cost`] adds up. [`cache`] keeps documents, [`persisted`] texts by their
 //! hashes, [`trusted`] the only ones that are run when there is a manifest. [`refusal`] is how
 //! too much is refused.
 //!
@@ -16,6 +16,7 @@
 //! multiply. It must never run anything, nor know which transport asked.
 
 mod cache;
+mod copies;
 mod cost;
 mod persisted;
 mod refusal;
@@ -31,6 +32,7 @@ use super::graphql_request::Parameters;
 use crate::config::DocumentSettings;
 use crate::graphql::{Costs, DocumentChecker};
 use crate::model::Caller;
+use crate::trail;
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition};
 use async_graphql::{ServerError, Variables};
@@ -183,6 +185,7 @@ impl Documents {
     ) -> Result<u32, ServerError> {
         let settings = &self.0.settings;
         variables::check(variables, caller, settings)?;
+        copies::check(document, variables, caller, settings)?;
         let cost = cost::of_operation(&self.0.costs, document, operation, variables);
         match u32::try_from(cost) {
             Ok(cost) if cost <= settings.max_cost => Ok(cost),
@@ -209,7 +212,10 @@ fn find_trusted(
     text: Option<String>,
     id: Option<&str>,
 ) -> Result<Known, ServerError> {
-    let untrusted = |message| coded(ErrorCode::DocumentNotTrusted, message);
+    let untrusted = |message| {
+        trail::turned_away("a document that is not trusted");
+        coded(ErrorCode::DocumentNotTrusted, message)
+    };
     let named = match id {
         Some(id) => Some(trusted.text(id).ok_or_else(|| {
             untrusted("only trusted documents are run here, and none has the id that was sent")

@@ -33,6 +33,8 @@ pub enum Limit {
     Variables,
     /// Bytes of all variables.
     VariablesBytes,
+    /// Bytes of all variables where they are used.
+    VariablesCopies,
     /// Lists and objects inside one another in a variable.
     VariablesDepth,
     /// Items of one list in a variable.
@@ -73,6 +75,10 @@ impl Limit {
             Self::Directives => ("directives in the document", parts),
             Self::Variables => ("variables", "use an input object"),
             Self::VariablesBytes => ("bytes in the variables", parts),
+            Self::VariablesCopies => (
+                "bytes in its arguments once variables are put in",
+                "use each variable once",
+            ),
             Self::VariablesDepth => (
                 "lists and objects inside one another in a variable",
                 "nest less",

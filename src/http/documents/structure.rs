@@ -112,7 +112,7 @@ fn innermost(mut of: &Type) -> &str {
 /// What a selection set comes to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Shape {
-    /// Its fields and all below them.
+    /// Its fields and fragments, and all below them.
     fields: u64,
     /// Its own fields.
     roots: u64,
@@ -176,9 +176,11 @@ impl Shape {
         }
     }
 
-    /// Of a fragment with this selection in it.
+    /// Of a fragment with this selection in it. It counts as a field, so that also what spreads
+    /// nothing but fragments has a bound: whoever follows all spreads comes by each of them.
     fn inside_fragment(self) -> Self {
         Self {
+            fields: self.fields.saturating_add(1),
             levels: self.levels + 1,
             ..self
         }
@@ -257,9 +259,13 @@ impl<'document> Measuring<'document> {
             None => {}
         }
         let document = self.document;
-        // One that is missing is a mistake that the rules find.
+        // Here, and not by the rules of GraphQL: before those are checked the library follows all
+        // spreads, as often as they stand there.
         let Some((name, fragment)) = document.fragments.get_key_value(name) else {
-            return Ok(Shape::default());
+            return Err(coded(
+                ErrorCode::GraphqlValidationFailed,
+                format!("Unknown fragment: \"{name}\""),
+            ));
         };
         self.directives += fragment.node.directives.len();
         self.fragments.insert(name, None);
@@ -302,7 +308,11 @@ mod tests {
         let mut measuring = Measuring::of(&document);
         let (_, operation) = document.operations.iter().next().unwrap();
         let shape = measuring.set(&operation.node.selection_set, 1).unwrap();
-        assert_eq!(shape.fields, 1 << 25, "who spreads it has that much work");
+        assert_eq!(
+            shape.fields,
+            3 * (1 << 25) - 1,
+            "who spreads it has that much work"
+        );
         assert_eq!(measuring.looked_at, 1 + 2 * 25 + 1, "and this has so much");
         let message = refusal(&text).unwrap();
         assert!(message.contains("5000 are allowed"), "{message}");
@@ -320,6 +330,16 @@ mod tests {
         }
         text += " fragment f29 on Query { __typename }";
         assert!(refusal(&text).unwrap().contains("5000 are allowed"));
+    }
+
+    #[test]
+    fn what_doubles_and_leads_nowhere_is_refused() {
+        let text = doubling(25);
+        let nowhere = text.replace("{ __typename }", "{ ...missing ...missing }");
+        assert_eq!(refusal(&nowhere).unwrap(), "Unknown fragment: \"missing\"");
+        // Fragments alone are work, too.
+        let empty = text.replace("{ __typename }", "{ ... { ... { __typename } } }");
+        assert!(refusal(&empty).unwrap().contains("5000 are allowed"));
     }
 
     #[test]

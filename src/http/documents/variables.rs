@@ -38,6 +38,13 @@ pub fn check(
 }
 
 /// About how many bytes a value is as JSON.
+///
+/// # Errors
+/// When it is deeper than a variable may be.
+pub fn size(value: &Value) -> Result<usize, ServerError> {
+    measure(value, 0, false)
+}
+
 fn measure(value: &Value, level: usize, is_bounded: bool) -> Result<usize, ServerError> {
     if level > MOST_LEVELS {
         return Err(exceeded(Limit::VariablesDepth, MOST_LEVELS));

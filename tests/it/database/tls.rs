@@ -149,10 +149,14 @@ async fn a_certificate_that_has_expired_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_without_tls_is_refused_by_who_insists() {
     let postgres = TcpPostgres::start(None, None).await;
+    let root = Authority::new("nobody's").publish(postgres.folder(), "root.pem");
+    let root = format!("sslrootcert={}", root.display());
+    // Who says how the server is to be known insists as well.
     for parameters in [
         "sslmode=verify-full",
         "sslmode=require",
         "sslrootcert=system",
+        &root,
     ] {
         let url = postgres.url(NAME, parameters);
         expect_complaint(
@@ -161,9 +165,8 @@ async fn a_server_without_tls_is_refused_by_who_insists() {
         )
         .await;
     }
-    let root = Authority::new("nobody's").publish(postgres.folder(), "root.pem");
-    let root = format!("sslrootcert={}", root.display());
-    for parameters in ["sslmode=disable", "sslmode=prefer", &root] {
+    let preferred = format!("sslmode=prefer&{root}");
+    for parameters in ["sslmode=disable", "sslmode=prefer", &preferred] {
         let migrated = run(migrate(&postgres.url(NAME, parameters))).await;
         migrated.printed();
     }

@@ -140,6 +140,24 @@ async fn a_refusal_says_whose_it_was_from_where_and_in_which_request() {
     assert_eq!(line["fields"]["actor"], "box-office:otto");
     assert_eq!(line["span"]["id"], id);
 
+    // Whoever is nobody yet.
+    let graphql = format!("{}/graphql", watched.server.url);
+    let client = reqwest::Client::new();
+    let bad = client.post(&graphql).bearer_auth("x.y.z");
+    let foreign = client
+        .get(&graphql)
+        .header("origin", "https://evil.example");
+    for (request, reason) in [(bad, "token"), (foreign, "origin")] {
+        let answer = request.send().await.unwrap();
+        let line = watched.last();
+        assert_eq!(line["fields"]["message"], "turned away", "{line}");
+        assert!(line["fields"]["reason"].as_str().unwrap().contains(reason));
+        assert_eq!(
+            line["span"]["id"],
+            answer.headers()["x-request-id"].to_str().unwrap()
+        );
+    }
+
     // The log itself says the same, however little it says otherwise.
     watched
         .server

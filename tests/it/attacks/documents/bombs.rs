@@ -68,7 +68,11 @@ async fn fragment_bombs_are_refused() {
     let nested_lists = "{ events(first: 100) { nodes { ...a } } } \
         fragment a on Event { seats(first: 1000) { nodes { ...b } } } \
         fragment b on Seat { history(first: 100) { nodes { version } } }";
+    // The library follows all spreads before it finds out that the last of them leads nowhere.
+    let nowhere = |spreads| fragments(29, spreads, false).replace("__typename", "...x ...x");
     for (name, document, code) in [
+        ("doubling, to nowhere", nowhere(2), INVALID),
+        ("tenfold, to nowhere", nowhere(10), INVALID),
         ("doubling, 30 deep", doubling, TOO_MUCH),
         ("doubling, 20 deep", fragments(21, 2, false), TOO_MUCH),
         ("tenfold, 20 deep", fragments(21, 10, false), TOO_MUCH),
@@ -351,4 +355,24 @@ async fn bodies_that_are_too_large_or_no_text_are_refused() {
     peer.send(json!([{"type": "ping"}])).await;
     peer.expect_close(4400, "").await;
     expect_served(&house, &event).await;
+}
+
+/// A value is put in as often as the document uses it, before anything else looks at it.
+#[tokio::test(flavor = "multi_thread")]
+async fn values_that_are_used_thousands_of_times_are_refused() {
+    let (house, event) = house().await;
+    let uses = "$v ".repeat(1_900);
+    for (name, document) in [
+        (
+            "in the number of a page",
+            format!("query($v: [String]) {{ events(first: [{uses}]) {{ nodes {{ id }} }} }}"),
+        ),
+        (
+            "in an id",
+            format!("query($v: [String]) {{ event(id: [{uses}]) {{ id }} }}"),
+        ),
+    ] {
+        let parameters = json!({"query": document, "variables": {"v": vec![""; 10_000]}});
+        expect_refused(&house, &event, name, &parameters, TOO_MUCH).await;
+    }
 }

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use usher::config::WebSettings;
 use usher::http::{SocketLimits, StreamLimits};
 
-const SHORT: Duration = Duration::from_millis(200);
+const SHORT: Duration = Duration::from_secs(1);
 const DRIP: Duration = Duration::from_millis(20);
 const PLACES: u32 = 20;
 const ATTACKERS: usize = 200;
