@@ -12,6 +12,16 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio_postgres::NoTls;
 
+/// For loads that all come from one address, where nobody is to be turned away.
+const UNLIMITED: [(&str, &str); 6] = [
+    ("USHER_RATE_READS", "off"),
+    ("USHER_RATE_WRITES", "off"),
+    ("USHER_RATE_SOCKETS", "off"),
+    ("USHER_SOCKETS_PER_ADDRESS", "1000000"),
+    ("USHER_MAX_SOCKETS", "1000000"),
+    ("USHER_DATABASE_QUEUE", "100000"),
+];
+
 pub struct Server {
     process: Child,
     folder: TempDir,
@@ -21,7 +31,12 @@ pub struct Server {
 impl Server {
     /// An usher on a fresh data folder, with these flags.
     pub async fn start(flags: &[&str]) -> Outcome<Self> {
-        Self::launch(None, flags).await
+        Self::launch(None, flags, &UNLIMITED).await
+    }
+
+    /// An usher as strangers meet it: with all its limits.
+    pub async fn start_limited(flags: &[&str]) -> Outcome<Self> {
+        Self::launch(None, flags, &[]).await
     }
 
     /// Another usher on the same database.
@@ -31,30 +46,29 @@ impl Server {
 
     /// Another usher on the same database, with these flags.
     pub async fn beside_with(&self, flags: &[&str]) -> Outcome<Self> {
-        Self::launch(Some(self.database_url()), flags).await
+        Self::launch(Some(self.database_url()), flags, &UNLIMITED).await
     }
 
-    async fn launch(database_url: Option<String>, flags: &[&str]) -> Outcome<Self> {
+    async fn launch(
+        database_url: Option<String>,
+        flags: &[&str],
+        limits: &[(&str, &str)],
+    ) -> Outcome<Self> {
         let folder = tempfile::Builder::new().prefix("usher-bench-").tempdir()?;
         // PostgreSQL runs as another user when the bench runs as root.
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_usher"));
         command
-            .args(["--listen", "127.0.0.1:0", "--log", "warn", "--data-dir"])
+            .args(["--listen", "127.0.0.1:0", "--data-dir"])
             .arg(folder.path())
+            // The security log has a file.
+            .args(["--log", "warn,usher::security=off"])
             .args(flags)
             .env_remove("DATABASE_URL")
+            .env("USHER_SECURITY_LOG", folder.path().join("security.log"))
             // As the private database has it.
             .env("USHER_VISITORS", "buy")
-            // All come from one address, and nobody is to be turned away.
-            .envs([
-                ("USHER_RATE_READS", "off"),
-                ("USHER_RATE_WRITES", "off"),
-                ("USHER_RATE_SOCKETS", "off"),
-                ("USHER_SOCKETS_PER_ADDRESS", "1000000"),
-                ("USHER_MAX_SOCKETS", "1000000"),
-                ("USHER_DATABASE_QUEUE", "100000"),
-            ])
+            .envs(limits.iter().copied())
             .stdout(Stdio::piped());
         if let Some(url) = database_url {
             command.env("DATABASE_URL", url);
