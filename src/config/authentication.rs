@@ -1,6 +1,6 @@
 //! Who is believed to be whom, and what visitors may do who say nothing of it.
 
-use super::folder;
+use super::reading::{path, unless_empty};
 use super::secret::{self, Secret, SecretError};
 use clap::Args;
 use secrecy::SecretString;
@@ -23,12 +23,12 @@ pub struct AuthenticationSettings {
         env = "USHER_JWT_SECRET_FILE",
         value_name = "FILE"
     )]
-    #[arg(value_parser = folder)]
+    #[arg(value_parser = path)]
     jwt_secret_file: Option<PathBuf>,
     /// A file with the public keys of those who sign tokens (RS256, ES256, `EdDSA`): PEM, or
     /// a JSON Web Key Set. It is read again when it changes.
     #[arg(global = true, long, env = "USHER_JWT_KEYS", value_name = "FILE")]
-    #[arg(value_parser = folder)]
+    #[arg(value_parser = path)]
     jwt_keys: Option<PathBuf>,
     /// Whose tokens are believed: they must have this issuer (`iss`). Without it any.
     #[arg(global = true, long, env = "USHER_JWT_ISSUER", value_name = "NAME")]
@@ -59,7 +59,6 @@ pub enum Visitors {
     None,
 }
 
-// An empty variable gives nothing, wherever it could give something.
 impl AuthenticationSettings {
     /// Reads the secret if it is given in a file.
     ///
@@ -83,7 +82,7 @@ impl AuthenticationSettings {
 
     /// The file of public keys, if one was given.
     pub fn jwt_keys(&self) -> Option<&Path> {
-        path(self.jwt_keys.as_ref())
+        unless_empty(self.jwt_keys.as_deref())
     }
 
     /// Whether a key was given in any way. One that usher makes up by itself is none.
@@ -93,12 +92,12 @@ impl AuthenticationSettings {
 
     /// The issuer that tokens must have, if any.
     pub fn jwt_issuer(&self) -> Option<&str> {
-        self.jwt_issuer.as_deref().filter(|name| !name.is_empty())
+        unless_empty(self.jwt_issuer.as_deref())
     }
 
     /// The audience that tokens must be for, if any.
     pub fn jwt_audience(&self) -> Option<&str> {
-        self.jwt_audience.as_deref().filter(|name| !name.is_empty())
+        unless_empty(self.jwt_audience.as_deref())
     }
 
     /// The claim that says the role.
@@ -115,12 +114,6 @@ impl AuthenticationSettings {
         };
         self.visitors.unwrap_or(default)
     }
-}
-
-fn path(given: Option<&PathBuf>) -> Option<&Path> {
-    given
-        .map(PathBuf::as_path)
-        .filter(|path| !path.as_os_str().is_empty())
 }
 
 /// The claims that have another meaning are no place for a role.

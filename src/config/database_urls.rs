@@ -1,6 +1,6 @@
 //! Which PostgreSQL, and as which roles.
 
-use super::folder;
+use super::reading::path;
 use super::secret::{self, Secret, SecretError};
 use clap::Args;
 use secrecy::SecretString;
@@ -17,7 +17,7 @@ pub struct DatabaseUrls {
     database_url: Option<Secret>,
     /// A file with that URL, in place of it.
     #[arg(global = true, long, env = "DATABASE_URL_FILE", value_name = "FILE")]
-    #[arg(value_parser = folder)]
+    #[arg(value_parser = path)]
     database_url_file: Option<PathBuf>,
     /// The same database as a role that owns usher's tables: for migrations only, after which
     /// the role of `DATABASE_URL` is given just what usher needs.
@@ -26,7 +26,7 @@ pub struct DatabaseUrls {
     migration_database_url: Option<Secret>,
     /// A file with that URL, in place of it.
     #[arg(global = true, long, env = "USHER_MIGRATION_DATABASE_URL_FILE")]
-    #[arg(value_name = "FILE", value_parser = folder)]
+    #[arg(value_name = "FILE", value_parser = path)]
     migration_database_url_file: Option<PathBuf>,
 }
 

@@ -3,7 +3,7 @@
 //! Only what an operator would turn is a setting; what nobody has a reason to turn is a
 //! constant where it is checked (`http::documents`).
 
-use super::{some_time, switch};
+use super::reading::{path, some_time, switch, unless_empty};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -120,7 +120,7 @@ pub struct DocumentSettings {
         long = "trusted-documents",
         env = "USHER_TRUSTED_DOCUMENTS"
     )]
-    #[arg(value_parser = super::folder, value_name = "FILE")]
+    #[arg(value_parser = path, value_name = "FILE")]
     pub trusted_documents: Option<PathBuf>,
 }
 
@@ -128,9 +128,7 @@ impl DocumentSettings {
     /// The manifest of the documents that alone are run, if there is one. An empty variable
     /// names none.
     pub fn manifest(&self) -> Option<&Path> {
-        self.trusted_documents
-            .as_deref()
-            .filter(|file| !file.as_os_str().is_empty())
+        unless_empty(self.trusted_documents.as_deref())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which Redis is shared, if one is.
 
+use super::reading::{path, some_time};
 use super::secret::{self, Secret, SecretError};
-use super::{folder, some_time};
 use clap::Args;
 use secrecy::SecretString;
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ pub struct RedisSettings {
     redis_url: Option<Secret>,
     /// A file with that URL, in place of it.
     #[arg(global = true, long, env = "REDIS_URL_FILE", value_name = "FILE")]
-    #[arg(value_parser = folder)]
+    #[arg(value_parser = path)]
     redis_url_file: Option<PathBuf>,
     /// How long one operation in Redis may take. One that takes longer is given up, and
     /// Redis is left alone for a while.

@@ -5,6 +5,7 @@
 //!
 //! **Invariant:** nothing here shows a secret, neither for debugging nor in an error.
 
+use super::reading::unless_empty;
 use secrecy::{ExposeSecret, SecretString, zeroize::Zeroizing};
 use std::fmt::{self, Debug, Formatter};
 use std::fs::{File, Metadata};
@@ -87,8 +88,7 @@ pub fn given(
     file: Option<&Path>,
 ) -> Result<Option<Secret>, SecretError> {
     let secret = secret.filter(|secret| secret.get().is_some());
-    let file = file.filter(|file| !file.as_os_str().is_empty());
-    match (secret, file) {
+    match (secret, unless_empty(file)) {
         (Some(_), Some(_)) => Err(SecretError::Both { variable }),
         (Some(secret), None) => Ok(Some(secret.clone())),
         (None, Some(path)) => read(variable, path).map(Some),

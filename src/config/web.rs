@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::some_time;
+use super::reading::some_time;
 
 const MAX_CONNECTIONS: u32 = 16_000;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
