@@ -11,6 +11,7 @@ pub mod migrate;
 mod open_files;
 pub mod output;
 pub mod pruner;
+pub mod running;
 pub mod serve;
 pub mod stopping;
 pub mod storage;

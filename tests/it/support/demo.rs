@@ -4,7 +4,7 @@ use crate::support::house::{concurrency, feed_settings, retention};
 use crate::support::tokens::believing;
 use crate::support::{House, PATIENCE};
 use tokio::net::TcpListener;
-use usher::app::serve::{Running, Setup};
+use usher::app::running::{Running, Setup};
 use usher::config::{BatchSettings, DocumentSettings, RateLimitSettings, Visitors, WebSettings};
 use usher::http::{SocketLimits, StreamLimits};
 use usher::limits::Clock;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use usher::app::serve::{Running, Setup};
+use usher::app::running::{Running, Setup};
 use usher::auth::Authenticator;
 use usher::config::{
     BatchSettings, Concurrency, DatabaseSettings, DocumentSettings, FeedSettings,
