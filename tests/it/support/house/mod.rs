@@ -1,77 +1,33 @@
 //! A house: a server on a database of its own, with events in it.
 
-use crate::support::PATIENCE;
+mod event;
+mod settings;
+
+pub use event::{Event, Seat, plan};
+pub use settings::{Limits, ServerRole, concurrency, feed_settings, retention, settings};
+
 use crate::support::actor::Actor;
 use crate::support::cluster::{self, Cluster};
 use crate::support::tokens::{believing, token_signed_with};
-use clap::ValueEnum;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use serde_json::{Value, json};
+use settings::server_role;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use usher::app::running::{Running, Setup};
 use usher::auth::Authenticator;
-use usher::config::{
-    BatchSettings, Concurrency, DatabaseSettings, DocumentSettings, FeedSettings,
-    RateLimitSettings, RetentionSettings, Visitors, WebSettings,
-};
+use usher::config::{BatchSettings, DatabaseSettings, DocumentSettings, Visitors};
 use usher::db::Database;
-use usher::db::redis::Redis;
 use usher::db::schema::events;
 use usher::db::transaction_id::{self, TransactionId};
 use usher::http::{SocketLimits, StreamLimits};
-use usher::limits::Clock;
 use usher::model::Role;
 use usher::model::ids::EventId;
 
 /// What the houses sign tokens with.
 pub const SECRET: &str = "a secret that only the tests know, 32+";
-
-/// What may be used of a server, and how commands share transactions.
-pub struct Limits {
-    /// Who is believed; without it, who has a token of the tests' secret, and everybody may buy.
-    pub authenticator: Option<Authenticator>,
-    pub sockets: SocketLimits,
-    pub streams: StreamLimits,
-    pub batch: BatchSettings,
-    pub documents: DocumentSettings,
-    pub rate_limits: RateLimitSettings,
-    pub web: WebSettings,
-    pub limit_clock: Clock,
-    pub redis: Option<Redis>,
-    /// As whom the server works; without it, as all do.
-    pub role: Option<ServerRole>,
-}
-
-/// As whom a server works.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum ServerRole {
-    /// As the owner of the tables, as on the private PostgreSQL.
-    Owner,
-    /// As the one that may do just what usher needs.
-    Run,
-}
-
-/// As the server's, but nobody is limited: all of a test come from one address.
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            authenticator: None,
-            sockets: SocketLimits::default(),
-            streams: StreamLimits::default(),
-            batch: BatchSettings::default(),
-            documents: DocumentSettings::default(),
-            rate_limits: RateLimitSettings::off(),
-            web: WebSettings::default(),
-            limit_clock: Clock::default(),
-            redis: None,
-            role: None,
-        }
-    }
-}
 
 /// A server on a database of its own.
 pub struct House {
@@ -91,33 +47,6 @@ struct Blocked {
     event_id: i64,
     #[diesel(sql_type = BigInt)]
     transaction: i64,
-}
-
-/// An event of a house, and its seats as they were when it was opened.
-#[derive(Clone, Debug)]
-pub struct Event {
-    pub id: String,
-    pub version: i64,
-    pub seats: Vec<Seat>,
-}
-
-/// A seat as a client has seen it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seat {
-    pub id: String,
-    pub version: i64,
-}
-
-impl Event {
-    /// A mutation without variables that holds a seat as it was.
-    pub fn holding_seat(&self, number: usize) -> String {
-        let Seat { id: seat, version } = &self.seats[number];
-        format!(
-            "mutation {{ holdSeats(input: {{eventId: {:?}, \
-               seats: [{{seatId: {seat:?}, version: {version}}}]}}) {{ __typename }} }}",
-            self.id
-        )
-    }
 }
 
 impl House {
@@ -372,131 +301,9 @@ impl House {
     pub async fn sql(&self) -> AsyncPgConnection {
         cluster::connect(&self.database_url).await
     }
-
-    /// An event on sale: `rows` rows of `seats` seats, of one category at 10 EUR.
-    pub async fn event(&self, rows: usize, seats: usize) -> Event {
-        let draft = self.draft(rows, seats, json!({})).await;
-        self.open_sale(draft).await
-    }
-
-    /// A draft with these changes to its input.
-    pub async fn draft(&self, rows: usize, seats: usize, changes: Value) -> Event {
-        let plan = self.staff().import_plan(&plan(rows, seats)).await;
-        self.draft_on(&plan, changes).await
-    }
-
-    /// A draft on this plan, whose only category is "Stalls".
-    pub async fn draft_on(&self, plan: &str, changes: Value) -> Event {
-        let staff = self.staff();
-        let venue = staff.create_venue("Test House", "Europe/Berlin").await;
-        let mut input = json!({
-            "venueId": venue, "planId": plan, "name": "A Test", "currency": "EUR",
-            "startsAt": "2030-01-01T19:30:00Z",
-            "prices": [{"category": "Stalls", "amountMinor": 1000}],
-            "maxSeatsPerHold": 50,
-        });
-        let (Value::Object(input), Value::Object(changes)) = (&mut input, changes) else {
-            panic!("changes are an object");
-        };
-        input.extend(changes);
-        let created = staff.create_event(&json!(input)).await;
-        let event = &created["event"];
-        let seats = staff.seats(event["id"].as_str().unwrap()).await;
-        Event {
-            id: event["id"].as_str().unwrap().to_owned(),
-            version: event["version"].as_i64().unwrap(),
-            seats,
-        }
-    }
-
-    /// Puts a draft on sale.
-    pub async fn open_sale(&self, mut draft: Event) -> Event {
-        let opened = self.staff().open_sale(&draft.id, draft.version).await;
-        draft.version = opened["event"]["version"].as_i64().unwrap();
-        draft
-    }
-}
-
-/// As the server's, but patient: a test machine is slow and full.
-pub fn settings() -> DatabaseSettings {
-    DatabaseSettings {
-        concurrency: concurrency(),
-        connections: 16,
-        queue: 100_000,
-        acquire_timeout: PATIENCE,
-        statement_timeout: PATIENCE,
-        lock_timeout: PATIENCE,
-        idle_transaction_timeout: PATIENCE,
-    }
-}
-
-/// As the server's, but patient: the tests share one PostgreSQL, and what one of them leaves
-/// open for a moment holds back the feeds of all.
-pub fn feed_settings() -> FeedSettings {
-    FeedSettings {
-        max_seats: 1_000_000,
-        idle_time: Duration::from_mins(1),
-        cursor_timeout: PATIENCE,
-        own_changes_wait: PATIENCE,
-    }
-}
-
-/// Everything is kept: a test that prunes does so itself, when it wants to.
-pub fn retention() -> RetentionSettings {
-    RetentionSettings {
-        resume_window: Duration::from_hours(24),
-        history_retention: Duration::from_hours(100 * 365 * 24),
-        history_changes: None,
-    }
-}
-
-/// The strategy that is tested: all pass the same tests.
-pub fn concurrency() -> Concurrency {
-    let named = std::env::var("USHER_CONCURRENCY").unwrap_or_default();
-    match named.as_str() {
-        "" => Concurrency::Optimistic,
-        named => Concurrency::from_str(named, true).unwrap(),
-    }
-}
-
-/// As whom servers work where a test does not say it: all tests pass as either.
-fn server_role() -> ServerRole {
-    match std::env::var("USHER_TEST_ROLE")
-        .unwrap_or_default()
-        .as_str()
-    {
-        "" | "owner" => ServerRole::Owner,
-        "run" => ServerRole::Run,
-        other => panic!("USHER_TEST_ROLE is owner or run, not {other}"),
-    }
 }
 
 /// A token that the houses believe.
 pub fn token(name: &str, role: Role) -> String {
     token_signed_with(SECRET, name, role, Duration::from_hours(1))
-}
-
-/// The document of a plan: `rows` rows of `seats` seats, one unit apart, in one
-/// category.
-pub fn plan(rows: usize, seats: usize) -> Value {
-    let row = |row: usize| {
-        let seat = |seat: usize| {
-            json!({
-                "seat_guid": format!("{row}-{seat}"), "seat_number": (seat + 1).to_string(),
-                "position": {"x": seat, "y": 0}, "category": "Stalls",
-            })
-        };
-        json!({
-            "row_number": (row + 1).to_string(), "position": {"x": 0, "y": row},
-            "seats": (0..seats).map(seat).collect::<Vec<_>>(),
-        })
-    };
-    json!({
-        "name": "Test Hall",
-        "categories": [{"name": "Stalls", "color": "#0072b2"}],
-        "zones": [{
-            "name": "Stalls", "position": {"x": 0, "y": 0},
-            "rows": (0..rows).map(row).collect::<Vec<_>>(),
-        }],
-    })
 }
