@@ -1,19 +1,15 @@
 //! Seats to offer in place of lost ones.
 
+mod nearness;
+
 use crate::db::seats::{self, SeatState};
 use crate::model::ids::{EventId, SeatNo};
 use crate::model::seating_plan::{PlanSeat, SeatingPlan};
 use diesel::QueryResult;
 use diesel_async::AsyncPgConnection;
+use nearness::{Kind, closest, closest_to, distance, kind, nearby, places};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::ops::RangeInclusive;
 
-/// The nearest seats of its kind that are looked at first for each lost one: mostly one of them
-/// is free.
-const CLOSEST: usize = 32;
-/// How far to look then, in the plan's order: neighbours in a row follow one
-/// another there, and rows follow their neighbours, so this is several rows.
-const NEARBY: SeatNo = 500;
 /// A house of so many seats is looked at as a whole at once: it takes no longer.
 const SMALL_HOUSE: usize = 1_000;
 
@@ -102,14 +98,6 @@ struct Available {
     offered: HashSet<(EventId, SeatNo)>,
 }
 
-/// What a seat must have in common with a lost one: the category, and whether it is for
-/// wheelchair users.
-type Kind = (usize, bool);
-
-fn kind(seat: &PlanSeat) -> Kind {
-    (seat.category, seat.accessible)
-}
-
 impl Available {
     fn of_the_kinds(losers: &[Loser<'_>]) -> Self {
         let kinds = losers.iter().flat_map(|loser| {
@@ -174,68 +162,17 @@ impl Loser<'_> {
     /// The seats to look at, short of the house.
     fn keys(&self, reach: Reach) -> Vec<(EventId, SeatNo)> {
         let seats = match reach {
-            Reach::Closest => self.closest(),
-            Reach::Nearby | Reach::House => self.nearby().into_iter().collect(),
+            Reach::Closest => closest(self.plan, self.lost),
+            Reach::Nearby | Reach::House => nearby(self.plan, self.lost),
         };
         let keys = seats.into_iter().map(|seat_no| (self.event, seat_no));
         keys.collect()
     }
-
-    fn closest(&self) -> Vec<SeatNo> {
-        let places = places(self.plan, self.lost).into_iter();
-        places
-            .flat_map(|lost| closest_to(self.plan, lost))
-            .collect()
-    }
-
-    /// The seats around each lost one that are of its kind.
-    fn nearby(&self) -> BTreeSet<SeatNo> {
-        let mut nearby = BTreeSet::new();
-        for (lost_no, lost) in places(self.plan, self.lost) {
-            let is_of_its_kind = |seat: &PlanSeat| kind(seat) == kind(lost);
-            let is_meant = |seat_no: &SeatNo| self.plan.seat(*seat_no).is_some_and(is_of_its_kind);
-            nearby.extend(around(lost_no).filter(is_meant));
-        }
-        nearby
-    }
-}
-
-/// The seats of its kind that are nearest to this one, itself among them, in no order.
-fn closest_to(plan: &SeatingPlan, (seat_no, seat): (SeatNo, &PlanSeat)) -> Vec<SeatNo> {
-    let mut far: Vec<(f64, SeatNo)> = around(seat_no)
-        .filter_map(|other_no| Some((other_no, plan.seat(other_no)?)))
-        .filter(|(_, other)| kind(other) == kind(seat))
-        .map(|other| (distance((seat_no, seat), other), other.0))
-        .collect();
-    if far.len() > CLOSEST {
-        far.select_nth_unstable_by(CLOSEST, |(a, _), (b, _)| a.total_cmp(b));
-        far.truncate(CLOSEST);
-    }
-    far.into_iter().map(|(_, seat_no)| seat_no).collect()
-}
-
-fn around(seat_no: SeatNo) -> RangeInclusive<SeatNo> {
-    seat_no.saturating_sub(NEARBY)..=seat_no.saturating_add(NEARBY)
-}
-
-/// What these seats are in the plan.
-fn places<'plan>(plan: &'plan SeatingPlan, seat_nos: &[SeatNo]) -> Vec<(SeatNo, &'plan PlanSeat)> {
-    let place = |&seat_no: &SeatNo| Some((seat_no, plan.seat(seat_no)?));
-    seat_nos.iter().filter_map(place).collect()
 }
 
 fn in_order(mut offer: Vec<SeatState>) -> Vec<SeatState> {
     offer.sort_by_key(|state| state.seat_no);
     offer
-}
-
-/// Squared distance in the drawing; places without a position are as far from
-/// one another as they are in the plan's order.
-fn distance((no_a, a): (SeatNo, &PlanSeat), (no_b, b): (SeatNo, &PlanSeat)) -> f64 {
-    match (a.x, a.y, b.x, b.y) {
-        (Some(ax), Some(ay), Some(bx), Some(by)) => (ax - bx).powi(2) + (ay - by).powi(2),
-        _ => f64::from(no_a.abs_diff(no_b)),
-    }
 }
 
 #[cfg(test)]
@@ -247,7 +184,7 @@ mod tests {
     use chrono::DateTime;
 
     /// One row of seats, one unit apart; (category, accessible) of each.
-    fn plan(kinds: &[(usize, bool)]) -> SeatingPlan {
+    pub(super) fn plan(kinds: &[(usize, bool)]) -> SeatingPlan {
         let seats = (0..)
             .zip(kinds)
             .map(|(number, &(category, accessible)): (i32, _)| PlanSeat {
@@ -333,21 +270,6 @@ mod tests {
     }
 
     #[test]
-    fn looks_at_seats_of_the_kind_from_near_to_far() {
-        let mut kinds = vec![(0, false); 1_200];
-        (kinds[1], kinds[1_100], kinds[600]) = ((1, false), (0, true), (1, false));
-        let plan = plan(&kinds);
-        let loser = loser(&plan, &[601, 602], &[]);
-        let closest: BTreeSet<SeatNo> = loser.closest().into_iter().collect();
-        assert_eq!(closest.len(), CLOSEST + 1, "of two neighbours");
-        assert!(!closest.contains(&600) && closest.contains(&599));
-        let nearby = loser.nearby();
-        assert!(nearby.is_superset(&closest));
-        assert_eq!(nearby.first(), Some(&101));
-        assert_eq!(nearby.len(), 1_002 - 2, "but for 600 and 1,100");
-    }
-
-    #[test]
     fn nobody_is_offered_what_somebody_else_is_or_what_it_could_have_had() {
         let plan = plan(&[(0, false); 100]);
         let mut seen = available(&plan, &[9, 11, 12, 40]);
@@ -381,7 +303,7 @@ mod tests {
             let lost: Vec<SeatNo> = lost.into_iter().collect();
             let all = available(&plan, &free.iter().copied().collect::<Vec<_>>());
             let loser = loser(&plan, &lost, &[]);
-            let closest: BTreeSet<SeatNo> = loser.closest().into_iter().collect();
+            let closest = closest(&plan, &lost);
             let seen: Vec<SeatNo> = free.intersection(&closest).copied().collect();
             if let Some(offer) = available(&plan, &seen).offer(&loser, Reach::Closest) {
                 proptest::prop_assert_eq!(
