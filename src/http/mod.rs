@@ -27,6 +27,7 @@ mod observe;
 mod origins;
 mod plans;
 mod rate_limits;
+mod representation;
 mod request_body;
 mod request_id;
 mod security_headers;
@@ -49,6 +50,7 @@ use crate::batcher::Batcher;
 use crate::config::{AllowedOrigins, TrustedProxies};
 use crate::db::Database;
 use crate::domain::plan_cache::PlanCache;
+use assets::Files;
 use axum::Router;
 use axum::extract::FromRef;
 use axum::middleware::{from_fn, from_fn_with_state, map_request, map_response};
@@ -73,6 +75,7 @@ const COMPRESSION: CompressionLevel = CompressionLevel::Precise(4);
 /// What the pages for operators work with.
 #[derive(Clone, FromRef)]
 struct Operations {
+    files: Files,
     batcher: Batcher,
     database: Database,
     pulse: Pulse,
@@ -89,6 +92,7 @@ pub fn router(
     allowed_origins: AllowedOrigins,
 ) -> Router {
     let draining = graphql.draining.clone();
+    let tracker = graphql.tracker.clone();
     let origins = Origins::new(allowed_origins);
     let graphiql = graphql.documents.settings().graphiql;
     let layers = ServiceBuilder::new()
@@ -113,6 +117,7 @@ pub fn router(
     .layer(option_layer(origins.cors()));
     // Before anything is known of the caller, and before anything is counted as asked.
     let graphql = graphql_endpoint::routes(graphql)
+        .layer(CompressionLayer::new().quality(COMPRESSION))
         .layer(option_layer(origins.cors()))
         .layer(from_fn_with_state(origins, origins::guard));
     let pages = if graphiql {
@@ -133,14 +138,13 @@ pub fn router(
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(metrics::render))
         .with_state(Operations {
+            files: Files::new(tracker),
             batcher,
             pulse: Pulse::new(database.clone()),
             database,
             draining,
         })
         .merge(graphql)
-        .layer(CompressionLayer::new().quality(COMPRESSION))
-        // They compress by themselves.
         .merge(plans)
         .layer(layers)
 }

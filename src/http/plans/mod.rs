@@ -4,15 +4,10 @@
 //! It owns what HTTP says about a drawing: who may keep it for how long, under which
 //! tag, and in which encoding. What is in it is `domain::plan_drawing`'s.
 //!
-//! An entity tag stands for the bytes of one representation, and a compressed drawing
-//! is another one than the plain one (RFC 9110, 8.8.3.3). The layer that compresses all
-//! other answers as they go out would leave the tag of the plain one on them, and on
-//! every request do again what can be done once. So these routes are outside of that
-//! layer and compress by themselves: each encoding once, better, and with a tag that is
-//! the hash of what it has become.
+//! It is sent as [`representation`](crate::http::representation) has it: compressed once for
+//! each encoding, and with a tag that is the hash of what it has become.
 
-mod negotiation;
-mod representation;
+mod drawings;
 
 use crate::auth::Authenticator;
 use crate::db::Database;
@@ -24,6 +19,7 @@ use crate::http::execution::run_to_the_end;
 use crate::http::graphql_http_answer::Refusal;
 use crate::http::media_type::MediaType;
 use crate::http::rate_limits::{RateLimits, Receipts};
+use crate::http::representation::{Encoding, Representation, Unmade};
 use crate::model::causes::in_full;
 use crate::model::global_id::GlobalId;
 use crate::model::ids::PlanId;
@@ -31,15 +27,12 @@ use crate::trail;
 use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY, WWW_AUTHENTICATE,
-};
+use axum::http::header::{CACHE_CONTROL, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use chrono::Utc;
-use negotiation::Encoding;
-use representation::{PlanFailure, Representation, Representations};
+use drawings::{Drawings, PlanFailure};
 use std::fmt::Display;
 use std::sync::Arc;
 use tokio_util::task::TaskTracker;
@@ -58,7 +51,7 @@ const COST: u32 = 100;
 
 #[derive(Clone)]
 struct Plans {
-    representations: Representations,
+    drawings: Drawings,
     authenticator: Authenticator,
     limits: RateLimits,
     /// Counts what the server waits for before it exits.
@@ -76,11 +69,11 @@ pub fn routes<Outer>(
 where
     Outer: Clone + Send + Sync + 'static,
 {
-    let representations = Representations::new(database, plans);
+    let drawings = Drawings::new(database, plans);
     Router::new()
         .route("/plans/{id}", get(plan))
         .with_state(Plans {
-            representations,
+            drawings,
             authenticator,
             limits,
             tracker,
@@ -94,10 +87,10 @@ impl Plans {
         id: PlanId,
         encoding: Encoding,
     ) -> Result<Arc<Representation>, PlanFailure> {
-        let representations = self.representations.clone();
-        let work = async move { representations.make(id, encoding).await };
+        let drawings = self.drawings.clone();
+        let work = async move { drawings.make(id, encoding).await };
         let made = run_to_the_end(&self.tracker, work).await;
-        made.unwrap_or(Err(PlanFailure::Lost))
+        made.unwrap_or(Err(PlanFailure::Undrawn(Unmade::Lost)))
     }
 }
 
@@ -138,7 +131,7 @@ async fn drawing(
         let message = "plans are sent plain, or as gzip, br or zstd";
         return refusal(StatusCode::NOT_ACCEPTABLE, message);
     };
-    let made = match plans.representations.cached(id, encoding) {
+    let made = match plans.drawings.cached(id, encoding) {
         Some(cached) => Ok(cached),
         None => plans.make(id, encoding).await,
     };
@@ -148,45 +141,9 @@ async fn drawing(
         FOR_EVER_TO_ONE
     };
     match made {
-        Ok(found) => answer(&found, encoding, lifetime, headers),
+        Ok(found) => found.answer(headers, "application/json", lifetime),
         Err(failure) => failed(&failure),
     }
-}
-
-fn answer(
-    found: &Arc<Representation>,
-    encoding: Encoding,
-    lifetime: &'static str,
-    headers: &HeaderMap,
-) -> Response {
-    let tag = format!("\"{}\"", found.hash);
-    let caching = [
-        (ETAG, tag.as_str()),
-        (CACHE_CONTROL, lifetime),
-        (VARY, "accept-encoding"),
-    ];
-    if is_known(headers, &found.hash) {
-        return (StatusCode::NOT_MODIFIED, caching).into_response();
-    }
-    let content_type = [(CONTENT_TYPE, "application/json")];
-    let mut response = (caching, content_type, found.body.clone()).into_response();
-    if let Some(name) = encoding.header_value() {
-        response.headers_mut().insert(CONTENT_ENCODING, name);
-    }
-    response
-}
-
-/// Whether `If-None-Match` names this tag, strong or weak, or any at all.
-fn is_known(headers: &HeaderMap, hash: &str) -> bool {
-    headers.get_all(IF_NONE_MATCH).iter().any(|tags| {
-        let tags = tags.as_bytes().trim_ascii();
-        // No tag has a quotation mark in it, so tags and what is between them take turns.
-        // After the last mark there is no tag, or one that nobody has closed.
-        let mut parts: Vec<&[u8]> = tags.split(|byte| *byte == b'"').collect();
-        parts.pop();
-        let mut opaque = parts.into_iter().skip(1).step_by(2);
-        tags == b"*" || opaque.any(|tag| tag == hash.as_bytes())
-    })
 }
 
 fn failed(failure: &PlanFailure) -> Response {
@@ -196,7 +153,7 @@ fn failed(failure: &PlanFailure) -> Response {
         }
         PlanFailure::Unavailable(_) => true,
         PlanFailure::Database(cause) => connection_was_lost(cause) || ran_out_of_time(cause),
-        PlanFailure::Unwritable(_) | PlanFailure::Lost => false,
+        PlanFailure::Undrawn(_) => false,
     };
     if unavailable {
         tracing::warn!(error = in_full(failure), "a plan cannot be read now");
@@ -213,53 +170,4 @@ fn failed(failure: &PlanFailure) -> Response {
 fn refusal(status: StatusCode, message: impl Display) -> Response {
     let headers = [(CACHE_CONTROL, "no-store")];
     (status, headers, format!("{message}\n")).into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use axum::http::HeaderValue;
-
-    fn known(lines: &[&'static [u8]]) -> bool {
-        let mut headers = HeaderMap::new();
-        for line in lines {
-            headers.append(IF_NONE_MATCH, HeaderValue::from_bytes(line).unwrap());
-        }
-        is_known(&headers, "abc-_1")
-    }
-
-    #[test]
-    fn a_tag_is_known_wherever_it_stands_and_weak_as_well() {
-        for line in [
-            &b"\"abc-_1\""[..],
-            b"W/\"abc-_1\"",
-            b"\"x\", \"abc-_1\"",
-            b"\"x\",W/\"abc-_1\",\"y\"",
-            b"\"a,\\b\", \"abc-_1\"",
-            b"\"\", \"abc-_1\"",
-            b"\"caf\xe9\", \"abc-_1\"",
-            b"*",
-            b" * ",
-        ] {
-            assert!(known(&[line]), "{}", line.escape_ascii());
-        }
-        assert!(known(&[b"\"x\"", b"\"abc-_1\""]));
-    }
-
-    #[test]
-    fn what_is_another_tag_or_none_is_not_known() {
-        for line in [
-            &b""[..],
-            b"abc-_1",
-            b"\"abc-_1",
-            b"\"abc-_\"",
-            b"\"abc-_12\"",
-            b"\"x, abc-_1, y\"",
-            b"\"x\"abc-_1\"y\"",
-            b"\"*\"",
-        ] {
-            assert!(!known(&[line]), "{}", line.escape_ascii());
-        }
-        assert!(!known(&[]));
-    }
 }
