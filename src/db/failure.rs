@@ -50,7 +50,7 @@ pub fn waited_for_a_lock_in_vain(error: &Error) -> bool {
 
 /// Whether the database took longer than its `statement_timeout` (SQLSTATE 57014): it has
 /// undone the statement, and is busy.
-pub fn ran_out_of_time(error: &Error) -> bool {
+fn ran_out_of_time(error: &Error) -> bool {
     matches!(
         error,
         Error::DatabaseError(DatabaseErrorKind::Unknown, information)
@@ -67,6 +67,12 @@ pub fn has_had_no_such_transaction(error: &Error) -> bool {
             if information.message().starts_with("transaction ID")
                 && information.message().ends_with("is in the future")
     )
+}
+
+/// Whether the database did not answer, because it is away or busy: nothing is wrong with the
+/// request, which may be made again.
+pub fn was_not_answered(error: &Error) -> bool {
+    connection_was_lost(error) || ran_out_of_time(error)
 }
 
 /// Whether the database could not be reached or went away: nothing is wrong

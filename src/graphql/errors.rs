@@ -3,7 +3,7 @@
 //! then it was logged where that was known.
 
 use crate::db::DatabaseUnavailable;
-use crate::db::failure::{connection_was_lost, ran_out_of_time};
+use crate::db::failure::was_not_answered;
 use crate::domain::DomainError;
 use crate::feed::FeedError;
 use crate::model::causes::in_full;
@@ -103,7 +103,7 @@ impl ApiError {
     }
 
     fn database(cause: &diesel::result::Error) -> Self {
-        if connection_was_lost(cause) || ran_out_of_time(cause) {
+        if was_not_answered(cause) {
             Self::unavailable(cause)
         } else {
             Self::internal(cause)

@@ -11,7 +11,7 @@ mod drawings;
 
 use crate::auth::Authenticator;
 use crate::db::Database;
-use crate::db::failure::{connection_was_lost, ran_out_of_time};
+use crate::db::failure::was_not_answered;
 use crate::domain::plan_cache::PlanCache;
 use crate::http::client_address::ClientAddress;
 use crate::http::credential::{authorization, challenge};
@@ -152,7 +152,7 @@ fn failed(failure: &PlanFailure) -> Response {
             return refusal(StatusCode::NOT_FOUND, "there is no such plan");
         }
         PlanFailure::Unavailable(_) => true,
-        PlanFailure::Database(cause) => connection_was_lost(cause) || ran_out_of_time(cause),
+        PlanFailure::Database(cause) => was_not_answered(cause),
         PlanFailure::Undrawn(_) => false,
     };
     if unavailable {
