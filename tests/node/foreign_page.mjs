@@ -7,7 +7,7 @@
 // sees in the database. USHER_CHROMIUM names another browser.
 
 import assert from "node:assert/strict";
-import { chromium } from "playwright-core";
+import { launchChromium } from "./chromium.mjs";
 
 const [baseUrl, mutation] = process.argv.slice(2);
 if (!mutation) {
@@ -18,20 +18,10 @@ const base = new URL(baseUrl).origin;
 // Far longer than anything takes: a test machine is slow and full.
 const WAIT_MS = 60_000;
 
-const browser = await chromium.launch({
-  executablePath: process.env.USHER_CHROMIUM ?? "/usr/bin/chromium",
-  args: [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    // Newer ones would ask a person whether a page may reach this machine at all.
-    "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests",
-  ],
-});
+const browser = await launchChromium(
+  // Newer ones would ask a person whether a page may reach this machine at all.
+  "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests",
+);
 
 try {
   const shop = await open("http://shop.example/");

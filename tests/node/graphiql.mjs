@@ -8,7 +8,7 @@
 
 import assert from "node:assert/strict";
 import { buildClientSchema, getIntrospectionQuery, parse, validate } from "graphql";
-import { chromium } from "playwright-core";
+import { launchChromium } from "./chromium.mjs";
 
 const [baseUrl, screenshot] = process.argv.slice(2);
 if (!baseUrl) {
@@ -26,20 +26,10 @@ const NARROW = { width: 1280, height: 720 };
 const problems = [];
 const requests = new Set();
 
-const browser = await chromium.launch({
-  executablePath: process.env.USHER_CHROMIUM ?? "/usr/bin/chromium",
-  args: [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    // Whatever the page asks of another host fails, even where there is a network.
-    `--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE ${base.hostname}`,
-  ],
-});
+const browser = await launchChromium(
+  // Whatever the page asks of another host fails, even where there is a network.
+  `--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE ${base.hostname}`,
+);
 
 try {
   const context = await browser.newContext({ viewport: WIDE });
