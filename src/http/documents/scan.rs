@@ -20,7 +20,7 @@ const LONGEST_NAME: usize = 255;
 /// What one pass over a text has found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scan {
-    /// Words, numbers, strings and signs.
+    /// Words, numbers, strings and signs; never fewer than the parser finds.
     pub tokens: usize,
     /// The most brackets that are open at the same time.
     pub brackets: usize,
@@ -101,7 +101,7 @@ pub fn scan(text: &str) -> Result<Scan, Unterminated> {
             b'_' | b'a'..=b'z' | b'A'..=b'Z' => {
                 let length = run(rest, |byte| byte.is_ascii_alphanumeric() || byte == b'_');
                 found.longest_name = found.longest_name.max(length);
-                length
+                literal(rest).unwrap_or(length)
             }
             b'-' | b'0'..=b'9' => number(rest),
             _ => 1,
@@ -140,6 +140,15 @@ fn string(bytes: &[u8]) -> Option<usize> {
             _ => at += 1,
         }
     }
+}
+
+/// The length of a literal that begins here. Where the parser expects a value it takes one off a
+/// longer word, and goes on within that: it finds four values in `[truenull00]`. What is a word
+/// after all, as `nullable`, is counted as two.
+fn literal(bytes: &[u8]) -> Option<usize> {
+    let literals = [&b"true"[..], b"false", b"null"].into_iter();
+    let mut found = literals.filter(|literal| bytes.starts_with(literal));
+    found.next().map(<[u8]>::len)
 }
 
 /// The length of a number: numbers need nothing between them, so that `0-1` is two.

@@ -24,6 +24,32 @@ fn words_numbers_strings_and_signs_are_one_token_each() {
     assert_eq!(tokens("0-1 00 1.5e-3 -0.0 1.a 1e"), 2 + 2 + 1 + 1 + 3 + 2);
 }
 
+/// The parser needs nothing after a literal.
+#[test]
+fn what_is_glued_to_a_literal_is_another_token() {
+    for (values, count) in [
+        ("truetrue", 2),
+        ("nullfalsetrueA", 4),
+        ("true000", 4),
+        ("Atrue", 1),
+        ("true_ nulls", 4),
+        ("false-1e5", 2),
+    ] {
+        let text = format!("{{a(b:[{values}])}}");
+        // With the list and the field, what is around them, and the document.
+        let things = measured(&parse_query(&text).unwrap()).1;
+        assert_eq!(things, count + 4, "{text}");
+        let around = tokens("{a(b:[])}");
+        assert_eq!(tokens(&text), around + count, "{text}");
+    }
+    let long = format!("true{}", "0".repeat(300));
+    assert_eq!(
+        scan(&long).unwrap().longest_name,
+        long.len(),
+        "it may be a field"
+    );
+}
+
 #[test]
 fn brackets_count_where_they_are_code() {
     assert_eq!(brackets("{ a { b(c: [{d: 1}]) } }"), 5);
@@ -220,7 +246,7 @@ proptest! {
         pieces in proptest::collection::vec(
             proptest::sample::select(vec![
                 "{", "}", "[", "]", "(", ")", "\"", "\"\"\"", "\\", "#", "\n", "a", " ", ":",
-                "{a}", "a(b:", "...", "1", "é", "$", "\"\"",
+                "{a}", "a(b:", "a(b:[", "])", "...", "1", "é", "$", "\"\"", "true", "null", "0",
             ]), 0..40),
     ) {
         let text = format!("{{ a {} }}", pieces.concat());
