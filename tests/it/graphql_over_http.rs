@@ -60,7 +60,7 @@ async fn every_audit_of_the_specification_passes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_graphql_ws_client_sees_a_change_made_meanwhile() {
     let house = House::open().await;
-    let event = house.event(1, 2).await;
+    let event = house.event(1, 3).await;
     let url = format!("{}/graphql", house.url.replace("http:", "ws:"));
     let subscription = "subscription ($event: ID!, $after: Cursor) { \
         seatMap(eventId: $event, after: $after) { __typename \
@@ -69,13 +69,15 @@ async fn the_graphql_ws_client_sees_a_change_made_meanwhile() {
     let variables = json!({"event": event.id}).to_string();
     let token = house::token("anna", Role::Buyer);
     let trigger = event.holding_seat(0);
-    let missed = event.holding_seat(1);
+    let unheard = event.holding_seat(1);
+    let missed = event.holding_seat(2);
     let printed = node::run(
         "graphql_ws.mjs",
         &[&url, subscription, &variables],
         &[
             ("QUERY", "{ viewer { subject } }"),
             ("TRIGGER", &trigger),
+            ("UNHEARD", &unheard),
             ("MISSED", &missed),
             ("TOKEN", &token),
         ],

@@ -7,6 +7,7 @@
 //
 //     QUERY      a query to run over the socket          { __typename }
 //     TRIGGER    a query or mutation after which the subscription sends one more event
+//     UNHEARD    a mutation after which it would send one more, too, if it had not ended
 //     MISSED     a mutation to run while the client is away: the subscription, which must
 //                ask for a map's `cursor` and take it as `$after`, then sends a delta
 //     TOKEN      a bearer token for all connections but the refused one
@@ -24,7 +25,7 @@ if (!url || !subscription) {
   console.error('usage: node graphql_ws.mjs WS_URL SUBSCRIPTION_DOCUMENT [VARIABLES]');
   process.exit(2);
 }
-const { QUERY = '{ __typename }', TRIGGER, MISSED, TOKEN, BAD_TOKEN = 'not-a-token' } = process.env;
+const { QUERY = '{ __typename }', TRIGGER, UNHEARD, MISSED, TOKEN, BAD_TOKEN = 'not-a-token' } = process.env;
 const subscribePayload = { query: subscription, variables: JSON.parse(variables) };
 
 // Far longer than anything takes: a test machine is slow and full.
@@ -99,10 +100,19 @@ async function unsubscribedSocketGoesOn() {
   // The server has read the `complete` before the query. The client library would hide
   // late events, so this counts what comes over the wire.
   const received = client.nextMessages();
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  assert.equal(client.nextMessages(), received, 'events arrived after unsubscribing');
+  if (UNHEARD) {
+    const other = connect();
+    const heard = listen(other);
+    await heard.next();
+    const done = await runOnce(other, { query: UNHEARD });
+    assert.equal(done.errors, undefined, JSON.stringify(done.errors));
+    await heard.next();
+  }
+  // What others have heard of would be here before this answer.
+  await runOnce(client, { query: QUERY });
+  assert.equal(client.nextMessages(), received + 1, 'events arrived after unsubscribing');
   assert.equal(client.connections(), 1, 'the connection was not kept');
-  return 'an answer, then silence';
+  return 'answers, and nothing else';
 }
 
 async function badTokenIsForbidden() {
