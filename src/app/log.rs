@@ -17,6 +17,9 @@ use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
 
 /// What logs for PostgreSQL's driver, and the name by which a filter asks for it.
 const DRIVER: &str = "tokio_postgres";
+/// What logs, at trace, every message of a WebSocket: tokens of callers and of holds. No filter
+/// brings that back.
+const MESSAGES: &str = "tungstenite";
 
 /// Why nothing can be logged.
 #[derive(Debug, thiserror::Error)]
@@ -64,11 +67,13 @@ where
     // At debug the driver writes what is bound to every statement: names, tokens.
     // Nobody who asks for more of usher means that.
     let is_wanted = settings.filter.contains(DRIVER);
-    let without_parameters = filter_fn(move |metadata| {
-        is_wanted || *metadata.level() <= Level::INFO || !metadata.target().starts_with(DRIVER)
+    let without_secrets = filter_fn(move |metadata| {
+        let target = metadata.target();
+        let has_parameters = target.starts_with(DRIVER) && *metadata.level() > Level::INFO;
+        (is_wanted || !has_parameters) && !target.starts_with(MESSAGES)
     });
     let filtered = layer.with_filter(filter(&settings.filter)?);
-    Ok(filtered.with_filter(without_parameters))
+    Ok(filtered.with_filter(without_secrets))
 }
 
 /// What is logged. The security log is, unless the filter speaks of it: who turns the rest down

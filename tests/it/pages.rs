@@ -5,6 +5,7 @@
 mod health;
 mod metrics;
 
+use crate::support::encoded::decoded;
 use crate::support::{House, PATIENCE};
 use reqwest::{Client, Method, Response};
 use std::collections::BTreeSet;
@@ -171,6 +172,33 @@ async fn what_a_browser_has_already_is_not_sent_again() {
         let changed = again("\"of-an-older-usher\"".to_owned()).await;
         assert_eq!(changed.status(), 200);
     }
+}
+
+/// What is compressed as it goes out has no length yet.
+#[tokio::test]
+async fn pages_are_compressed_once_and_each_encoding_has_its_tag() {
+    let house = House::open().await;
+    let path = "/graphiql/vendor/graphiql.min.js";
+    let plain = get(&house, path).await;
+    let mut tags = vec![header(&plain, "etag").to_owned()];
+    let plain = plain.bytes().await.unwrap();
+    for encoding in ["gzip", "br", "zstd"] {
+        let request = Client::new()
+            .get(format!("{}{path}", house.url))
+            .header("accept-encoding", encoding);
+        let encoded = request.send().await.unwrap();
+        assert_eq!(header(&encoded, "content-encoding"), encoding);
+        assert_eq!(header(&encoded, "vary"), "accept-encoding");
+        tags.push(header(&encoded, "etag").to_owned());
+        let length: usize = header(&encoded, "content-length").parse().unwrap();
+        let body = encoded.bytes().await.unwrap();
+        assert_eq!(body.len(), length);
+        assert!(length < plain.len() / 2, "{length}");
+        assert_eq!(decoded(encoding, &body).await, plain);
+    }
+    tags.sort();
+    tags.dedup();
+    assert_eq!(tags.len(), 4, "{tags:?}");
 }
 
 /// The policy would stop it in a browser; but nothing should try.

@@ -2,6 +2,8 @@
 //! that is secret.
 
 use crate::support::House;
+use crate::support::event_stream::EventStream;
+use crate::support::peer::Peer;
 use crate::support::program::{Server, of_itself};
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -115,6 +117,54 @@ async fn what_is_bound_to_statements_is_logged_only_by_name() {
         let found = log.iter().any(|line| line.contains("with parameters"));
         assert_eq!(found, expected, "{log:#?}");
         assert!(log.iter().any(|line| line.contains("DEBUG")), "{log:#?}");
+    }
+}
+
+/// However much is logged, also by libraries: what a token is worth, the log would be.
+#[tokio::test]
+async fn no_token_is_logged_at_all() {
+    let house = House::open().await;
+    let event = house.event(1, 3).await;
+    let server = Server::beside(&house, &["--log", "trace"]).await;
+    let visitor = server.visitor();
+    let free = visitor.seats(&event.id).await;
+    let held = visitor.hold(&event.id, &free[..1]).await;
+    let token = held.data()["token"].as_str().unwrap().to_owned();
+    server
+        .bearer("hunter2-by-post")
+        .ask("{ viewer { role } }", json!({}))
+        .await;
+
+    let mut stranger = Peer::connect(&server.url).await;
+    let authorization = json!({"Authorization": "Bearer hunter2-by-socket"});
+    stranger
+        .send(json!({"type": "connection_init", "payload": authorization}))
+        .await;
+    stranger.expect_close(4403, "Forbidden").await;
+    let extend = format!(
+        "mutation {{ extendHold(input: {{token: \"{token}\"}}) {{ ... on HoldExtended {{ token }} }} }}"
+    );
+    let mut peer = Peer::ready(&server.url).await;
+    peer.subscribe("extend", &extend).await;
+    let extended = peer.next_of("extend").await;
+    assert_eq!(extended["payload"]["data"]["extendHold"]["token"], token);
+    let mut stream = EventStream::open(&server.url, &extend).await;
+    stream.next().await;
+
+    server.signal(nix::sys::signal::Signal::SIGTERM);
+    let (_, log) = server.ended().await;
+    assert!(log.iter().any(|line| line.contains("TRACE")), "{log:#?}");
+    let hex = |text: &str| {
+        text.bytes()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+    };
+    for secret in [token.as_str(), "hunter2"] {
+        let written = log.iter().find(|line| {
+            let line = line.to_ascii_lowercase();
+            line.contains(&secret.to_ascii_lowercase()) || line.contains(&hex(secret))
+        });
+        assert_eq!(written, None);
     }
 }
 
