@@ -4,7 +4,7 @@ use crate::config::DatabaseSettings;
 use crate::db::database_url::{ConnectFailed, OpenError};
 use crate::db::server::{self, Server};
 use crate::model::seldom::Seldom;
-use bb8::QueueStrategy;
+use bb8::{Builder, QueueStrategy};
 use diesel::ConnectionError;
 use diesel::result::DatabaseErrorKind;
 use diesel_async::AsyncPgConnection;
@@ -18,6 +18,9 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// What opens connections, and knows which of them are broken.
+type Manager = AsyncDieselConnectionManager<AsyncPgConnection>;
 
 /// How old a connection gets: then another takes its place, so that none grows without end by
 /// what a server keeps for it, and all come to lead to where a name has come to lead.
@@ -83,49 +86,41 @@ impl Database {
     /// When the URL cannot be read or that connection cannot be opened.
     pub async fn open(url: SecretString, settings: DatabaseSettings) -> Result<Self, OpenError> {
         let server = Arc::new(Server::new(&url, &settings)?);
-        let mut manager = ManagerConfig::default();
-        let shared = Arc::clone(&server);
-        // The manager passes the URL it was given; the real one is a secret
-        // that does not go through its hands.
-        manager.custom_setup = Box::new(move |_| {
-            let server = Arc::clone(&shared);
-            let opened = async move { server.connect().await };
-            opened
-                .map(|opened| {
-                    opened.map_err(|error| ConnectionError::BadConnection(error.to_string()))
-                })
-                .boxed()
-        });
-        // Whether the server has closed it is known without asking the server:
-        // after a restart of it no request pays for a dead connection.
-        manager.recycling_method = RecyclingMethod::CustomFunction(Box::new(|connection| {
-            let broken = connection.is_broken();
-            let answer = if broken { Err(closed()) } else { Ok(()) };
-            std::future::ready(answer).boxed()
-        }));
-        let manager = AsyncDieselConnectionManager::new_with_config("", manager);
         drop(server.connect_first().await?);
-        let pool = Pool::builder()
-            .max_size(settings.connections)
-            .min_idle(1)
-            // The one that was used last knows the tables and the statements best.
-            .queue_strategy(QueueStrategy::Lifo)
-            .max_lifetime(LIFETIME)
-            .idle_timeout(IDLE_TIME)
-            .connection_timeout(settings.acquire_timeout)
-            .build(manager)
+        let pool = pool_of(&settings).min_idle(1).build(manager_of(&server));
+        let pool = pool
             .await
             .map_err(|error| server.failed(ConnectFailed::new(error)))?;
+        Ok(Self::over(pool, settings, server))
+    }
+
+    /// The same, but nothing is opened before it is asked for: for what serves without a
+    /// database, such as the checks that are given hostile input. Needs a runtime, as `open`
+    /// does.
+    ///
+    /// # Errors
+    /// When the URL cannot be read.
+    pub fn unopened(url: &SecretString, settings: DatabaseSettings) -> Result<Self, OpenError> {
+        let server = Arc::new(Server::new(url, &settings)?);
+        let pool = pool_of(&settings).build_unchecked(manager_of(&server));
+        Ok(Self::over(pool, settings, server))
+    }
+
+    fn over(
+        pool: Pool<AsyncPgConnection>,
+        settings: DatabaseSettings,
+        server: Arc<Server>,
+    ) -> Self {
         let turns = Arc::new(Semaphore::new(settings.connections as usize));
         let line = Arc::new(Semaphore::new(settings.queue as usize));
-        Ok(Self {
+        Self {
             pool,
             turns,
             line,
             shed: Arc::new(Seldom::every(SAID_EVERY)),
             settings,
             server,
-        })
+        }
     }
 
     /// A connection for a request, when it is its turn. Never ask for a second one
@@ -264,6 +259,39 @@ impl Database {
         let state = self.pool.state();
         (state.connections, state.idle_connections)
     }
+}
+
+fn pool_of(settings: &DatabaseSettings) -> Builder<Manager> {
+    Pool::builder()
+        .max_size(settings.connections)
+        // The one that was used last knows the tables and the statements best.
+        .queue_strategy(QueueStrategy::Lifo)
+        .max_lifetime(LIFETIME)
+        .idle_timeout(IDLE_TIME)
+        .connection_timeout(settings.acquire_timeout)
+}
+
+/// Opens the connections of a pool.
+fn manager_of(server: &Arc<Server>) -> Manager {
+    let mut manager = ManagerConfig::default();
+    let shared = Arc::clone(server);
+    // The manager passes the URL it was given; the real one is a secret
+    // that does not go through its hands.
+    manager.custom_setup = Box::new(move |_| {
+        let server = Arc::clone(&shared);
+        let opened = async move { server.connect().await };
+        opened
+            .map(|opened| opened.map_err(|error| ConnectionError::BadConnection(error.to_string())))
+            .boxed()
+    });
+    // Whether the server has closed it is known without asking the server:
+    // after a restart of it no request pays for a dead connection.
+    manager.recycling_method = RecyclingMethod::CustomFunction(Box::new(|connection| {
+        let broken = connection.is_broken();
+        let answer = if broken { Err(closed()) } else { Ok(()) };
+        std::future::ready(answer).boxed()
+    }));
+    AsyncDieselConnectionManager::new_with_config("", manager)
 }
 
 fn closed() -> diesel::result::Error {

@@ -5,9 +5,8 @@ use crate::graphql::types::event::Event;
 use crate::graphql::types::seat::Seat;
 use crate::graphql::types::seat_history::SeatHistoryEntry;
 use crate::graphql::types::venue::Venue;
+use crate::model::page_cursor;
 use async_graphql::{OutputType, SimpleObject};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// Nodes on a page when the client does not say.
 pub(super) const DEFAULT_PAGE: usize = 20;
@@ -61,33 +60,6 @@ pub(super) struct Edge<Node: OutputType> {
     node: Node,
 }
 
-/// The text is not the cursor of a page.
-#[derive(thiserror::Error, Debug)]
-#[error("not a cursor of this list: pass on pageInfo.endCursor exactly as it came")]
-pub(super) struct MalformedPageCursor;
-
-/// Reads where a page of `list` starts: the key of the last node before it.
-fn decode_cursor(list: &str, text: &str) -> Result<i64, MalformedPageCursor> {
-    let bytes = URL_SAFE_NO_PAD
-        .decode(text)
-        .map_err(|_| MalformedPageCursor)?;
-    let plain = std::str::from_utf8(&bytes).map_err(|_| MalformedPageCursor)?;
-    let (of_list, key) = plain.rsplit_once(':').ok_or(MalformedPageCursor)?;
-    let key = key.parse().map_err(|_| MalformedPageCursor)?;
-    // One place has one cursor: "+7", "007" and other spellings are refused.
-    if of_list == list && encode_cursor(list, key) == text {
-        Ok(key)
-    } else {
-        Err(MalformedPageCursor)
-    }
-}
-
-/// The place of a node in its list: opaque to clients, its key in the database.
-/// It names the list, because its key means something else in another one.
-fn encode_cursor(list: &str, key: i64) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{list}:{key}"))
-}
-
 /// Which page of a list is asked for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PageRequest<'list> {
@@ -113,7 +85,7 @@ impl<'list> PageRequest<'list> {
             .filter(|first| *first <= max)
             .ok_or_else(|| ApiError::bad_input("first", format!("must be from 0 to {max}")))?;
         let after = after
-            .map(|after| decode_cursor(list, after))
+            .map(|after| page_cursor::decode(list, after))
             .transpose()
             .map_err(|error| ApiError::bad_input("after", error))?;
         Ok(Self { list, first, after })
@@ -140,7 +112,7 @@ impl<'list> PageRequest<'list> {
             .into_iter()
             .take(self.first)
             .map(|row| Edge {
-                cursor: encode_cursor(self.list, key(&row)),
+                cursor: page_cursor::encode(self.list, key(&row)),
                 node: node(row),
             })
             .collect();
@@ -177,14 +149,14 @@ mod tests {
 
     #[test]
     fn a_cursor_survives_and_a_broken_one_is_refused() {
-        let text = encode_cursor("seats:1", 42);
+        let text = page_cursor::encode("seats:1", 42);
         assert_eq!(
             PageRequest::new("seats:1", None, Some(&text), 100)
                 .unwrap()
                 .after,
             Some(42)
         );
-        let of_another_list = encode_cursor("seats:2", 42);
+        let of_another_list = page_cursor::encode("seats:2", 42);
         for bad in ["", "42", "!", &text[1..], &of_another_list] {
             let page = PageRequest::new("seats:1", None, Some(bad), 100);
             assert!(page.is_err(), "{bad}");

@@ -9,6 +9,7 @@ pub mod cursor;
 pub mod global_id;
 pub mod ids;
 pub mod money;
+pub mod page_cursor;
 pub mod permission;
 pub mod reference;
 pub mod rows;
