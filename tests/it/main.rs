@@ -26,6 +26,7 @@ mod contract;
 mod database;
 mod feed;
 mod floors;
+mod fuzz_corpus;
 mod graphql_over_http;
 mod heap_only_updates;
 mod limits;
