@@ -66,6 +66,10 @@ impl Server {
             .args(flags)
             .env_remove("DATABASE_URL")
             .env("USHER_SECURITY_LOG", folder.path().join("security.log"))
+            // With a key it would make no token for staff.
+            .env_remove("USHER_JWT_SECRET")
+            .env_remove("USHER_JWT_SECRET_FILE")
+            .env_remove("USHER_JWT_KEYS")
             // As the private database has it.
             .env("USHER_VISITORS", "buy")
             .envs(limits.iter().copied())
@@ -155,6 +159,10 @@ impl Server {
             .args(["token", "--subject", subject, "--data-dir"])
             .arg(self.folder.path())
             .env_remove("DATABASE_URL")
+            // It signs with the key of the server's folder.
+            .env_remove("USHER_JWT_SECRET")
+            .env_remove("USHER_JWT_SECRET_FILE")
+            .env_remove("USHER_JWT_KEYS")
             .output()
             .await?;
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())

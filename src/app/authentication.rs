@@ -33,7 +33,8 @@ pub struct Authentication {
     /// Whether any token is believed.
     pub has_key: bool,
     rules: TokenRules,
-    secret: Option<SecretString>,
+    /// The secret of the data folder, where no key is configured.
+    own_secret: Option<SecretString>,
 }
 
 impl Authentication {
@@ -55,17 +56,17 @@ impl Authentication {
             authenticator: Authenticator::new(secret.as_ref(), public, rules.clone(), visitors)?,
             has_key,
             rules,
-            secret,
+            own_secret: secret.filter(|_| !settings.has_key()),
         })
     }
 
-    /// Makes the staff token of a data folder, if it is to have one and does not yet: there
-    /// must be a secret to sign it with.
+    /// Makes the staff token of a data folder, if it is to have one and does not yet. Where a
+    /// key is configured it has none: whoever has that key says who is staff.
     ///
     /// # Errors
     /// When it can be neither read nor made.
     pub fn staff_token(&self, data_dir: &Path) -> Result<StaffToken, StaffTokenError> {
-        let Some(secret) = &self.secret else {
+        let Some(secret) = &self.own_secret else {
             return Ok(StaffToken::None);
         };
         let minted = data_folder::mint_staff_token(
@@ -89,8 +90,20 @@ pub enum StaffToken {
     None,
     /// It was made just now, and nobody has seen it.
     New(String),
-    /// It was there before.
+    /// It was there before, or is not to be shown.
     Kept,
+}
+
+impl StaffToken {
+    /// What may be printed of it. Elsewhere than on a terminal what is printed is kept, as in a
+    /// journal, and others read it: then only the file is named.
+    #[must_use]
+    pub fn to_print(self, on_terminal: bool) -> Self {
+        match self {
+            Self::New(_) if !on_terminal => Self::Kept,
+            other => other,
+        }
+    }
 }
 
 /// What tokens must say.
@@ -119,4 +132,17 @@ pub fn secret(
     Ok(Some(data_folder::load_or_create_secret(
         &storage.data_dir()?,
     )?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_token_is_printed_on_a_terminal_only() {
+        let new = || StaffToken::New("x.y.z".to_owned());
+        assert_eq!(new().to_print(true), new());
+        assert_eq!(new().to_print(false), StaffToken::Kept);
+        assert_eq!(StaffToken::None.to_print(false), StaffToken::None);
+    }
 }

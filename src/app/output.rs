@@ -2,7 +2,7 @@
 //! enough. `println!` panics then.
 
 use std::fmt::Display;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 
 /// Standard output takes nothing.
 #[derive(Debug, thiserror::Error)]
@@ -21,4 +21,9 @@ pub fn write(answer: impl Display) -> Result<(), OutputError> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => Ok(written?),
     }
+}
+
+/// Whether standard output is a terminal, where what is printed is read and not kept.
+pub fn is_terminal() -> bool {
+    io::stdout().is_terminal()
 }

@@ -194,7 +194,10 @@ async fn start(
     };
     let running = workers::run(workers, Running::start(listener, setup)).await?;
     let staff_token = match &storage.data_dir {
-        Some(data_dir) => authentication.staff_token(data_dir)?,
+        Some(data_dir) => {
+            let token = authentication.staff_token(data_dir)?;
+            token.to_print(output::is_terminal())
+        }
         None => StaffToken::None,
     };
     let banner = Banner {

@@ -139,6 +139,7 @@ mod tests {
     use super::*;
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
+    use rsa::rand_core::OsRng;
 
     fn pem(label: &str, der: &[u8]) -> Vec<u8> {
         let text = STANDARD.encode(der);
@@ -168,13 +169,12 @@ mod tests {
             algorithm_of("PRIVATE KEY", pkcs8.as_bytes()),
             Some(Algorithm::EdDSA)
         );
-        let rsa = include_bytes!("../../tests/keys/rsa-one-for-tests-only.pem");
+        let rsa = RsaPrivateKey::new(&mut OsRng, 2_048).unwrap();
+        let pkcs8 = rsa.to_pkcs8_der().unwrap();
         assert_eq!(
-            SigningKey::from_pem(rsa).ok().map(|key| key.algorithm),
+            algorithm_of("PRIVATE KEY", pkcs8.as_bytes()),
             Some(Algorithm::RS256)
         );
-        let rsa = PrivateKeyDer::from_pem_slice(rsa).unwrap();
-        let rsa = RsaPrivateKey::from_pkcs8_der(rsa.secret_der()).unwrap();
         let pkcs1 = rsa.to_pkcs1_der().unwrap();
         assert_eq!(
             algorithm_of("RSA PRIVATE KEY", pkcs1.as_bytes()),

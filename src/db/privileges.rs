@@ -46,29 +46,45 @@ const FUNCTIONS: [&str; 2] = [
 /// What the database alone calls, when seats change. Whoever else may, can write history.
 const PUBLISHING: &str = "publish_seat_changes()";
 
-/// What nobody may do as whom usher works: each a condition on the role `$1`, and how it is told.
-const TOO_MUCH: [(&str, &str); 5] = [
+/// Every privilege on a table that PostgreSQL 14 knows.
+const PRIVILEGES: [&str; 7] = [
+    "SELECT",
+    "INSERT",
+    "UPDATE",
+    "DELETE",
+    "TRUNCATE",
+    "REFERENCES",
+    "TRIGGER",
+];
+
+/// The feed and what keeps it: who may do more than read here can forge history, or erase it.
+const READ_ONLY: [&str; 3] = ["seat_changes", "retention", "feed"];
+
+/// What nobody may do as whom usher works, beside what is said of the tables: each a condition on
+/// a `role`, and how it is told of somebody who is that role or can become it.
+const TOO_MUCH: [(&str, &str); 6] = [
     (
-        "has_function_privilege($1, 'publish_seat_changes()', 'EXECUTE')",
+        "has_function_privilege(role.oid, 'publish_seat_changes()', 'EXECUTE')",
         "may publish changes of seats that were none",
     ),
+    ("role.rolsuper", "is a superuser, or can become one"),
     (
-        "(SELECT rolsuper FROM pg_roles WHERE rolname = $1)",
-        "is a superuser",
+        // Before PostgreSQL 16 that is to become the owner, too.
+        "role.rolcreaterole",
+        "may create and grant roles",
     ),
     (
-        "pg_has_role($1, (SELECT relowner FROM pg_class WHERE oid = 'seats'::regclass), 'MEMBER')",
+        "role.rolname IN ('pg_execute_server_program', 'pg_write_server_files')",
+        "may run programs or write files where the database is",
+    ),
+    (
+        "role.oid = (SELECT relowner FROM pg_class WHERE oid = 'seats'::regclass)",
         "can become the owner of the tables",
     ),
     (
-        "has_schema_privilege($1, current_schema(), 'CREATE')",
+        "has_schema_privilege(role.oid, \
+         (SELECT relnamespace FROM pg_class WHERE oid = 'seats'::regclass), 'CREATE')",
         "may create tables in usher's schema",
-    ),
-    (
-        "has_table_privilege($1, 'seat_changes', 'INSERT, UPDATE, DELETE, TRUNCATE') \
-         OR has_table_privilege($1, 'retention', 'INSERT, UPDATE, DELETE, TRUNCATE') \
-         OR has_table_privilege($1, 'feed', 'INSERT, UPDATE, DELETE, TRUNCATE')",
-        "may write into the change feed",
     ),
 ];
 
@@ -84,7 +100,10 @@ pub async fn grant(
 ) -> QueryResult<()> {
     let quoted = diesel::select(quote_ident(role));
     let quoted: String = quoted.get_result(connection).await?;
-    let schema = diesel::select(quote_ident(current_schema()));
+    // Not the first of the path: that may be one that the tables are not in.
+    let schema = "SELECT relnamespace::regnamespace::text FROM pg_class \
+                  WHERE oid = 'seats'::regclass";
+    let schema = diesel::dsl::sql::<Text>(schema);
     let schema: String = schema.get_result(connection).await?;
     let mut statements = vec![format!("GRANT USAGE ON SCHEMA {schema} TO {quoted}")];
     for (table, privileges) in TABLES {
@@ -160,14 +179,48 @@ pub async fn too_much(
         #[diesel(sql_type = Array<Bool>)]
         answers: Vec<bool>,
     }
-    let conditions = TOO_MUCH.map(|(condition, _)| condition).join(", ");
-    let question = format!("SELECT ARRAY[{conditions}] AS answers");
+    let (of_feed, of_others): (Vec<_>, Vec<_>) = TABLES
+        .iter()
+        .partition(|(table, _)| READ_ONLY.contains(table));
+    let sequence = "has_sequence_privilege(role.oid, 'seat_changes_id_seq', 'USAGE, UPDATE')";
+    let of_feed = format!("{sequence} OR {}", beyond_needs(&of_feed));
+    let of_others = beyond_needs(&of_others);
+    let of_tables = [
+        (of_feed.as_str(), "may write into the change feed"),
+        (&of_others, "may do with usher's tables what nobody has to"),
+    ];
+    let all: Vec<_> = TOO_MUCH.into_iter().chain(of_tables).collect();
+    let conditions: Vec<String> = all
+        .iter()
+        .map(|(condition, _)| format!("coalesce(bool_or({condition}), false)"))
+        .collect();
+    // A role that inherits nothing from a group can still take its place.
+    let question = format!(
+        "SELECT ARRAY[{}] AS answers FROM pg_roles role WHERE pg_has_role($1, role.oid, 'MEMBER')",
+        conditions.join(", ")
+    );
     let Answers { answers } = diesel::sql_query(question)
         .bind::<Text, _>(role)
         .get_result(connection)
         .await?;
-    let said = TOO_MUCH.iter().map(|(_, words)| *words).zip(answers);
+    let said = all.iter().map(|(_, words)| *words).zip(answers);
     Ok(said.filter_map(|(words, is)| is.then_some(words)).collect())
+}
+
+/// The condition that a `role` may do with one of these tables what usher does not.
+fn beyond_needs(tables: &[&(&str, &[&str])]) -> String {
+    let conditions = tables.iter().flat_map(|(table, needed)| {
+        let beyond = PRIVILEGES.iter().filter(|name| !needed.contains(name));
+        beyond.map(move |privilege| {
+            // On one column it is as bad; what is about whole rows there is on tables only.
+            let asked = match *privilege {
+                "DELETE" | "TRUNCATE" | "TRIGGER" => "has_table_privilege",
+                _ => "has_any_column_privilege",
+            };
+            format!("{asked}(role.oid, '{table}', '{privilege}')")
+        })
+    });
+    conditions.collect::<Vec<_>>().join(" OR ")
 }
 
 /// Whom a connection works as.
@@ -182,9 +235,4 @@ pub async fn current_role(connection: &mut AsyncPgConnection) -> QueryResult<Str
 diesel::define_sql_function! {
     /// An identifier as it is written in statements.
     fn quote_ident(name: Text) -> Text;
-}
-
-diesel::define_sql_function! {
-    /// Where usher's tables are.
-    fn current_schema() -> Text;
 }

@@ -3,7 +3,7 @@
 use crate::support::cluster::{Cluster, connect};
 use diesel::QueryableByName;
 use diesel::sql_types::Text;
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures_util::future::try_join_all;
 use usher::db::migrations::{revert_all, run_pending};
 
@@ -14,7 +14,7 @@ struct Line {
 }
 
 /// How many there are.
-const MIGRATIONS: usize = 12;
+const MIGRATIONS: usize = 13;
 
 /// Everything that a migration can make, one line each.
 async fn schema(sql: &mut AsyncPgConnection) -> Vec<Line> {
@@ -75,6 +75,31 @@ async fn many_processes_may_migrate_at_once() {
         MIGRATIONS,
         "each migration ran once: {ran:?}"
     );
+}
+
+/// As it was for who migrated with a schema of their own first in the path.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_beside_the_tables_is_brought_to_them() {
+    let cluster = Cluster::shared();
+    let url = cluster.migrated_database().await;
+    let mut sql = connect(&url).await;
+    let before = schema(&mut sql).await;
+    let prune = "prune_seat_changes(double precision, double precision, bigint, bigint)";
+    let mut astray = "CREATE SCHEMA usher; ALTER TABLE retention SET SCHEMA usher".to_owned();
+    for function in ["publish_seat_changes()", "feed_origin()", prune] {
+        astray.push_str(&format!(
+            "; ALTER FUNCTION {function} SET search_path = usher, pg_temp"
+        ));
+    }
+    astray.push_str(&format!("; ALTER FUNCTION {prune} SET SCHEMA usher"));
+    sql.batch_execute(&astray).await.unwrap();
+    // The role is called so, too.
+    assert_ne!(schema(&mut sql).await, before);
+    let mut sql = connect(&url).await;
+    let migration = include_str!("../../migrations/2026-11-23-000013_right_hint_and_schema/up.sql");
+    let migration = format!("BEGIN; {migration}; COMMIT");
+    sql.batch_execute(&migration).await.unwrap();
+    assert_eq!(schema(&mut sql).await, before);
 }
 
 #[derive(QueryableByName, Debug)]

@@ -5,6 +5,9 @@ use crate::support::House;
 use crate::support::checks;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 
+const NEVER_DELETED: &str = "a seat is never deleted";
+const STARTS: &str = "a new seat is AVAILABLE at version 1";
+
 /// Tries a statement that goes past usher.
 async fn attempt(sql: &mut AsyncPgConnection, statement: &str) -> Result<(), String> {
     sql.batch_execute(statement)
@@ -32,14 +35,21 @@ async fn the_version_of_a_seat_goes_up_by_one_with_every_change_and_only_then() 
             "{bad}: {error}"
         );
     }
-    for bad in [
-        "DELETE FROM seats WHERE seat_no = 0",
-        "TRUNCATE seats",
-        "TRUNCATE seat_changes",
-        "INSERT INTO seats (event_id, seat_no, version) VALUES (1, 2, 5)",
-        "INSERT INTO seats (event_id, seat_no, status, cause) VALUES (1, 2, 'BLOCKED', 'BLOCKED')",
+    for (bad, words) in [
+        ("DELETE FROM seats WHERE seat_no = 0", NEVER_DELETED),
+        ("TRUNCATE seats", NEVER_DELETED),
+        ("TRUNCATE seat_changes", "append-only"),
+        (
+            "INSERT INTO seats (event_id, seat_no, version) VALUES (1, 2, 5)",
+            STARTS,
+        ),
+        (
+            "INSERT INTO seats (event_id, seat_no, status, cause) VALUES (1, 2, 'BLOCKED', 'BLOCKED')",
+            STARTS,
+        ),
     ] {
-        attempt(sql, bad).await.expect_err(bad);
+        let error = attempt(sql, bad).await.expect_err(bad);
+        assert!(error.contains(words), "{bad}: {error}");
     }
     assert_eq!(checks::count(sql, "seat_changes").await, 0);
     assert_eq!(

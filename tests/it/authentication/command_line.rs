@@ -2,7 +2,7 @@
 
 use crate::support::House;
 use crate::support::keys::KeyPair;
-use crate::support::program::{DataFolder, Server, run, usher};
+use crate::support::program::{DataFolder, Server, Terminal, run, usher};
 use serde_json::{Value, json};
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -148,7 +148,7 @@ async fn a_token_is_made_as_the_settings_want_it() {
 #[tokio::test]
 async fn who_has_public_keys_only_signs_with_a_private_one() {
     let folder = DataFolder::new();
-    let pairs = [KeyPair::rsa(0), KeyPair::p256(), KeyPair::ed25519()];
+    let pairs = [KeyPair::rsa(), KeyPair::p256(), KeyPair::ed25519()];
     let public: String = pairs.iter().map(|pair| pair.public_pem.clone()).collect();
     let keys = write(&folder, "keys.pem", &public);
     let mint = async |arguments: &[&str]| {
@@ -181,5 +181,26 @@ async fn who_has_public_keys_only_signs_with_a_private_one() {
     for line in ["GraphiQL, staff", "Token for staff"] {
         assert!(!printed.contains(line), "{printed}");
     }
+    server.stop().await;
+}
+
+/// Whoever has the key says who is staff: there is no token of a year that nobody asked for.
+#[tokio::test]
+async fn with_a_secret_there_is_no_staff_token() {
+    let folder = DataFolder::new();
+    let mut command = folder.usher(&["--listen", "127.0.0.1:0", "--no-demo"]);
+    command.env("USHER_JWT_SECRET", "s".repeat(32));
+    let server = Server::start_on(command, Terminal::open()).await;
+    for name in ["jwt-secret", "staff-token"] {
+        assert!(!folder.path().join(name).exists(), "{name}");
+    }
+    let printed = server.printed().join("\n");
+    for line in ["GraphiQL, staff", "Token for staff"] {
+        assert!(!printed.contains(line), "{printed}");
+    }
+    let mut mint = folder.usher(&["token", "--subject", "tess", "--role", "STAFF"]);
+    mint.env("USHER_JWT_SECRET", "s".repeat(32));
+    let tess = json!({"role": "STAFF", "subject": "tess"});
+    assert_eq!(viewer(&server, run(mint).await.printed()).await, tess);
     server.stop().await;
 }

@@ -73,7 +73,7 @@ async fn believing(house: &House, file: &File) -> Server {
 #[tokio::test]
 async fn keys_of_each_kind_are_believed_from_either_format() {
     let house = House::open().await;
-    let pairs = [KeyPair::rsa(0), KeyPair::p256(), KeyPair::ed25519()];
+    let pairs = [KeyPair::rsa(), KeyPair::p256(), KeyPair::ed25519()];
     let in_pem: String = pairs.iter().map(|pair| pair.public_pem.clone()).collect();
     let in_jwks = jwks(&[
         pairs[0].jwk_named("0"),
@@ -166,9 +166,9 @@ fn keys_that_are_for_something_else_are_passed_over() {
     encrypts["use"] = json!("enc");
     let mut signs = KeyPair::p256().jwk_named("signs");
     signs["key_ops"] = json!(["sign"]);
-    let mut other_algorithm = KeyPair::rsa(0).jwk_named("rs512");
+    let mut other_algorithm = KeyPair::rsa().jwk_named("rs512");
     other_algorithm["alg"] = json!("RS512");
-    let mut confused = KeyPair::rsa(0).jwk_named("confused");
+    let mut confused = KeyPair::rsa().jwk_named("confused");
     confused["alg"] = json!("HS256");
     let others = [
         encrypts,
@@ -210,7 +210,7 @@ fn a_file_that_should_not_be_believed_is_refused_and_says_why() {
         (jwks(&[named("a"), named("b"), named("a")]), "the id \"a\""),
         (ed25519.private_pem.clone(), "key 1: it is private"),
         (
-            format!("{public}{}", KeyPair::rsa(0).private_pem),
+            format!("{public}{}", KeyPair::rsa().private_pem),
             "key 2: it is private",
         ),
         (with(ed25519.jwk.clone(), "d", json!("AA")), "it is private"),
@@ -229,10 +229,7 @@ fn a_file_that_should_not_be_believed_is_refused_and_says_why() {
             with(KeyPair::p256().jwk, "x", json!("A".repeat(43))),
             "cannot be read",
         ),
-        (
-            with(KeyPair::rsa(0).jwk, "e", json!("AQ")),
-            "cannot be read",
-        ),
+        (with(KeyPair::rsa().jwk, "e", json!("AQ")), "cannot be read"),
         (jwks(&[rsa_jwk_of(1024)]), "1024 bits"),
         (
             jwks(&[json!({"kty": "oct", "k": "AAAA", "kid": "a"})]),

@@ -4,7 +4,7 @@
 use super::file;
 use crate::support::actor::Actor;
 use crate::support::checks;
-use crate::support::program::{DataFolder, Server, run};
+use crate::support::program::{DataFolder, Server, Terminal, run};
 use chrono::Utc;
 use jsonwebtoken::{DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use nix::sys::signal::Signal;
@@ -43,40 +43,59 @@ async fn a_first_start_puts_three_events_on_sale_and_prints_links() {
     let page = server.link("GraphiQL  ").await;
     assert_eq!(page, format!("{}/graphiql", server.url));
     assert_eq!(reqwest::get(page).await.unwrap().status(), 200);
-    let link = server.link("GraphiQL, staff").await;
-    let token = link
-        .strip_prefix(&format!("{}/graphiql#token=", server.url))
-        .unwrap_or_else(|| panic!("{link}"));
+    let file = folder.path().join("staff-token");
+    assert_eq!(
+        server.link("Token for staff").await,
+        file.canonicalize().unwrap().to_str().unwrap()
+    );
+    let token = folder.staff_token();
     let staff = json!({"role": "STAFF", "subject": "staff"});
-    assert_eq!(viewer(&server.bearer(token)).await, staff);
-    let kept = std::fs::read_to_string(folder.path().join("staff-token")).unwrap();
-    assert_eq!(kept.trim(), token);
+    assert_eq!(viewer(&server.bearer(&token)).await, staff);
     for secret in ["staff-token", "jwt-secret"] {
         let metadata = std::fs::metadata(folder.path().join(secret)).unwrap();
         assert_eq!(metadata.permissions().mode() & 0o077, 0, "{secret}");
     }
-    let said = server.log().join("\n");
-    assert!(!said.contains(token), "the log has the staff token");
+    // Both are kept by whoever runs a server, and read by others.
+    for said in [server.log(), server.printed()] {
+        let said = said.join("\n");
+        assert!(!said.contains(&token), "this has the staff token: {said}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_link_for_staff_is_shown_once_and_on_a_terminal_only() {
+    let folder = DataFolder::new();
+    let command = folder.usher(&["--listen", "127.0.0.1:0", "--no-demo"]);
+    let mut server = Server::start_on(command, Terminal::open()).await;
+    let link = server.link("GraphiQL, staff").await;
+    let token = folder.staff_token();
+    assert_eq!(link, format!("{}/graphiql#token={token}", server.url));
+    server.stop().await;
+
+    let command = folder.usher(&["--listen", "127.0.0.1:0", "--no-demo"]);
+    let mut server = Server::start_on(command, Terminal::open()).await;
+    let file = server.link("Token for staff").await;
+    assert!(file.ends_with("/staff-token"), "{file}");
+    let printed = server.printed().join("\n");
+    assert!(!printed.contains(&token), "it is shown again: {printed}");
     server.stop().await;
 }
 
 #[tokio::test]
 async fn a_second_start_finds_everything_again() {
     let folder = DataFolder::new();
-    let mut server = folder.serve(&["--no-demo"]).await;
+    let server = folder.serve(&["--no-demo"]).await;
     assert_eq!(events(&server.visitor()).await, []);
-    let link = server.link("GraphiQL, staff").await;
+    let token = folder.staff_token();
     server.stop().await;
 
     // Empty is what it was to stay; now the demo is wanted.
     let mut server = folder.serve(&[]).await;
-    // The link has been shown. Who has lost it finds the token where it is kept.
     let file = server.link("Token for staff").await;
     let kept = std::fs::read_to_string(file).unwrap();
-    assert_eq!(kept.trim(), link.split_once("#token=").unwrap().1);
-    let printed = server.printed().join("\n");
-    assert!(!printed.contains("#token="), "{printed}");
-    assert_eq!(viewer(&server.bearer(kept.trim())).await["role"], "STAFF");
+    assert_eq!(kept.trim(), token, "it is still good");
+    assert_eq!(viewer(&server.bearer(&token)).await["role"], "STAFF");
     let held = hold_first_seat(&server).await;
     server.stop().await;
 
@@ -111,9 +130,8 @@ async fn a_folder_with_a_plan_or_a_venue_is_not_empty() {
     run(import).await.printed();
 
     let of_venues = DataFolder::new();
-    let mut server = of_venues.serve(&["--no-demo"]).await;
-    let link = server.link("GraphiQL, staff").await;
-    let staff = server.bearer(link.split_once("#token=").unwrap().1);
+    let server = of_venues.serve(&["--no-demo"]).await;
+    let staff = server.bearer(&of_venues.staff_token());
     let create =
         "mutation($input: CreateVenueInput!) { createVenue(input: $input) { __typename } }";
     let input = json!({"input": {"name": "Hall", "timeZone": "Europe/Berlin"}});
@@ -228,10 +246,9 @@ async fn a_plan_is_imported_with_a_server_and_without() {
     let theatre = theatre.to_str().unwrap();
     let before = import(theatre).await;
     assert_eq!(folder.postgres(), None, "it stops what it started");
-    let mut server = folder.serve(&["--no-demo"]).await;
+    let server = folder.serve(&["--no-demo"]).await;
     let beside = import(theatre).await;
-    let link = server.link("GraphiQL, staff").await;
-    let staff = server.bearer(link.split_once("#token=").unwrap().1);
+    let staff = server.bearer(&folder.staff_token());
     for imported in [before, beside] {
         let printed = imported.printed();
         let (what, id) = printed.split_once(": ").unwrap();

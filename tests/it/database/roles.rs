@@ -314,7 +314,7 @@ async fn what_was_given_too_much_is_taken_away_and_what_cannot_be_is_warned_of()
     let warned = roles.migrate().await;
     warned.printed();
     for words in [
-        "is a superuser: it can do more than usher needs",
+        "is a superuser, or can become one: it can do more than usher needs",
         "can become the owner of the tables",
         "may create tables in usher's schema",
         "may write into the change feed",
@@ -322,6 +322,86 @@ async fn what_was_given_too_much_is_taken_away_and_what_cannot_be_is_warned_of()
         assert!(warned.errors.contains(words), "{}", warned.errors);
     }
     assert!(!warned.errors.contains("hunter2"), "{}", warned.errors);
+}
+
+/// What a role has from a group, also from one whose place it must take first.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_by_another_role_is_warned_of() {
+    let roles = TwoRoles::new().await;
+    assert_eq!(roles.migrate().await.errors, "");
+    let mut admin = connect(&roles.superuser).await;
+    let group = ask(&mut admin, "'group of ' || current_database()").await;
+    let feed = "may write into the change feed";
+    let tables = "may do with usher's tables what nobody has to";
+    for (gift, words) in [
+        ("GRANT TRIGGER ON seat_changes TO", feed),
+        ("GRANT UPDATE (status) ON seat_changes TO", feed),
+        ("GRANT UPDATE ON SEQUENCE seat_changes_id_seq TO", feed),
+        ("GRANT TRIGGER ON seats TO", tables),
+        ("GRANT DELETE ON bookings TO", tables),
+        ("GRANT UPDATE (name) ON plan_zones TO", tables),
+        ("GRANT CREATE ON SCHEMA public TO", "may create tables"),
+        (
+            "GRANT pg_write_server_files TO",
+            "may run programs or write",
+        ),
+        (
+            "GRANT EXECUTE ON FUNCTION publish_seat_changes() TO",
+            "may publish changes of seats that were none",
+        ),
+    ] {
+        for inherits in ["INHERIT", "NOINHERIT"] {
+            let role = &roles.run_role;
+            let give = format!(
+                "ALTER ROLE \"{role}\" {inherits}; CREATE ROLE \"{group}\"; \
+                 {gift} \"{group}\"; GRANT \"{group}\" TO \"{role}\""
+            );
+            admin.batch_execute(&give).await.unwrap();
+            let warned = roles.migrate().await.errors;
+            assert_eq!(warned.lines().count(), 1, "{gift} {inherits}: {warned}");
+            assert!(warned.contains(words), "{gift} {inherits}: {warned}");
+            let take = format!("DROP OWNED BY \"{group}\"; DROP ROLE \"{group}\"");
+            admin.batch_execute(&take).await.unwrap();
+        }
+    }
+    for (property, words) in [
+        ("CREATEROLE", "may create and grant roles"),
+        ("NOCREATEROLE", ""),
+    ] {
+        let alter = format!("ALTER ROLE \"{}\" {property}", roles.run_role);
+        admin.batch_execute(&alter).await.unwrap();
+        let warned = roles.migrate().await.errors;
+        assert_eq!(warned.is_empty(), words.is_empty(), "{property}: {warned}");
+        assert!(warned.contains(words), "{property}: {warned}");
+    }
+}
+
+/// PostgreSQL's path begins with a schema that is called as whoever asks. Diesel's own table is
+/// moved there, or all tables would be made once more.
+#[tokio::test(flavor = "multi_thread")]
+async fn privileges_are_about_the_schema_of_the_tables() {
+    let roles = TwoRoles::new().await;
+    roles.migrate().await.printed();
+    let mut admin = connect(&roles.superuser).await;
+    let owner = ask(&mut admin, "'owner ' || current_database()").await;
+    let another = format!(
+        "CREATE SCHEMA AUTHORIZATION \"{owner}\"; \
+         ALTER TABLE __diesel_schema_migrations SET SCHEMA \"{owner}\"; \
+         REVOKE ALL ON SCHEMA public FROM PUBLIC, \"{}\"",
+        roles.run_role
+    );
+    admin.batch_execute(&another).await.unwrap();
+    assert_eq!(roles.migrate().await.errors, "");
+    let may = |privilege: &str| {
+        let role = &roles.run_role;
+        format!("has_schema_privilege('{role}', 'public', '{privilege}')")
+    };
+    assert_eq!(ask(&mut admin, &may("USAGE")).await, "true");
+    assert_eq!(ask(&mut admin, &may("CREATE")).await, "false");
+    let generous = "GRANT CREATE ON SCHEMA public TO PUBLIC";
+    admin.batch_execute(generous).await.unwrap();
+    let warned = roles.migrate().await.errors;
+    assert!(warned.contains("may create tables"), "{warned}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,10 +6,9 @@ use ed25519_dalek::pkcs8::{EncodePrivateKey, EncodePublicKey};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use p256::elliptic_curve::sec1::ToEncodedPoint;
 use rsa::pkcs1::EncodeRsaPrivateKey;
+use rsa::rand_core::OsRng;
 use rsa::traits::PublicKeyParts;
 use rsa::{BigUint, RsaPrivateKey, RsaPublicKey};
-use rustls::pki_types::PrivatePkcs8KeyDer;
-use rustls::pki_types::pem::PemObject;
 use serde_json::{Value, json};
 
 /// A key pair.
@@ -24,23 +23,15 @@ pub struct KeyPair {
     pub jwk: Value,
 }
 
-const RSA: [&str; 2] = [
-    include_str!("../../keys/rsa-one-for-tests-only.pem"),
-    include_str!("../../keys/rsa-two-for-tests-only.pem"),
-];
-
 impl KeyPair {
-    /// One of two RSA keys, which are always the same.
-    pub fn rsa(which: usize) -> Self {
-        let pem = RSA[which];
-        let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).unwrap();
-        let der = der.secret_pkcs8_der();
-        let key: RsaPrivateKey = rsa::pkcs8::DecodePrivateKey::from_pkcs8_der(der).unwrap();
+    /// A new RSA key.
+    pub fn rsa() -> Self {
+        let key = RsaPrivateKey::new(&mut OsRng, 2_048).unwrap();
         let public = RsaPublicKey::from(&key);
         Self {
             algorithm: Algorithm::RS256,
             signing: EncodingKey::from_rsa_der(key.to_pkcs1_der().unwrap().as_bytes()),
-            private_pem: pem.to_owned(),
+            private_pem: pem_of("PRIVATE KEY", key.to_pkcs8_der().unwrap().as_bytes()),
             public_pem: pem_of("PUBLIC KEY", public.to_public_key_der().unwrap().as_bytes()),
             jwk: rsa_jwk(&public),
         }

@@ -8,9 +8,12 @@ use crate::support::{House, PATIENCE, cluster};
 use diesel::QueryableByName;
 use diesel::sql_types::Text;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use nix::pty::{OpenptyResult, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::fs::Permissions;
+use std::fs::{File, Permissions};
+use std::io::BufRead;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -70,6 +73,12 @@ impl DataFolder {
         let options = cluster::options(&self.path, []);
         let url = running_url(&options).await.unwrap();
         url.expect("an usher runs on this folder")
+    }
+
+    /// The staff token that a server has made here.
+    pub fn staff_token(&self) -> String {
+        let token = std::fs::read_to_string(self.path.join("staff-token")).unwrap();
+        token.trim().to_owned()
     }
 
     /// The PostgreSQL that runs here.
@@ -192,6 +201,22 @@ pub async fn run(mut command: Command) -> Answered {
     }
 }
 
+/// A terminal that a program may print on: its two sides.
+pub struct Terminal {
+    ours: OwnedFd,
+    theirs: OwnedFd,
+}
+
+impl Terminal {
+    pub fn open() -> Self {
+        let OpenptyResult { master, slave } = openpty(None, None).unwrap();
+        Self {
+            ours: master,
+            theirs: slave,
+        }
+    }
+}
+
 /// A running server.
 pub struct Server {
     child: Child,
@@ -206,7 +231,10 @@ pub type Lines = watch::Receiver<(Vec<String>, bool)>;
 impl Server {
     /// Starts one and waits until it says where it is.
     pub async fn start(command: Command) -> Self {
-        let mut server = Self::spawn(command);
+        Self::started(Self::spawn(command)).await
+    }
+
+    async fn started(mut server: Self) -> Self {
         let start = server.link("Start here").await;
         server.url = start.trim_end_matches('/').to_owned();
         // The last thing that is printed.
@@ -214,11 +242,22 @@ impl Server {
         server
     }
 
+    /// Starts one that prints on a terminal, and waits until it says where it is.
+    pub async fn start_on(mut command: Command, terminal: Terminal) -> Self {
+        command.stdout(terminal.theirs);
+        let output = follow_terminal(terminal.ours.into());
+        Self::started(Self::spawned(command, Some(output))).await
+    }
+
     /// Starts one and does not wait.
     pub fn spawn(mut command: Command) -> Self {
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let output = follow(child.stdout.take().unwrap());
+        command.stdout(Stdio::piped());
+        Self::spawned(command, None)
+    }
+
+    fn spawned(mut command: Command, output: Option<Lines>) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let output = output.unwrap_or_else(|| follow(child.stdout.take().unwrap()));
         let log = follow(child.stderr.take().unwrap());
         Self {
             child,
@@ -362,6 +401,20 @@ pub fn follow(pipe: impl AsyncRead + Unpin + Send + 'static) -> Lines {
     tokio::spawn(async move {
         let mut lines = BufReader::new(pipe).lines();
         while let Ok(Some(line)) = lines.next_line().await {
+            sender.send_modify(|(lines, _)| lines.push(line));
+        }
+        sender.send_modify(|(_, ended)| *ended = true);
+    });
+    receiver
+}
+
+/// The same for a terminal, which is no pipe: reading it ends with an error when nobody has its
+/// other side any more.
+fn follow_terminal(terminal: File) -> Lines {
+    let (sender, receiver) = watch::channel((Vec::new(), false));
+    std::thread::spawn(move || {
+        for line in std::io::BufReader::new(terminal).lines() {
+            let Ok(line) = line else { break };
             sender.send_modify(|(lines, _)| lines.push(line));
         }
         sender.send_modify(|(_, ended)| *ended = true);
