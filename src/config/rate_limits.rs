@@ -14,6 +14,8 @@ const READS: &str = "60000/1m";
 const WRITES: &str = "12000/1m";
 const SOCKETS: &str = "600/1m";
 const SOCKETS_PER_ADDRESS: u32 = 200;
+const SUBSCRIPTIONS_PER_CALLER: u32 = 1_000;
+const MESSAGES: &str = "10000/10s";
 const MAX_SOCKETS: u32 = 50_000;
 
 /// Points come back at most so often: the shared arithmetic counts in microseconds, and a
@@ -68,6 +70,25 @@ pub struct RateLimitSettings {
     #[arg(default_value_t = MAX_SOCKETS, value_name = "COUNT")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub max_sockets: u32,
+    /// Subscriptions that one caller may run at the same time.
+    #[arg(
+        global = true,
+        long = "subscriptions-per-caller",
+        env = "USHER_SUBSCRIPTIONS_PER_CALLER"
+    )]
+    #[arg(default_value_t = SUBSCRIPTIONS_PER_CALLER, value_name = "COUNT")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub subscriptions_per_caller: u32,
+    /// How much may be done to make the messages of one caller's subscriptions: so many points at
+    /// once, and as many again within the time; or off. Beyond it they come less often.
+    #[arg(
+        global = true,
+        long = "rate-messages",
+        env = "USHER_RATE_MESSAGES",
+        id = "rate_messages"
+    )]
+    #[arg(default_value = MESSAGES, value_name = "POINTS/TIME")]
+    pub messages: RateLimit,
     /// Proxies whose `X-Forwarded-For` is believed: addresses and networks, with commas
     /// between them.
     #[arg(global = true, long = "trusted-proxies", env = "USHER_TRUSTED_PROXIES")]
@@ -85,6 +106,8 @@ impl Default for RateLimitSettings {
             sockets: known(SOCKETS),
             sockets_per_address: SOCKETS_PER_ADDRESS,
             max_sockets: MAX_SOCKETS,
+            subscriptions_per_caller: SUBSCRIPTIONS_PER_CALLER,
+            messages: known(MESSAGES),
             trusted_proxies: TrustedProxies::default(),
         }
     }
@@ -99,6 +122,8 @@ impl RateLimitSettings {
             sockets: RateLimit::Off,
             sockets_per_address: u32::MAX,
             max_sockets: u32::MAX,
+            subscriptions_per_caller: u32::MAX,
+            messages: RateLimit::Off,
             trusted_proxies: TrustedProxies::default(),
         }
     }
@@ -260,6 +285,7 @@ mod tests {
             (defaults.reads, READS),
             (defaults.writes, WRITES),
             (defaults.sockets, SOCKETS),
+            (defaults.messages, MESSAGES),
         ] {
             assert_eq!(limit.to_string(), text);
         }

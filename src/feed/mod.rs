@@ -36,7 +36,7 @@ mod watcher;
 
 pub use hold_news::HoldNews;
 pub use reconnecting::pauses;
-pub use seat_map::{SeatMap, SeatMapMessage, SnapshotReason};
+pub use seat_map::{Edition, ReadyMap, SeatMap, SeatMapMessage, SnapshotReason};
 pub use watcher::{Due, DueKey, MapWatcher, Reached};
 
 use crate::config::FeedSettings;

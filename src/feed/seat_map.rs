@@ -4,9 +4,11 @@ use crate::db::changes::Position;
 use crate::db::seats::SeatState;
 use crate::db::transaction_id::TransactionId;
 use crate::feed::live_map::LiveMap;
+use crate::feed::watcher::Reached;
 use crate::feed::{Feed, FeedError};
 use crate::model::cursor::Cursor;
 use crate::model::ids::EventId;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Every seat of an event, as it was at a cursor or later.
@@ -14,8 +16,23 @@ use std::time::Duration;
 pub struct SeatMap {
     /// Deltas after this lead from the map to any later one.
     pub cursor: Cursor,
+    /// Which of the map's states it is.
+    pub edition: Edition,
     /// In the plan's order.
     pub seats: Vec<SeatState>,
+}
+
+/// A state of a map of this process. In two maps of the same edition every seat is the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Edition {
+    map: u64,
+    end: u64,
+}
+
+/// A map that shows what it was asked to, of which nothing was copied yet.
+pub struct ReadyMap {
+    feed: Feed,
+    map: Arc<LiveMap>,
 }
 
 /// What a watcher is told.
@@ -69,6 +86,18 @@ impl Feed {
         event: EventId,
         at_least: Option<Cursor>,
     ) -> Result<SeatMap, FeedError> {
+        Ok(self.ready_map(event, at_least).await?.copy())
+    }
+
+    /// The same, for whoever may not need all of its seats.
+    ///
+    /// # Errors
+    /// As [`Feed::seat_map`].
+    pub async fn ready_map(
+        &self,
+        event: EventId,
+        at_least: Option<Cursor>,
+    ) -> Result<ReadyMap, FeedError> {
         let wanted = at_least
             .map(|cursor| self.position_of(event, cursor))
             .transpose()?;
@@ -83,11 +112,7 @@ impl Feed {
             let patience = self.shared.settings.own_changes_wait;
             self.reach(Position::after(own), patience).await;
         }
-        let excerpt = map.all(self.position_at_least(&map));
-        Ok(SeatMap {
-            cursor: map.cursor(excerpt.position),
-            seats: excerpt.states,
-        })
+        Ok(ReadyMap::new(self.clone(), map))
     }
 
     /// The position that a map must have come to, to be at least at this cursor.
@@ -159,5 +184,40 @@ impl Feed {
         } else {
             Position::START
         }
+    }
+}
+
+impl ReadyMap {
+    pub(super) fn new(feed: Feed, map: Arc<LiveMap>) -> Self {
+        Self { feed, map }
+    }
+
+    /// Which of its states it is in, as of now.
+    pub fn edition(&self) -> Edition {
+        let (end, _) = self.map.end();
+        Edition {
+            map: self.map.serial,
+            end,
+        }
+    }
+
+    /// Every seat, as of now.
+    pub fn copy(&self) -> SeatMap {
+        let excerpt = self.map.all(self.feed.position_at_least(&self.map));
+        SeatMap {
+            cursor: self.map.cursor(excerpt.position),
+            edition: Edition {
+                map: self.map.serial,
+                end: excerpt.end,
+            },
+            seats: excerpt.states,
+        }
+    }
+}
+
+impl Edition {
+    /// How far a message tells that is made of it.
+    pub fn reached(self) -> Reached {
+        Reached(self.end)
     }
 }

@@ -13,7 +13,7 @@
 
 use crate::db::changes;
 use crate::feed::live_map::LiveMap;
-use crate::feed::seat_map::{SeatMap, SeatMapMessage, SnapshotReason};
+use crate::feed::seat_map::{ReadyMap, SeatMapMessage, SnapshotReason};
 use crate::feed::ticks::Tick;
 use crate::feed::{Feed, FeedError};
 use crate::model::cursor::{Cursor, CursorKind};
@@ -63,7 +63,7 @@ pub struct DueKey {
 
 /// How far a message tells.
 #[derive(Clone, Copy, Debug)]
-pub struct Reached(u64);
+pub struct Reached(pub(super) u64);
 
 impl Feed {
     /// Watches the map of an event: from the beginning for this reason.
@@ -244,23 +244,17 @@ impl Due {
         }
     }
 
-    /// The whole map, as of now, and how far that tells.
-    pub fn map(&self) -> (SeatMap, Reached) {
-        let excerpt = self.map.all(self.feed.position_at_least(&self.map));
-        let cursor = self.map.cursor(excerpt.position);
-        let map = SeatMap {
-            cursor,
-            seats: excerpt.states,
-        };
-        (map, Reached(excerpt.end))
+    /// The whole map, for whoever may not need all of its seats.
+    pub fn map(&self) -> ReadyMap {
+        ReadyMap::new(self.feed.clone(), Arc::clone(&self.map))
     }
 
     /// What to tell, as of now, and how far that tells.
     pub fn message(&self) -> (SeatMapMessage, Reached) {
         let (sequence, also) = match &self.what {
             What::Snapshot(reason) => {
-                let (map, reached) = self.map();
-                let reason = *reason;
+                let map = self.map().copy();
+                let (reason, reached) = (*reason, map.edition.reached());
                 return (SeatMapMessage::Snapshot { reason, map }, reached);
             }
             What::ChangesFrom(sequence) => (*sequence, &[][..]),

@@ -27,8 +27,14 @@ const CHANGING: u64 = 20;
 /// How many objects a list has that nobody asked for by number.
 const SHORT_LIST: u64 = 5;
 /// How many seats a map is taken to have. Asked for field by field it is by far the dearest
-/// thing here; its compact form costs next to nothing.
+/// thing here; its compact form costs next to nothing. What it really has costs something beside
+/// that, which is known when it is shown.
 const MAP: u64 = 1_500;
+
+/// So many seats of a map cost a point when they are shown as objects.
+pub(super) const LISTED_SEATS_OF_A_POINT: u64 = 10;
+/// So many do when they are shown in their compact form, or counted.
+pub(super) const PACKED_SEATS_OF_A_POINT: u64 = 1_000;
 
 /// Fields that cost something by themselves, beside those of [`CHANGING_TYPES`].
 const READING_FIELDS: [&str; 11] = [

@@ -31,6 +31,8 @@ pub mod code {
     pub const CURSOR_NOT_REACHED: &str = "CURSOR_NOT_REACHED";
     /// The query took longer than its client was kept waiting.
     pub const OPERATION_TIMEOUT: &str = "OPERATION_TIMEOUT";
+    /// The operation asks for more than one operation may.
+    pub const GRAPHQL_LIMIT_EXCEEDED: &str = "GRAPHQL_LIMIT_EXCEEDED";
     /// Something is wrong with the server.
     pub const INTERNAL: &str = "INTERNAL_SERVER_ERROR";
 }

@@ -1,6 +1,7 @@
 //! The API: parses input, calls one domain function, the batcher or the feed, maps
 //! the result. Decides nothing.
 
+mod availability_counts;
 mod checking;
 mod costs;
 mod deadline;
@@ -12,6 +13,7 @@ mod node;
 mod pagination;
 mod query;
 mod refusal;
+mod seats_shown;
 mod services;
 mod staff_trail;
 mod subscription;
@@ -22,11 +24,13 @@ pub use checking::DocumentChecker;
 pub use costs::{Costs, FieldCost, LARGEST_PAGE, ListSize};
 pub use deadline::Deadline;
 pub use errors::{OVERLOAD_PAUSE, RETRY_AFTER_MS, code};
+pub use seats_shown::SeatsShown;
 pub use services::Services;
 pub use watching::{Subscriber, Watching};
 
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{SDLExportOptions, Schema, SchemaBuilder};
+use availability_counts::AvailabilityCounts;
 use node::VenueLoader;
 
 /// The schema with all that its resolvers use.
@@ -35,7 +39,8 @@ pub type UsherSchema = Schema<query::Query, mutation::Mutation, subscription::Su
 /// The schema over these services, which tells what it is when it is `open`.
 pub fn schema(services: Services, open: bool) -> UsherSchema {
     let venues = DataLoader::new(VenueLoader(services.database.clone()), tokio::spawn);
-    let builder = builder().data(venues).data(services);
+    let counts = AvailabilityCounts::default();
+    let builder = builder().data(venues).data(counts).data(services);
     if open {
         return builder.finish();
     }

@@ -1,5 +1,6 @@
 //! `Subscription`.
 
+use crate::graphql::availability_counts::AvailabilityCounts;
 use crate::graphql::errors::{ApiError, ApiResult, code};
 use crate::graphql::hold_watcher;
 use crate::graphql::input::{FeedCursor, event_id};
@@ -12,6 +13,7 @@ use crate::graphql::watching::{HandedOver, Handover, ToShow, WatchAnew};
 use crate::model::cursor::Cursor;
 use async_graphql::{Context, ID, Subscription as SubscriptionRoot};
 use futures_util::{Stream, stream};
+use std::sync::Arc;
 
 /// What can be watched.
 pub struct Subscription;
@@ -44,14 +46,16 @@ impl Subscription {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "Global id of the event.")] event_id: ID,
-    ) -> Result<impl Stream<Item = ApiResult<Availability>> + use<>, ApiError> {
+    ) -> Result<impl Stream<Item = ApiResult<Arc<Availability>>> + use<>, ApiError> {
         let Some(to_show) = context.data_opt::<ToShow>() else {
             hand_over(context, &event_id, None).await?;
             return Ok(stream::iter(None));
         };
-        let shown = to_show.map();
-        let counts = shown.map(|(event, map)| Ok(Availability::count(event, &map.seats)));
-        Ok(stream::iter(counts))
+        let Some((event, map)) = to_show.map() else {
+            return Ok(stream::iter(None));
+        };
+        let counts = context.data::<AvailabilityCounts>()?.of(event, &map);
+        Ok(stream::iter(Some(Ok(counts))))
     }
 
     /// The hold of this token: as it is, and again whenever it has changed. When it is over

@@ -75,10 +75,16 @@ impl GraphqlState {
         finish: impl FnOnce(GraphqlResponse) -> Finished + Send + 'static,
     ) -> Result<Finished, NoAnswer> {
         let longest = self.documents.settings().operation_timeout;
+        let (limits, bill) = (self.limits.clone(), operation.bill.clone());
+        let finish = move |response| {
+            limits.settle(&bill);
+            finish(response)
+        };
         execution::execute(&self.schema, &self.tracker, longest, operation, finish).await
     }
 
-    /// The answers to a subscription, for as long as anybody reads them.
+    /// The answers to a subscription, for as long as anybody reads them; whoever does that
+    /// has taken its place.
     pub fn subscribe(
         &self,
         operation: Operation,
@@ -86,6 +92,8 @@ impl GraphqlState {
         self.watching.subscribe(Subscriber {
             caller: operation.caller,
             request: operation.request,
+            shown: operation.bill.shown,
+            pace: operation.pace,
         })
     }
 }

@@ -67,7 +67,7 @@ pub enum ErrorCode {
     SubscriptionNotSupported,
     /// As many sockets and event streams are open as may be.
     TooManyConnections,
-    /// The connection runs as many operations as it may.
+    /// The connection runs as many operations as it may, or the caller as many subscriptions.
     TooManySubscriptions,
     /// More is asked of the server than it can do.
     Unavailable,
@@ -84,7 +84,7 @@ impl ErrorCode {
             Self::BadRequest => "BAD_REQUEST",
             Self::BadUserInput => "BAD_USER_INPUT",
             Self::DocumentNotTrusted => "DOCUMENT_NOT_TRUSTED",
-            Self::GraphqlLimitExceeded => "GRAPHQL_LIMIT_EXCEEDED",
+            Self::GraphqlLimitExceeded => code::GRAPHQL_LIMIT_EXCEEDED,
             Self::GraphqlParseFailed => "GRAPHQL_PARSE_FAILED",
             Self::GraphqlValidationFailed => "GRAPHQL_VALIDATION_FAILED",
             Self::InternalServerError => "INTERNAL_SERVER_ERROR",

@@ -11,9 +11,12 @@ use async_graphql::parser::types::{
 use async_graphql::{Extensions, Name, Request, ServerError, Variables};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
+use std::sync::{Arc, OnceLock};
 
 use super::documents::{Documents, Known};
 use super::graphql_errors::{ErrorCode, coded};
+use crate::graphql::SeatsShown;
+use crate::limits::{Budget, LimitKey, Pace, RunningSubscription};
 use crate::model::Caller;
 
 /// The parameters of a GraphQL request.
@@ -141,8 +144,23 @@ pub struct Operation {
     /// What it may cost at most, in points; at least one. What they are is in
     /// `graphql::Costs`.
     pub cost: u32,
-    /// The request, with the parsed document and the caller in it.
+    /// What it turns out to cost beside that, and whose that is.
+    pub bill: Bill,
+    /// That of a subscription among all of its caller's.
+    pub place: Option<RunningSubscription>,
+    /// How fast the messages of a subscription are made.
+    pub pace: Pace,
+    /// The request, with the parsed document, the caller and what is shown in it.
     pub request: Request,
+}
+
+/// What an operation turns out to cost, in points, and whose that is.
+#[derive(Clone)]
+pub struct Bill {
+    /// What it shows.
+    pub shown: Arc<SeatsShown>,
+    /// Known when it was charged.
+    pub of: OnceLock<(LimitKey, Budget)>,
 }
 
 impl Operation {
@@ -171,7 +189,12 @@ impl Operation {
         }
         let cost = documents.cost(&document, definition, &variables, &caller)?;
 
+        let bill = Bill {
+            shown: Arc::new(SeatsShown::new(documents.settings().max_cost)),
+            of: OnceLock::new(),
+        };
         let mut request = Request::new(text).variables(variables).data(caller.clone());
+        request = request.data(Arc::clone(&bill.shown));
         request.operation_name = operation_name;
         request.extensions = extensions;
         request.set_parsed_query((*document).clone());
@@ -182,6 +205,9 @@ impl Operation {
             expires_at: None,
             has_one_root_field,
             cost,
+            bill,
+            place: None,
+            pace: Pace::default(),
             request,
         })
     }

@@ -189,6 +189,14 @@ fn describe_feed() {
         "Messages to watchers that were executed; each is sent to all who are due the same."
     );
     describe_counter!(
+        "usher_maps_counted_total",
+        "Maps counted for `availability`: once for each state of a map, however many ask."
+    );
+    describe_counter!(
+        "usher_messages_slowed_total",
+        "Messages to watchers that came later, because their caller's had cost too much."
+    );
+    describe_counter!(
         "usher_watcher_skipped_ticks_total",
         "Messages that slow watchers got together with the next one."
     );
@@ -210,7 +218,7 @@ fn begin_at_zero() {
     counter!("usher_lapsed_holds_total").absolute(0);
     counter!("usher_batch_shed_total").absolute(0);
     let budgets = Budget::ALL.into_iter().map(Budget::name);
-    for budget in budgets.chain(["open_sockets"]) {
+    for budget in budgets.chain(["open_sockets", "subscriptions"]) {
         counter!("usher_rate_limited_total", "budget" => budget).absolute(0);
     }
     for reason in ["batch", "database_queue", "database_wait", "sockets"] {
@@ -220,8 +228,10 @@ fn begin_at_zero() {
     for feed in [
         "usher_feed_changes_total",
         "usher_live_map_loads_total",
+        "usher_maps_counted_total",
         "usher_warm_maps_stored_total",
         "usher_watcher_executions_total",
+        "usher_messages_slowed_total",
         "usher_watcher_skipped_ticks_total",
         "usher_watchers_fell_behind_total",
     ] {

@@ -16,10 +16,13 @@ use super::graphql_endpoint::GraphqlState;
 use super::graphql_errors::{ErrorCode, after, coded};
 use super::graphql_http_answer::{Refusal, seconds};
 use super::graphql_http_request::read_operation;
-use super::graphql_request::Operation;
+use super::graphql_request::{Bill, Operation};
 use crate::config::RateLimitSettings;
 use crate::graphql::OVERLOAD_PAUSE;
-use crate::limits::{Budget, Decision, LimitKey, Limiter, OpenSocket, OpenSockets, TooManySockets};
+use crate::limits::{
+    Budget, Decision, LimitKey, Limiter, OpenSocket, OpenSockets, RunningSubscriptions,
+    TooManySockets, TooManySubscriptions,
+};
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -33,6 +36,7 @@ const FAILED: u32 = 1;
 pub struct RateLimits {
     limiter: Limiter,
     sockets: OpenSockets,
+    subscriptions: RunningSubscriptions,
 }
 
 /// What was charged to a request so far, for the headers of its answer.
@@ -49,6 +53,7 @@ impl RateLimits {
         Self {
             limiter,
             sockets: OpenSockets::new(settings),
+            subscriptions: RunningSubscriptions::new(settings),
         }
     }
 
@@ -71,10 +76,38 @@ impl RateLimits {
                     OperationType::Mutation => Budget::Writes,
                 };
                 let key = LimitKey::of(&operation.caller, address);
+                // Set once: an operation is charged once.
+                let _ = operation.bill.of.set((key.clone(), budget));
                 (key, budget, operation.cost)
             }
         };
         self.take(&key, budget, cost, receipts).await
+    }
+
+    /// Charges what an operation has turned out to cost, now that it is done.
+    pub fn settle(&self, bill: &Bill) {
+        let points = bill.shown.take();
+        if let Some((key, budget)) = bill.of.get().filter(|_| points > 0) {
+            self.limiter.owe(key, *budget, points);
+        }
+    }
+
+    /// Gives a subscription its place among those of its caller.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn begin(
+        &self,
+        ClientAddress(address): ClientAddress,
+        operation: &mut Operation,
+    ) -> Result<(), TooManySubscriptions> {
+        if operation.kind == OperationType::Subscription {
+            let key = LimitKey::of(&operation.caller, address);
+            let place = self.subscriptions.start(key)?;
+            operation.pace = place.pace();
+            operation.place = Some(place);
+        }
+        Ok(())
     }
 
     /// Charges something that is read without an operation to the address.
@@ -187,6 +220,24 @@ impl TooMuch {
             self.0.retry_after,
             coded(ErrorCode::RateLimited, self.message()),
         )
+    }
+}
+
+impl From<TooManySubscriptions> for Refusal {
+    fn from(too_many: TooManySubscriptions) -> Self {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        Self::new(
+            status,
+            ErrorCode::TooManySubscriptions,
+            too_many.to_string(),
+        )
+        .after(OVERLOAD_PAUSE)
+    }
+}
+
+impl From<TooManySubscriptions> for ServerError {
+    fn from(too_many: TooManySubscriptions) -> Self {
+        coded(ErrorCode::TooManySubscriptions, too_many.to_string())
     }
 }
 

@@ -17,7 +17,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 /// Callers that are remembered for each budget, at about 200 bytes each.
-const MOST_CALLERS: usize = 65_536;
+pub const MOST_CALLERS: usize = 65_536;
 
 /// One budget of everybody's.
 pub struct LocalBudget {

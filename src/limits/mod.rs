@@ -9,22 +9,32 @@
 //! that is filled evenly. In Redis it is one script, and so one round trip and atomic; here it
 //! is governor's. While Redis is away each process gives every caller a whole budget.
 //!
+//! What something costs beyond what was known before is owed, and paid with what its caller asks
+//! for next. Subscriptions go on without asking: how many there are is limited, and they have a
+//! pace.
+//!
 //! It must never know a transport, nor what an operation is; what one costs it is told.
 
 mod clock;
 mod key;
 mod local;
 mod open_sockets;
+mod owed;
+mod pace;
+mod running_subscriptions;
 mod shared;
 
 pub use clock::Clock;
 pub use key::LimitKey;
 pub use open_sockets::{OpenSocket, OpenSockets, TooManySockets};
+pub use pace::{Pace, Turn};
+pub use running_subscriptions::{RunningSubscription, RunningSubscriptions, TooManySubscriptions};
 
 use crate::config::{Rate, RateLimit, RateLimitSettings};
 use crate::db::redis::Redis;
-use local::LocalBudget;
+use local::{LocalBudget, MOST_CALLERS};
 use metrics::counter;
+use owed::Owed;
 use shared::SharedBudgets;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -90,6 +100,7 @@ struct Budgets {
     writes: Option<LocalBudget>,
     sockets: Option<LocalBudget>,
     shared: Option<SharedBudgets>,
+    owed: Owed,
 }
 
 impl Limiter {
@@ -104,6 +115,7 @@ impl Limiter {
             writes: local(settings.writes),
             sockets: local(settings.sockets),
             shared: redis.map(|redis| SharedBudgets::new(redis, clock.clone())),
+            owed: Owed::default(),
         };
         Self {
             budgets: Arc::new(budgets),
@@ -113,23 +125,44 @@ impl Limiter {
     /// Takes `cost` points from a budget, or none if they are not there. None is answered
     /// where nobody is limited.
     ///
-    /// What costs more than the whole budget is taken to cost all of it: it waits for a full
+    /// What is owed is taken with them. What costs more than the whole budget is taken to cost all of it: it waits for a full
     /// one and is then allowed, so that no answer tells anybody to wait for what can never be.
     pub async fn check(&self, key: &LimitKey, budget: Budget, cost: u32) -> Option<Decision> {
         let local = self.budgets.local(budget)?;
         let rate = local.rate();
         let cost = NonZeroU32::new(cost).unwrap_or(NonZeroU32::MIN);
         let cost = cost.min(rate.points());
+        // What is owed is paid first, as much of it as a budget has beside the cost.
+        let owed = self.budgets.owed.take(key, budget);
+        let asked = cost;
+        let cost = cost.saturating_add(owed).min(rate.points());
         let shared = match &self.budgets.shared {
             Some(shared) => shared.check(key, budget, rate, cost).await,
             None => None,
         };
         let standing = shared.unwrap_or_else(|| local.check(key, cost));
         let decision = Decision::of(budget, rate, cost, standing);
+        let paid = if decision.allowed {
+            cost.get() - asked.get()
+        } else {
+            0
+        };
+        self.budgets
+            .owed
+            .add(key, budget, owed.saturating_sub(paid));
         if !decision.allowed {
             counter!("usher_rate_limited_total", "budget" => budget.name()).increment(1);
         }
         Some(decision)
+    }
+}
+
+impl Limiter {
+    /// Takes `points` with what the caller asks for next: they were found out when it was done.
+    pub fn owe(&self, key: &LimitKey, budget: Budget, points: u32) {
+        if self.budgets.local(budget).is_some() {
+            self.budgets.owed.add(key, budget, points);
+        }
     }
 }
 

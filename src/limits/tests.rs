@@ -134,3 +134,39 @@ fn everybody_has_a_budget_of_each_kind_and_nothing_is_counted_that_is_off() {
     assert_eq!(ask(&other, Budget::Reads), Some(true));
     assert_eq!(ask(&somebody(), Budget::Sockets), None);
 }
+
+#[test]
+fn what_is_owed_is_paid_with_what_is_asked_for_next_and_never_twice() {
+    let clock = Clock::by_hand();
+    let limiter = limiter("100/100s", &clock);
+    let (debtor, other) = (somebody(), LimitKey::Subject("other".into()));
+    limiter.owe(&debtor, Budget::Reads, 30);
+    limiter.owe(&debtor, Budget::Reads, 20);
+    // Where nobody is limited nobody owes anything.
+    limiter.owe(&debtor, Budget::Writes, 20);
+    assert_eq!(check(&limiter, &other, 10).remaining, 90);
+    assert_eq!(check(&limiter, &debtor, 10).remaining, 40);
+    assert_eq!(check(&limiter, &debtor, 10).remaining, 30);
+
+    // Who is refused owes it still.
+    limiter.owe(&debtor, Budget::Reads, 45);
+    for _ in 0..2 {
+        let refused = check(&limiter, &debtor, 5);
+        assert!(!refused.allowed);
+        assert_eq!(refused.retry_after, Duration::from_secs(20));
+    }
+    clock.advance(Duration::from_secs(20));
+    let allowed = check(&limiter, &debtor, 5);
+    assert!(allowed.allowed);
+    assert_eq!(allowed.remaining, 0);
+
+    // What is more than a whole budget is paid in parts.
+    clock.advance(Duration::from_secs(100));
+    limiter.owe(&debtor, Budget::Reads, 150);
+    assert_eq!(check(&limiter, &debtor, 1).remaining, 0);
+    clock.advance(Duration::from_secs(99));
+    assert_eq!(check(&limiter, &debtor, 1).remaining, 47);
+    limiter.owe(&debtor, Budget::Reads, u32::MAX);
+    limiter.owe(&debtor, Budget::Reads, u32::MAX);
+    assert!(!check(&limiter, &debtor, 1_000).allowed);
+}

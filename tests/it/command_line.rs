@@ -108,6 +108,11 @@ async fn what_is_no_command_line_is_explained() {
         (&["--rate-sockets", "0/1m"], "'--rate-sockets <COUNT/TIME>'"),
         (&["--sockets-per-address", "0"], "'--sockets-per-address"),
         (
+            &["--subscriptions-per-caller", "0"],
+            "'--subscriptions-per-caller",
+        ),
+        (&["--rate-messages", "many"], "'--rate-messages"),
+        (
             &["--trusted-proxies", "10.0.0.1,proxy.example"],
             "\"proxy.example\" is no address and no network",
         ),

@@ -17,7 +17,7 @@ const FLOORS: [(&str, &[&str]); 12] = [
     (
         "graphql",
         &[
-            "model", "config", "trail", "db", "auth", "domain", "feed", "batcher",
+            "model", "config", "trail", "db", "auth", "domain", "feed", "limits", "batcher",
         ],
     ),
     (

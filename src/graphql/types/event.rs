@@ -3,10 +3,12 @@
 use crate::db::events;
 use crate::db::seats::{self, SeatState};
 use crate::domain::event_view::{self, EventView};
+use crate::graphql::availability_counts::AvailabilityCounts;
 use crate::graphql::errors::{ApiError, ApiResult, code};
 use crate::graphql::input::FeedCursor;
 use crate::graphql::node::VenueLoader;
 use crate::graphql::pagination::{Connection, PageRequest};
+use crate::graphql::seats_shown;
 use crate::graphql::services::{connection, services};
 use crate::graphql::types::availability::Availability;
 use crate::graphql::types::money::Money;
@@ -160,10 +162,12 @@ impl Event {
     }
 
     /// How many seats are in each status, by category and by zone.
-    async fn availability(&self, context: &Context<'_>) -> ApiResult<Availability> {
+    async fn availability(&self, context: &Context<'_>) -> ApiResult<Arc<Availability>> {
         let event = self.view(context).await?;
-        let map = services(context)?.feed.seat_map(self.row.id, None).await?;
-        Ok(Availability::count(event, &map.seats))
+        let feed = &services(context)?.feed;
+        let map = feed.ready_map(self.row.id, None).await?;
+        seats_shown::pack(context, event.plan.seats.len())?;
+        Ok(context.data::<AvailabilityCounts>()?.of(event, &map))
     }
 
     /// Every seat at one cursor.
@@ -239,6 +243,7 @@ async fn select(
     let mut connection = connection(context).await?;
     let mut selected = Vec::new();
     for step in candidates.chunks(MAX_SEATS_PER_PAGE + 1) {
+        seats_shown::list(context, step.len().saturating_sub(wanted))?;
         let states = seats::load(&mut connection, event.event.id, step).await?;
         selected.extend(states.into_iter().filter(|state| {
             filter

@@ -4,12 +4,14 @@
 use crate::db::seats::SeatState;
 use crate::domain::event_view::EventView;
 use crate::feed;
+use crate::graphql::errors::ApiResult;
 use crate::graphql::input::FeedCursor;
+use crate::graphql::seats_shown;
 use crate::graphql::types::compact_seats::CompactSeats;
 use crate::graphql::types::seat::{Seat, SeatStatus};
 use crate::model::cursor::Cursor;
 use crate::model::global_id::GlobalId;
-use async_graphql::{Enum, ID, Object, SimpleObject, Union};
+use async_graphql::{Context, Enum, ID, Object, SimpleObject, Union};
 use std::sync::Arc;
 
 /// Every seat of an event, at least as new as the cursor says.
@@ -27,15 +29,17 @@ impl SeatMap {
     }
 
     /// In the plan's order.
-    async fn seats(&self) -> Vec<Seat> {
-        Seat::all(&self.event, self.map.seats.iter().copied())
+    async fn seats(&self, context: &Context<'_>) -> ApiResult<Vec<Seat>> {
+        seats_shown::list(context, self.map.seats.len())?;
+        Ok(Seat::all(&self.event, self.map.seats.iter().copied()))
     }
 
     /// The same as `seats` in a byte or two for each: their statuses and versions in the
     /// plan's order. What else there is to know of them is in the plan's drawing, at
     /// `SeatingPlan.path`.
-    async fn compact(&self) -> CompactSeats {
-        CompactSeats::all(&self.map)
+    async fn compact(&self, context: &Context<'_>) -> ApiResult<CompactSeats> {
+        seats_shown::pack(context, self.map.seats.len())?;
+        Ok(CompactSeats::all(&self.map))
     }
 }
 
@@ -69,13 +73,15 @@ impl SeatMapSnapshot {
     }
 
     /// In the plan's order.
-    async fn seats(&self) -> Vec<Seat> {
-        Seat::all(&self.event, self.map.seats.iter().copied())
+    async fn seats(&self, context: &Context<'_>) -> ApiResult<Vec<Seat>> {
+        seats_shown::list(context, self.map.seats.len())?;
+        Ok(Seat::all(&self.event, self.map.seats.iter().copied()))
     }
 
     /// The same as `seats` in a byte or two for each.
-    async fn compact(&self) -> CompactSeats {
-        CompactSeats::all(&self.map)
+    async fn compact(&self, context: &Context<'_>) -> ApiResult<CompactSeats> {
+        seats_shown::pack(context, self.map.seats.len())?;
+        Ok(CompactSeats::all(&self.map))
     }
 }
 
@@ -97,7 +103,8 @@ impl SeatMapDelta {
     }
 
     /// Each seat once, at its newest.
-    async fn changes(&self) -> Vec<SeatChange> {
+    async fn changes(&self, context: &Context<'_>) -> ApiResult<Vec<SeatChange>> {
+        seats_shown::list(context, self.changes.len())?;
         let change = |change: &SeatState| SeatChange {
             seat_id: GlobalId::Seat(self.event.event.id, change.seat_no)
                 .to_string()
@@ -105,12 +112,13 @@ impl SeatMapDelta {
             status: change.status.into(),
             version: change.version,
         };
-        self.changes.iter().map(change).collect()
+        Ok(self.changes.iter().map(change).collect())
     }
 
     /// The same as `changes` in three to six characters for each.
-    async fn compact(&self) -> CompactSeats {
-        CompactSeats::changed(&self.changes)
+    async fn compact(&self, context: &Context<'_>) -> ApiResult<CompactSeats> {
+        seats_shown::pack(context, self.changes.len())?;
+        Ok(CompactSeats::changed(&self.changes))
     }
 }
 

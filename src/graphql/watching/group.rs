@@ -1,5 +1,6 @@
 //! Subscribers who are told the same, and what they were told lately.
 
+use super::fingerprint::Fingerprint;
 use super::handover::{Shown, ToShow};
 use super::lock;
 use super::template::{Template, Watched};
@@ -18,10 +19,8 @@ const KEPT: usize = 16;
 /// What makes subscribers watch the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct GroupKey {
-    pub(super) query: String,
-    pub(super) operation_name: Option<String>,
-    /// As JSON, with null for the cursor to resume from.
-    pub(super) variables: String,
+    /// What is asked for, but for where to begin.
+    pub(super) asked: Fingerprint,
     pub(super) watched: Watched,
     /// On whose behalf it runs.
     pub(super) caller: Caller,
@@ -40,7 +39,12 @@ pub(super) struct Group<Answer> {
 pub(super) type Place<Answer> = OnceCell<(Arc<Answer>, Reached)>;
 
 impl<Answer> Group<Answer> {
-    pub(super) fn place_of(&self, key: DueKey) -> Arc<Place<Answer>> {
+    /// Where the message that is due is, or will be.
+    pub(super) fn place_of(&self, due: &Due) -> Arc<Place<Answer>> {
+        let key = match self.template.key.watched {
+            Watched::SeatMap => due.key(),
+            Watched::Availability => due.key_of_map(),
+        };
         let mut messages = lock(&self.messages);
         if let Some((_, place)) = messages.iter().find(|(known, _)| *known == key) {
             return Arc::clone(place);
@@ -59,12 +63,14 @@ impl<Answer> Group<Answer> {
                 (Shown::Message(message), reached)
             }
             Watched::Availability => {
-                let (map, reached) = due.map();
+                // What is counted may be newer, and is then looked at once more.
+                let map = due.map();
+                let reached = map.edition().reached();
                 (Shown::Map(map), reached)
             }
         };
         let to_show = ToShow::new(Arc::clone(&self.event), shown);
-        let request = self.template.request(self.template.variables.clone());
+        let request = self.template.request();
         let caller = self.template.key.caller.clone();
         (request.data(caller).data(to_show), reached)
     }

@@ -2,7 +2,7 @@
 
 use super::lock;
 use crate::domain::event_view::EventView;
-use crate::feed::{MapWatcher, SeatMap, SeatMapMessage, SnapshotReason};
+use crate::feed::{MapWatcher, ReadyMap, SeatMapMessage, SnapshotReason};
 use std::sync::{Arc, Mutex};
 
 /// In the data of a subscriber's own execution: takes what the resolver would stream.
@@ -27,7 +27,7 @@ pub(in crate::graphql) struct ToShow {
 
 pub(super) enum Shown {
     Message(SeatMapMessage),
-    Map(SeatMap),
+    Map(ReadyMap),
 }
 
 impl Handover {
@@ -56,7 +56,7 @@ impl ToShow {
     }
 
     /// The map to count, once, and the event that it is of.
-    pub(in crate::graphql) fn map(&self) -> Option<(&Arc<EventView>, SeatMap)> {
+    pub(in crate::graphql) fn map(&self) -> Option<(&Arc<EventView>, ReadyMap)> {
         match lock(&self.shown).take()? {
             Shown::Map(map) => Some((&self.event, map)),
             Shown::Message(_) => None,

@@ -1,12 +1,12 @@
 //! One message, many watchers.
 //!
-//! A thousand people who watch the same map with the same document are told the same, so
-//! the document is executed once for each message and not once for each of them:
+//! A thousand people who watch the same map and ask for the same are told the same, so
+//! what they ask for is executed once for each message and not once for each of them:
 //!
 //! ```text
 //!   subscriber ──► its own execution: arguments, rights ──► hands over a MapWatcher
 //!                                                                │ what is due?
-//!   subscribers of a group (document, variables, rights,         ▼
+//!   subscribers of a group (what is asked for, rights,           ▼
 //!   event as it was read) ── same key? ──► one execution, one answer, written once
 //! ```
 //!
@@ -14,10 +14,12 @@
 //! message. Whoever is not staff is therefore answered as a visitor would be, and what
 //! differs from subscriber to subscriber must never be a field of such a message.
 //!
-//! Reading order: [`template`] is what a subscription is executed from, [`group`] who is told
+//! Reading order: [`template`] is what a subscription is executed from, [`fingerprint`] what it
+//! asks for, however that is written, [`group`] who is told
 //! the same, [`handover`] what passes between an execution and this, [`lost_map`] what becomes
 //! of a subscription whose map was given up. This file is the life of a subscription.
 
+mod fingerprint;
 mod group;
 mod handover;
 mod lost_map;
@@ -27,12 +29,13 @@ pub(super) use handover::{HandedOver, Handover, ToShow, WatchAnew};
 
 use crate::domain::event_view::EventView;
 use crate::feed::{Due, Reached};
-use crate::graphql::UsherSchema;
+use crate::graphql::{SeatsShown, UsherSchema};
+use crate::limits::{Pace, Turn};
 use crate::model::Caller;
 use async_graphql::{Request, Response};
 use async_stream::stream;
 use futures_util::{Stream, StreamExt};
-use group::{Group, GroupKey};
+use group::{Group, GroupKey, Place};
 use lost_map::LostMap;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -51,8 +54,12 @@ pub struct Watching<Answer> {
 pub struct Subscriber {
     /// Who it is.
     pub caller: Caller,
-    /// The operation, with its document parsed and the caller among its data.
+    /// The operation, with its document parsed, and the caller and what is shown among its data.
     pub request: Request,
+    /// What the operation shows.
+    pub shown: Arc<SeatsShown>,
+    /// How fast its messages are made.
+    pub pace: Pace,
 }
 
 impl<Answer> Clone for Watching<Answer> {
@@ -82,17 +89,20 @@ impl<Answer: PartialEq + Send + Sync + 'static> Watching<Answer> {
     ) -> impl Stream<Item = Arc<Answer>> + Send + use<Answer> {
         let watching = self.clone();
         stream! {
-            let Subscriber { caller, mut request } = subscriber;
+            let Subscriber { caller, mut request, shown, pace } = subscriber;
             let Some(mut template) = Template::of(&caller, &mut request).map(Arc::new) else {
                 let mut responses = watching.schema.execute_stream(request);
                 while let Some(response) = responses.next().await {
                     yield Arc::new((watching.write)(response));
+                    let points = shown.take();
+                    if points > 0 {
+                        pace.turn().await.spend(points);
+                    }
                 }
                 return;
             };
-            let own_variables = request.variables.clone();
             let anew = |template: &Template, reason| {
-                let request = template.request(own_variables.clone());
+                let request = template.request();
                 request.data(caller.clone()).data(WatchAnew(reason))
             };
             let mut lost: Option<LostMap> = None;
@@ -123,11 +133,25 @@ impl<Answer: PartialEq + Send + Sync + 'static> Watching<Answer> {
                 let is_map = template.key.watched == Watched::SeatMap;
                 let mut last_counts: Option<Arc<Answer>> = None;
                 let reason = loop {
-                    let due = match watcher.due().await {
+                    let mut due = match watcher.due().await {
                         Ok(due) => due,
                         Err(reason) => break reason,
                     };
-                    let (answer, reached) = watching.message(&group, &due).await;
+                    let mut place = group.place_of(&due);
+                    let mut turn = None;
+                    if place.get().is_none() {
+                        let own = pace.turn().await;
+                        if own.has_waited {
+                            // There is more by now, and perhaps somebody has made it.
+                            due = match watcher.due().await {
+                                Ok(due) => due,
+                                Err(reason) => break reason,
+                            };
+                            place = group.place_of(&due);
+                        }
+                        turn = Some(own);
+                    }
+                    let (answer, reached) = watching.message(&group, &due, &place, &shown, turn).await;
                     watcher.advance(reached);
                     // Counts may be as they were though seats have changed. A delta may look
                     // like the one before, and is news all the same.
@@ -164,18 +188,30 @@ impl<Answer: PartialEq + Send + Sync + 'static> Watching<Answer> {
         group
     }
 
-    /// The message that is due: made for the first member that needs it.
-    async fn message(&self, group: &Group<Answer>, due: &Due) -> (Arc<Answer>, Reached) {
-        let place = group.place_of(match group.template.key.watched {
-            Watched::SeatMap => due.key(),
-            Watched::Availability => due.key_of_map(),
-        });
+    /// The message that is due: made for the first member that needs it, who pays for it.
+    async fn message(
+        &self,
+        group: &Group<Answer>,
+        due: &Due,
+        place: &Place<Answer>,
+        shown: &SeatsShown,
+        turn: Option<Turn>,
+    ) -> (Arc<Answer>, Reached) {
         let made = place.get_or_init(async || {
             let (request, reached) = group.request(due);
+            let shown = shown.anew();
+            let request = request.data(Arc::clone(&shown));
             let response = self.schema.execute_stream(request).next().await;
+            if let Some(turn) = turn {
+                turn.spend(shown.take().saturating_add(group.template.points));
+            }
             metrics::counter!("usher_watcher_executions_total").increment(1);
             // The resolver always has something to show.
-            let response = response.unwrap_or_default();
+            let mut response = response.unwrap_or_default();
+            // Where that is in the document of one member says nothing to the others.
+            for error in &mut response.errors {
+                error.locations.clear();
+            }
             (Arc::new((self.write)(response)), reached)
         });
         made.await.clone()

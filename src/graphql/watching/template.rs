@@ -1,10 +1,16 @@
 //! What a subscription is executed from.
 
+use super::fingerprint;
 use super::group::GroupKey;
 use crate::model::ids::EventId;
 use crate::model::{Caller, Permission};
-use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection};
-use async_graphql::{Name, Request, Value, Variables};
+use async_graphql::parser::types::{
+    DocumentOperations, ExecutableDocument, Field, OperationDefinition, OperationType, Selection,
+};
+use async_graphql::{Positioned, Request, Variables};
+
+/// So many fields of a message cost a point, beside the one that a message costs.
+const FIELDS_OF_A_POINT: u64 = 10;
 
 /// What many can watch together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,51 +19,56 @@ pub(super) enum Watched {
     Availability,
 }
 
-/// What a subscription is executed from, again and again.
+/// What a subscription is executed from, again and again. That of any member of a group will do
+/// for all of them: it has nothing that is not asked for.
 pub(super) struct Template {
     document: ExecutableDocument,
     /// Of its event it says nothing yet.
     pub(super) key: GroupKey,
-    /// With null for the cursor to resume from.
-    pub(super) variables: Variables,
+    variables: Variables,
+    /// What it costs to make a message, beside the seats in it.
+    pub(super) points: u32,
 }
 
 impl Template {
     /// That of a subscription to something that many watch; `None` for others.
     pub(super) fn of(caller: &Caller, request: &mut Request) -> Option<Self> {
-        let document = request.parsed_query().ok()?.clone();
         let operation_name = request.operation_name.clone();
-        let (root, after) = root_field(&document, operation_name.as_deref())?;
-        let watched = match root.as_str() {
+        let variables = request.variables.clone();
+        let document = request.parsed_query().ok()?;
+        let (operation, root) = subscription(document, operation_name.as_deref())?;
+        let watched = match root.name.node.as_str() {
             "seatMap" => Watched::SeatMap,
             "availability" => Watched::Availability,
             _ => return None,
         };
-        let mut variables = request.variables.clone();
-        if let Some(after) = after.filter(|after| is_used_once(&request.query, after)) {
-            // Left out it would be missed by a document whose variable may not be null.
-            variables.insert(after, Value::Null);
-        }
+        let asked = fingerprint::read(document, &operation.node, root, &variables);
         let key = GroupKey {
-            query: request.query.clone(),
-            operation_name,
-            variables: serde_json::to_string(&variables).ok()?,
+            asked: asked.fingerprint,
             watched,
             caller: shared(caller),
             event: EventId(0),
             event_version: 0,
         };
+        let fragments = asked.fragments.iter().filter_map(|name| {
+            let fragment = document.fragments.get(*name)?;
+            Some(((*name).clone(), fragment.clone()))
+        });
+        let fragments = fragments.collect();
         Some(Self {
-            document,
+            document: ExecutableDocument {
+                operations: DocumentOperations::Single(operation.clone()),
+                fragments,
+            },
             key,
+            points: u32::try_from(1 + asked.fields / FIELDS_OF_A_POINT).unwrap_or(u32::MAX),
             variables,
         })
     }
 
-    /// An execution with these variables, on nobody's behalf yet.
-    pub(super) fn request(&self, variables: Variables) -> Request {
-        let mut request = Request::new(self.key.query.clone()).variables(variables);
-        request.operation_name.clone_from(&self.key.operation_name);
+    /// An execution on nobody's behalf yet.
+    pub(super) fn request(&self) -> Request {
+        let mut request = Request::new("").variables(self.variables.clone());
         request.set_parsed_query(self.document.clone());
         request
     }
@@ -74,11 +85,11 @@ fn shared(caller: &Caller) -> Caller {
     }
 }
 
-/// The one field of the subscription that is to run, and the variable of its `after`.
-fn root_field(
-    document: &ExecutableDocument,
+/// The subscription that is to run, and its one field.
+fn subscription<'a>(
+    document: &'a ExecutableDocument,
     operation_name: Option<&str>,
-) -> Option<(Name, Option<Name>)> {
+) -> Option<(&'a Positioned<OperationDefinition>, &'a Field)> {
     let mut operations = document.operations.iter();
     let (_, operation) = operations.find(|(name, operation)| {
         operation.node.ty == OperationType::Subscription
@@ -87,20 +98,8 @@ fn root_field(
     let [only] = operation.node.selection_set.node.items.as_slice() else {
         return None;
     };
-    let Selection::Field(field) = &only.node else {
-        return None;
-    };
-    let field = &field.node;
-    // A variable is written with a dollar sign in front, and nothing else is.
-    let after = field
-        .get_argument("after")
-        .map(|value| value.node.to_string());
-    let after = after.and_then(|text| text.strip_prefix('$').map(Name::new));
-    Some((field.name.node.clone(), after))
-}
-
-/// Whether a variable stands in a document only where it is defined and in one more place.
-/// Whatever else looks like it, in a comment or a longer name, only costs the sharing.
-fn is_used_once(query: &str, variable: &Name) -> bool {
-    query.matches(&format!("${variable}")).count() == 2
+    match &only.node {
+        Selection::Field(field) => Some((operation, &field.node)),
+        _ => None,
+    }
 }

@@ -26,7 +26,7 @@ use crate::http::graphql_request::Operation;
 use crate::http::listener::Client;
 use crate::http::moments::{moment_of, until};
 use crate::http::observe::{milliseconds, readable};
-use crate::limits::OpenSocket;
+use crate::limits::{OpenSocket, RunningSubscription};
 
 /// How a stream came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +79,8 @@ pub struct Feeder {
     client: Client,
     /// That of the stream among all that are open.
     _place: OpenSocket,
+    /// That of a subscription among all of its caller's.
+    _subscription: Option<RunningSubscription>,
     keep_alive: Duration,
     /// The code of the first error that the client was told.
     first_error: Option<String>,
@@ -105,13 +107,14 @@ impl Drop for Feeder {
 impl Feeder {
     /// Feeds `queue` with what the operation answers, or with why there is none.
     pub fn new(
-        operation: Result<Operation, ServerError>,
+        mut operation: Result<Operation, ServerError>,
         queue: mpsc::Sender<Enveloped>,
         client: Client,
         place: OpenSocket,
         limits: &StreamLimits,
     ) -> Self {
         metrics::gauge!("usher_event_streams").increment(1.0);
+        let subscription = operation.as_mut().ok().and_then(|known| known.place.take());
         let known = operation.as_ref().ok();
         Self {
             kind: known.map(|operation| operation.kind),
@@ -121,6 +124,7 @@ impl Feeder {
             queue,
             client,
             _place: place,
+            _subscription: subscription,
             keep_alive: limits.keep_alive.max(Duration::from_millis(1)),
             first_error: None,
             ending: Ending::ServerStopped,

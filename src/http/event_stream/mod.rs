@@ -100,13 +100,14 @@ async fn open(
             "the server is shutting down",
         ));
     }
-    let place = state
-        .limits
-        .enter(ClientAddress::of(&request), receipts)
-        .await?;
+    let address = ClientAddress::of(&request);
+    let place = state.limits.enter(address, receipts).await?;
     let client = request.extensions().get::<ConnectInfo<Client>>();
     let client = client.map(|info| info.0.clone()).unwrap_or_default();
-    let operation = admit(&state, request, receipts).await?;
+    let mut operation = admit(&state, request, receipts).await?;
+    if let Ok(operation) = &mut operation {
+        state.limits.begin(address, operation)?;
+    }
     let (queue, events) = mpsc::channel(state.streams.outgoing_queue.max(1));
     let feeder = Feeder::new(operation, queue, client, place, &state.streams);
     let tracker = state.tracker.clone();

@@ -329,8 +329,11 @@ impl Reader {
         }
         let charged = self.charge(operation).await;
         charged.map_err(TooMuch::into_error)?;
+        let mut operation = prepared?;
+        let address = self.handshake.address;
+        self.state.limits.begin(address, &mut operation)?;
         self.operations
-            .start(id, prepared?)
+            .start(id, operation)
             .map_err(|too_many| coded(ErrorCode::TooManySubscriptions, too_many.to_string()))
     }
 

@@ -28,6 +28,7 @@ use crate::http::graphql_answer::Answer;
 use crate::http::graphql_endpoint::GraphqlState;
 use crate::http::graphql_request::Operation;
 use crate::http::observe::{milliseconds, readable};
+use crate::limits::RunningSubscription;
 
 /// A message that waits to be sent, as the text it will be on the wire.
 pub struct Outgoing {
@@ -93,7 +94,7 @@ impl Operations {
     }
 
     /// Starts an operation under an id that is not running.
-    pub fn start(&mut self, id: &str, operation: Operation) -> Result<(), TooManyOperations> {
+    pub fn start(&mut self, id: &str, mut operation: Operation) -> Result<(), TooManyOperations> {
         let slot = Slot::take(&self.slots).ok_or(TooManyOperations)?;
         // Who wants no more of a subscription has its place back at once. Other work goes on.
         let (kept, slot) = match operation.kind {
@@ -108,6 +109,7 @@ impl Operations {
             kind: operation.kind,
             cancelled: Arc::clone(&cancelled),
             _slot: kept,
+            _place: operation.place.take(),
         };
         self.running.lock().insert(id.to_owned(), entry);
 
@@ -190,6 +192,8 @@ struct RunningOperation {
     cancelled: Arc<CancellationToken>,
     /// That of a subscription.
     _slot: Option<Slot>,
+    /// That of a subscription among all of its caller's.
+    _place: Option<RunningSubscription>,
 }
 
 impl RunningOperations {

@@ -7,4 +7,5 @@ mod run_role;
 mod sockets;
 mod strings;
 mod tokens;
+mod watchers;
 mod web;

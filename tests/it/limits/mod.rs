@@ -3,9 +3,11 @@
 
 mod addresses;
 mod budgets;
+mod maps;
 mod overload;
 mod shared;
 mod sockets;
+mod subscriptions;
 
 use crate::support::House;
 use crate::support::house::Limits;

@@ -90,3 +90,37 @@ async fn what_nobody_may_see_is_not_counted() {
     house.visitor().hold(&draft.id, &draft.seats).await.data();
     assert_eq!(staff.next().await["total"], total([0, 1, 0, 0]));
 }
+
+/// In a process of its own: its count of maps that were counted.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_map_is_counted_once_whatever_is_asked_of_the_counts() {
+    let house = House::open().await;
+    let event = house.event(1, 6).await;
+    let server = Server::beside(&house, &[]).await;
+    let mut watchers = Vec::new();
+    for number in 0..8 {
+        // Each by a name of its own, so that each is an execution.
+        let named = format!("zones{number}: byZone");
+        let document = AVAILABILITY.replace("byZone", &named);
+        let variables = json!({"id": event.id});
+        let server = (&*server.url, None);
+        let watcher = Subscribed::to(server, "availability", &document, variables);
+        watchers.push(watcher.await);
+    }
+    for watcher in &mut watchers {
+        assert_eq!(watcher.next().await["total"]["available"], 6);
+    }
+    let query = "query($id: ID!) { event(id: $id) { \
+        a: availability { total { available } } b: availability { total { held } } } }";
+    server
+        .visitor()
+        .ask(query, json!({"id": event.id}))
+        .await
+        .data();
+    let counted = async || server.sample("usher_maps_counted_total").await;
+    let before = counted().await;
+    assert!((before - 1.0).abs() < 0.5, "counted {before} times");
+    let executions = server.sample("usher_watcher_executions_total").await;
+    assert!((executions - 8.0).abs() < 0.5, "{executions} executions");
+    server.stop().await;
+}

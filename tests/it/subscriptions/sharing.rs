@@ -216,3 +216,55 @@ async fn whoever_comes_after_an_event_was_changed_is_told_of_the_new_one() {
     );
     stage.server.stop().await;
 }
+
+/// Whoever means harm writes each subscription in another way, so that each is executed by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn however_it_is_written_what_asks_for_the_same_is_one_execution() {
+    let stage = Stage::new().await;
+    let mut watchers = Vec::new();
+    let own = |number: usize| {
+        let text = MAP.replace("subscription(", &format!("subscription S{number}("));
+        let text = match number % 4 {
+            0 => text.replace(
+                "... on SeatMapDelta",
+                &format!("...f{number} ... on SeatMapDelta"),
+            ),
+            1 => text.replace(
+                "after: $after, eventId: $event",
+                "eventId: $event, after: $after",
+            ),
+            2 => text.replace("$after", &format!("$after{number}")),
+            _ => text.replace("eventId: $event", &format!("eventId: {:?}", stage.event.id)),
+        };
+        let text = match number % 4 {
+            // Spread at the place at which the others have it.
+            0 => {
+                text.replace(
+                    "... on SeatMapDelta { cursor changes { seatId status version } }",
+                    "",
+                ) + &format!(
+                    " fragment f{number} on SeatMapDelta \
+                       {{ cursor changes {{ seatId status version }} }}"
+                )
+            }
+            3 => text.replace("$event: ID!, ", ""),
+            _ => text,
+        };
+        format!("# {number}\n{text}{}", ",".repeat(number))
+    };
+    for number in 0..12 {
+        let mut watcher = stage.watch(None, &own(number), None).await;
+        map(&mut watcher).await;
+        watchers.push(watcher);
+    }
+    let snapshots = stage.executions().await;
+    assert!((snapshots - 1.0).abs() < 0.5, "{snapshots} executions");
+    stage.hold(0).await;
+    next_of_each(&mut watchers).await;
+    stage.hold(1).await;
+    let deltas = next_of_each(&mut watchers).await;
+    assert!(deltas.iter().all(|delta| *delta == deltas[0]));
+    let total = stage.executions().await;
+    assert!((total - 3.0).abs() < 0.5, "{total} executions");
+    stage.server.stop().await;
+}
