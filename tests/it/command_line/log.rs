@@ -155,9 +155,8 @@ async fn no_token_is_logged_at_all() {
     let (_, log) = server.ended().await;
     assert!(log.iter().any(|line| line.contains("TRACE")), "{log:#?}");
     let hex = |text: &str| {
-        text.bytes()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
+        let bytes = text.bytes().map(|byte| format!("{byte:02x}"));
+        bytes.collect::<Vec<_>>().concat()
     };
     for secret in [token.as_str(), "hunter2"] {
         let written = log.iter().find(|line| {
