@@ -13,13 +13,15 @@ use tokio::process::{Child, Command};
 use tokio_postgres::NoTls;
 
 /// For loads that all come from one address, where nobody is to be turned away.
-const UNLIMITED: [(&str, &str); 8] = [
+const UNLIMITED: [(&str, &str); 10] = [
     ("USHER_RATE_READS", "off"),
     ("USHER_RATE_WRITES", "off"),
     ("USHER_RATE_SOCKETS", "off"),
     ("USHER_SOCKETS_PER_ADDRESS", "1000000"),
     ("USHER_MAX_SOCKETS", "1000000"),
     ("USHER_SUBSCRIPTIONS_PER_CALLER", "1000000"),
+    ("USHER_CONNECTIONS_PER_ADDRESS", "1000000"),
+    ("USHER_RATE_SOCKET_MESSAGES", "off"),
     ("USHER_RATE_MESSAGES", "off"),
     ("USHER_DATABASE_QUEUE", "100000"),
 ];

@@ -3,6 +3,7 @@
 //! Whoever opens connections until there are no files left would take those of the database,
 //! too. So connections get what is left when everything else has its share.
 
+use crate::config::WebSettings;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// Files for everything but clients' connections: the database, Redis, pages, the log, and what
@@ -29,6 +30,17 @@ pub fn room_for(connections: u32) -> u32 {
     room
 }
 
+/// How many of them one address may have: where there are too few files for all that were asked
+/// for, it does not get more than half of those that there can be.
+pub fn room_for_one_address(room: u32, web: &WebSettings) -> u32 {
+    let per_address = web.connections_per_address;
+    if room < web.max_connections {
+        per_address.min(room / 2).max(1)
+    } else {
+        per_address
+    }
+}
+
 /// The limit of open files, which is at least this if it may be.
 fn raise_to(wanted: u64) -> nix::Result<u64> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
@@ -49,6 +61,16 @@ fn room_within(files: u64, connections: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_files_are_few_one_address_does_not_get_them_all() {
+        let web = WebSettings::default();
+        let most = web.connections_per_address;
+        assert_eq!(room_for_one_address(web.max_connections, &web), most);
+        assert_eq!(room_for_one_address(4_000, &web), most);
+        assert_eq!(room_for_one_address(300, &web), 150);
+        assert_eq!(room_for_one_address(1, &web), 1);
+    }
 
     #[test]
     fn connections_leave_files_for_the_rest() {

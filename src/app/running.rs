@@ -20,7 +20,7 @@ use crate::domain::plan_cache::PlanCache;
 use crate::feed::{Feed, FeedError};
 use crate::graphql::{self, Services, Watching};
 use crate::http::{
-    self, ConnectionLimits, Documents, Draining, GraphqlState, RateLimits, SocketLimits,
+    self, BodyRoom, ConnectionLimits, Documents, Draining, GraphqlState, RateLimits, SocketLimits,
     StreamLimits, TrustedDocumentsError, WrittenAnswer,
 };
 use crate::limits::{self, Limiter};
@@ -158,9 +158,12 @@ impl Running {
         let schema = graphql::schema(services.clone(), documents.settings().introspection);
         let limits = ConnectionLimits {
             connections: web.max_connections,
+            per_address: web.connections_per_address,
+            trusted_proxies: rate_limits.trusted_proxies.clone(),
             head_timeout: web.request_timeout,
             idle_timeout: web.idle_timeout,
             send_timeout: streams.send_timeout,
+            slowest_rate: streams.slowest_rate,
         };
         background.spawn("pruner", pruner::run(database.clone(), retention));
         let state = GraphqlState {
@@ -169,10 +172,11 @@ impl Running {
             documents,
             authenticator,
             database: database.clone(),
-            limits: RateLimits::new(limiter, &rate_limits),
+            limits: RateLimits::new(limiter, &rate_limits, &limit_clock),
             sockets,
             streams,
             request_timeout: web.request_timeout,
+            bodies: BodyRoom::new(web.max_bodies_bytes),
             draining: draining.clone(),
             shutdown: shutdown.clone(),
             tracker: tasks.clone(),

@@ -189,6 +189,7 @@ async fn start(
         limit_clock: limits::Clock::default(),
         web: WebSettings {
             max_connections: connections,
+            connections_per_address: open_files::room_for_one_address(connections, &settings.web),
             ..settings.web.clone()
         },
     };

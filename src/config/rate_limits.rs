@@ -13,6 +13,7 @@ use std::time::Duration;
 const READS: &str = "60000/1m";
 const WRITES: &str = "12000/1m";
 const SOCKETS: &str = "600/1m";
+const SOCKET_MESSAGES: &str = "1000/20s";
 const SOCKETS_PER_ADDRESS: u32 = 200;
 const SUBSCRIPTIONS_PER_CALLER: u32 = 1_000;
 const MESSAGES: &str = "10000/10s";
@@ -56,6 +57,15 @@ pub struct RateLimitSettings {
     )]
     #[arg(default_value = SOCKETS, value_name = "COUNT/TIME")]
     pub sockets: RateLimit,
+    /// How many messages may come on one socket, pings among them, likewise.
+    #[arg(
+        global = true,
+        long = "rate-socket-messages",
+        env = "USHER_RATE_SOCKET_MESSAGES",
+        id = "rate_socket_messages"
+    )]
+    #[arg(default_value = SOCKET_MESSAGES, value_name = "COUNT/TIME")]
+    pub socket_messages: RateLimit,
     /// Sockets and event streams that may be open from one address at the same time.
     #[arg(
         global = true,
@@ -104,6 +114,7 @@ impl Default for RateLimitSettings {
             reads: known(READS),
             writes: known(WRITES),
             sockets: known(SOCKETS),
+            socket_messages: known(SOCKET_MESSAGES),
             sockets_per_address: SOCKETS_PER_ADDRESS,
             max_sockets: MAX_SOCKETS,
             subscriptions_per_caller: SUBSCRIPTIONS_PER_CALLER,
@@ -120,6 +131,7 @@ impl RateLimitSettings {
             reads: RateLimit::Off,
             writes: RateLimit::Off,
             sockets: RateLimit::Off,
+            socket_messages: RateLimit::Off,
             sockets_per_address: u32::MAX,
             max_sockets: u32::MAX,
             subscriptions_per_caller: u32::MAX,
@@ -147,6 +159,11 @@ pub struct Rate {
 }
 
 impl Rate {
+    /// So many within such a time: a second to a day, and no more than can be counted.
+    pub(crate) const fn new(points: NonZeroU32, period: Duration) -> Self {
+        Self { points, period }
+    }
+
     /// How many points there are at most.
     pub fn points(self) -> NonZeroU32 {
         self.points
@@ -286,6 +303,7 @@ mod tests {
             (defaults.writes, WRITES),
             (defaults.sockets, SOCKETS),
             (defaults.messages, MESSAGES),
+            (defaults.socket_messages, SOCKET_MESSAGES),
         ] {
             assert_eq!(limit.to_string(), text);
         }

@@ -8,10 +8,12 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use chrono::Utc;
 use serde_json::{Map, Value};
 
+use super::client_address::ClientAddress;
 use super::graphql_errors::ErrorCode;
 use super::graphql_http_answer::Refusal;
+use super::rate_limits::{RateLimits, Receipts, TooMuch};
 use crate::auth::{AuthenticationError, Authenticator, Identity};
-use crate::trail;
+use crate::limits::LimitKey;
 
 /// A credential that no authenticator takes.
 const UNUSABLE: &str = "";
@@ -42,25 +44,51 @@ pub fn of_connection<'text>(
     }
 }
 
-/// Who sends these headers.
+/// Why somebody is refused before it is looked at what they ask for.
+#[derive(Clone, Copy, Debug)]
+pub enum NotLetIn {
+    /// They are not believed, or have no token where one is needed.
+    NotBelieved(AuthenticationError),
+    /// They have asked for too much, and go on.
+    TooMuch(TooMuch),
+}
+
+/// Who sends these headers. Whoever is not believed is charged for the try.
 ///
 /// # Errors
-/// When they are not believed, or have no token where one is needed.
-pub fn authenticate(
+/// When they are not believed, have no token where one is needed, or have asked for too much.
+pub async fn identify(
     authenticator: &Authenticator,
+    limits: &RateLimits,
+    address: ClientAddress,
     headers: &HeaderMap,
-) -> Result<Identity, Refusal> {
-    authenticator
-        .authenticate(authorization(headers), Utc::now())
-        .map_err(|error| {
-            trail::turned_away(error);
-            Refusal::new(
+    receipts: &mut Receipts,
+) -> Result<Identity, NotLetIn> {
+    match authenticator.authenticate(authorization(headers), Utc::now()) {
+        Ok(identity) => {
+            let key = LimitKey::of(&identity.caller, address.0);
+            let asking = limits.refuse_who_goes_on(&key, receipts);
+            asking.map(|()| identity).map_err(NotLetIn::TooMuch)
+        }
+        Err(why) => {
+            let charged = limits.turn_away(address, why, receipts).await;
+            Err(charged.map_or_else(NotLetIn::TooMuch, |()| NotLetIn::NotBelieved(why)))
+        }
+    }
+}
+
+impl From<NotLetIn> for Refusal {
+    fn from(refused: NotLetIn) -> Self {
+        match refused {
+            NotLetIn::TooMuch(too_much) => too_much.into(),
+            NotLetIn::NotBelieved(why) => Self::new(
                 StatusCode::UNAUTHORIZED,
                 ErrorCode::Unauthenticated,
-                error.to_string(),
+                why.to_string(),
             )
-            .with_header(WWW_AUTHENTICATE, challenge(error))
-        })
+            .with_header(WWW_AUTHENTICATE, challenge(why)),
+        }
+    }
 }
 
 /// What a client is asked for (RFC 6750, section 3).

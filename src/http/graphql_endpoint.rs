@@ -15,6 +15,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::body_room::BodyRoom;
 use super::documents::Documents;
 use super::draining::Draining;
 use super::event_stream::StreamLimits;
@@ -55,6 +56,8 @@ pub struct GraphqlState {
     pub streams: StreamLimits,
     /// How long a client may pause within a body.
     pub request_timeout: Duration,
+    /// What all bodies may take while they are read.
+    pub bodies: BodyRoom,
     /// Begun when the server is to stop, and is still serving.
     pub draining: Draining,
     /// Cancelled once, when the server stops.

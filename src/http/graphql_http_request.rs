@@ -11,7 +11,6 @@ use axum::http::{Method, StatusCode, Uri};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::credential::authenticate;
 use super::graphql_endpoint::GraphqlState;
 use super::graphql_errors::ErrorCode;
 use super::graphql_http_answer::Refusal;
@@ -27,7 +26,7 @@ const LARGEST_BODY: usize = 1024 * 1024;
 /// Largest body that is read from staff: a seating plan of 200,000 seats.
 const LARGEST_STAFF_BODY: usize = 64 * 1024 * 1024;
 
-/// Reads the operation that a request asks for.
+/// Reads the operation that a request of somebody asks for.
 ///
 /// The inner error is that of a document in which no operation was found: the request is
 /// good HTTP, and its answer one of GraphQL.
@@ -36,10 +35,10 @@ const LARGEST_STAFF_BODY: usize = 64 * 1024 * 1024;
 /// When the request cannot be given to GraphQL.
 pub async fn read_operation(
     state: &GraphqlState,
+    Identity { caller, expires_at }: Identity,
     request: Request,
 ) -> Result<Result<Operation, ServerError>, Refusal> {
     let (parts, body) = request.into_parts();
-    let Identity { caller, expires_at } = authenticate(&state.authenticator, &parts.headers)?;
     let parameters = if parts.method == Method::GET {
         parameters_of_url(&parts.uri)?
     } else if parts.method == Method::POST {
@@ -55,8 +54,9 @@ pub async fn read_operation(
         } else {
             LARGEST_BODY
         };
-        let body = read_body(&parts.headers, body, largest, state.request_timeout).await?;
-        parameters_of_body(&body)?
+        let patience = state.request_timeout;
+        let body = read_body(&parts.headers, body, largest, patience, &state.bodies).await?;
+        parameters_of_body(&body.bytes)?
     } else {
         return Err(Refusal::method("GET, POST", "use GET or POST"));
     };

@@ -10,25 +10,30 @@
 //!   accepted ──► head ─────────► its answer ─────────► idle ─────────► head ──► …
 //!                head_timeout    no limit here; see    idle_timeout
 //!                                `request_body`
-//!   whenever something is to be sent and there is no room for it: send_timeout
+//!   whenever something is to be sent and there is no room for it: see `send_patience`
+//!   whenever it is idle and its place is wanted for somebody else: none (see `places`)
 //! ```
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
 
 use super::listener::{Client, ConnectionLimits};
+use super::places::Place;
+use super::send_patience::SendPatience;
 use super::turn::Turn;
 
 /// What the server waits for while it is the client's turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Awaited {
-    /// All of a head: of the first request, or of one that has begun to come.
+    /// All of the first head, of which nothing has come yet.
+    FirstHead,
+    /// All of a head that has begun to come.
     Head,
     /// The beginning of one more request.
     Request,
@@ -38,16 +43,15 @@ enum Awaited {
 pub struct ImpatientStream {
     stream: TcpStream,
     client: Client,
-    limits: ConnectionLimits,
+    limits: Arc<ConnectionLimits>,
     turn: Turn,
     awaited: Awaited,
     /// Set while something is awaited.
     until: Option<Pin<Box<Sleep>>>,
-    /// Set while there is something to send and no room for it.
-    send_until: Option<Pin<Box<Sleep>>>,
+    patience: SendPatience,
     _counted: OpenConnection,
     /// Given back when the connection ends, also one that has become a socket.
-    _place: Option<OwnedSemaphorePermit>,
+    place: Place,
 }
 
 impl ImpatientStream {
@@ -55,19 +59,19 @@ impl ImpatientStream {
     pub fn new(
         stream: TcpStream,
         client: Client,
-        limits: ConnectionLimits,
-        place: Option<OwnedSemaphorePermit>,
+        limits: Arc<ConnectionLimits>,
+        place: Place,
     ) -> Self {
         Self {
             stream,
+            patience: SendPatience::new(limits.send_timeout, limits.slowest_rate),
             client,
             limits,
             turn: Turn::default(),
-            awaited: Awaited::Head,
+            awaited: Awaited::FirstHead,
             until: None,
-            send_until: None,
             _counted: OpenConnection::count(),
-            _place: place,
+            place,
         }
     }
 
@@ -86,15 +90,11 @@ impl ImpatientStream {
         context: &mut Context<'_>,
         sent: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        if sent.is_ready() {
-            self.send_until = None;
-            return sent;
+        if let Poll::Ready(sent) = sent {
+            self.patience.sent(*sent.as_ref().unwrap_or(&0));
+            return Poll::Ready(sent);
         }
-        let send_timeout = self.limits.send_timeout;
-        let deadline = self
-            .send_until
-            .get_or_insert_with(|| Box::pin(sleep(send_timeout)));
-        ready!(deadline.as_mut().poll(context));
+        ready!(self.patience.poll_over(context));
         self.client.stalls();
         cut("not_reading")
     }
@@ -106,29 +106,34 @@ impl ImpatientStream {
     ) -> Poll<io::Result<()>> {
         // hyper takes an answer for done when the last of it is in its buffer: whoever still
         // takes it is not idle.
-        if self.turn.is_servers() || self.send_until.is_some() {
+        if self.turn.is_servers() || self.patience.is_tried() {
             self.until = None;
             self.awaited = Awaited::Request;
+            self.place.is_busy();
             return received;
         }
         if received.is_ready() {
             if self.awaited == Awaited::Request {
-                self.awaited = Awaited::Head;
                 self.until = None;
             }
+            self.awaited = Awaited::Head;
+            self.place.is_busy();
             return received;
         }
         let (limit, reason) = match self.awaited {
-            Awaited::Head => (self.limits.head_timeout, "slow_head"),
+            Awaited::FirstHead | Awaited::Head => (self.limits.head_timeout, "slow_head"),
             Awaited::Request => (self.limits.idle_timeout, "idle"),
         };
+        if self.awaited != Awaited::Head && self.place.poll_asked_to_go(context).is_ready() {
+            return cut("displaced");
+        }
         let deadline = self.until.get_or_insert_with(|| Box::pin(sleep(limit)));
         ready!(deadline.as_mut().poll(context));
         cut(reason)
     }
 }
 
-/// The end of a connection that its client has kept waiting.
+/// The end of a connection that its client has kept waiting, or others need.
 fn cut<T>(reason: &'static str) -> Poll<io::Result<T>> {
     tracing::debug!(reason, "a connection is cut");
     metrics::counter!("usher_http_connections_cut_total", "reason" => reason).increment(1);
@@ -197,6 +202,7 @@ impl Drop for OpenConnection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::TrustedProxies;
     use crate::http::listener::ImpatientListener;
     use std::time::Duration;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -205,12 +211,18 @@ mod tests {
 
     const LONG: Duration = Duration::from_mins(1);
     const SHORT: Duration = Duration::from_millis(50);
-    const PATIENT: ConnectionLimits = ConnectionLimits {
-        connections: 1,
-        head_timeout: LONG,
-        idle_timeout: LONG,
-        send_timeout: LONG,
-    };
+
+    fn patient() -> ConnectionLimits {
+        ConnectionLimits {
+            connections: 1,
+            per_address: 1,
+            trusted_proxies: TrustedProxies::default(),
+            head_timeout: LONG,
+            idle_timeout: LONG,
+            send_timeout: LONG,
+            slowest_rate: 1,
+        }
+    }
 
     async fn connected(limits: ConnectionLimits) -> (ImpatientStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -228,7 +240,7 @@ mod tests {
     async fn a_client_that_takes_nothing_is_given_up() {
         let limits = ConnectionLimits {
             send_timeout: SHORT,
-            ..PATIENT
+            ..patient()
         };
         let (mut server, _client) = connected(limits).await;
         let known = server.client.clone();
@@ -249,7 +261,7 @@ mod tests {
     async fn a_client_with_nothing_to_take_is_not() {
         let limits = ConnectionLimits {
             send_timeout: Duration::ZERO,
-            ..PATIENT
+            ..patient()
         };
         let (mut server, mut client) = connected(limits).await;
         server.write_all(b"something").await.unwrap();
@@ -264,9 +276,9 @@ mod tests {
     async fn a_head_is_waited_for_once_and_not_byte_by_byte() {
         let limits = ConnectionLimits {
             head_timeout: SHORT,
-            ..PATIENT
+            ..patient()
         };
-        let (mut silent, _client) = connected(limits).await;
+        let (mut silent, _client) = connected(limits.clone()).await;
         is_given_up(&mut silent).await;
 
         let (mut server, mut client) = connected(limits).await;
@@ -285,7 +297,7 @@ mod tests {
     async fn whoever_is_answered_may_be_silent_and_then_idle_for_a_time() {
         let limits = ConnectionLimits {
             head_timeout: SHORT,
-            ..PATIENT
+            ..patient()
         };
         let (mut server, mut client) = connected(limits).await;
         client.write_u8(1).await.unwrap();
@@ -303,7 +315,7 @@ mod tests {
 
         let limits = ConnectionLimits {
             idle_timeout: SHORT,
-            ..PATIENT
+            ..patient()
         };
         let (mut server, mut client) = connected(limits).await;
         client.write_u8(1).await.unwrap();

@@ -2,6 +2,7 @@
 //! operations to the schema, writes answers. Knows nothing of seats.
 
 mod assets;
+mod body_room;
 mod client_address;
 mod credential;
 mod documents;
@@ -25,16 +26,20 @@ pub mod metrics;
 mod moments;
 mod observe;
 mod origins;
+mod places;
 mod plans;
 mod rate_limits;
 mod representation;
 mod request_body;
 mod request_id;
 mod security_headers;
+mod send_patience;
 mod serving;
 mod turn;
+mod turned_away;
 mod websocket;
 
+pub use body_room::BodyRoom;
 pub use documents::{Documents, TrustedDocumentsError};
 pub use draining::Draining;
 pub use event_stream::StreamLimits;
@@ -93,7 +98,7 @@ pub fn router(
 ) -> Router {
     let draining = graphql.draining.clone();
     let tracker = graphql.tracker.clone();
-    let origins = Origins::new(allowed_origins);
+    let origins = Origins::new(allowed_origins, graphql.limits.turned_away().clone());
     let graphiql = graphql.documents.settings().graphiql;
     let layers = ServiceBuilder::new()
         .layer(from_fn_with_state(draining.clone(), draining::part_ways))

@@ -22,11 +22,12 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+use super::client_address::ClientAddress;
 use super::graphql_errors::ErrorCode;
 use super::graphql_http_answer::refuse;
 use super::request_id::REQUEST_ID;
+use super::turned_away::TurnedAway;
 use crate::config::{AllowedOrigins, Origin};
-use crate::trail;
 
 /// How long a browser may remember that it may ask. Chromium's limit is two hours.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_hours(2);
@@ -53,12 +54,18 @@ const ANSWER_HEADERS: [HeaderName; 4] = [
 
 /// Whose pages may use the API. Its clones share the list.
 #[derive(Clone)]
-pub struct Origins(Arc<AllowedOrigins>);
+pub struct Origins {
+    allowed: Arc<AllowedOrigins>,
+    turned_away: TurnedAway,
+}
 
 impl Origins {
     /// Usher's own pages, and these.
-    pub fn new(allowed: AllowedOrigins) -> Self {
-        Self(Arc::new(allowed))
+    pub fn new(allowed: AllowedOrigins, turned_away: TurnedAway) -> Self {
+        Self {
+            allowed: Arc::new(allowed),
+            turned_away,
+        }
     }
 
     /// What tells browsers that pages of the list may read answers; none of them without one.
@@ -68,7 +75,7 @@ impl Origins {
             .allow_headers(REQUEST_HEADERS)
             .expose_headers(ANSWER_HEADERS)
             .max_age(PREFLIGHT_MAX_AGE);
-        match &*self.0 {
+        match &*self.allowed {
             AllowedOrigins::All => Some(layer.allow_origin(AllowOrigin::any()).vary([])),
             AllowedOrigins::Listed(origins) if origins.is_empty() => None,
             AllowedOrigins::Listed(origins) => {
@@ -91,7 +98,7 @@ impl Origins {
             // No browser names two.
             (Some(_), Some(_)) => return false,
         };
-        let listed = match &*self.0 {
+        let listed = match &*self.allowed {
             AllowedOrigins::All => return true,
             AllowedOrigins::Listed(listed) => listed,
         };
@@ -125,7 +132,9 @@ pub async fn guard(State(origins): State<Origins>, request: Request, next: Next)
     if origins.admit(request.uri(), request.headers()) {
         return next.run(request).await;
     }
-    trail::turned_away("a page of an origin that is not allowed");
+    let address = ClientAddress::of(&request);
+    let reason = "a page of an origin that is not allowed";
+    origins.turned_away.note(address, reason);
     refuse(
         StatusCode::FORBIDDEN,
         ErrorCode::OriginNotAllowed,
@@ -137,9 +146,11 @@ pub async fn guard(State(origins): State<Origins>, request: Request, next: Next)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::Clock;
 
     fn admits(allowed: &str, target: &'static str, headers: &[(HeaderName, &'static str)]) -> bool {
-        let origins = Origins::new(allowed.parse().unwrap());
+        let turned_away = TurnedAway::new(Clock::default());
+        let origins = Origins::new(allowed.parse().unwrap(), turned_away);
         let headers = headers
             .iter()
             .map(|(name, value)| (name.clone(), HeaderValue::from_static(value)));

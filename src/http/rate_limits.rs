@@ -12,16 +12,19 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::client_address::ClientAddress;
+use super::credential::identify;
 use super::graphql_endpoint::GraphqlState;
 use super::graphql_errors::{ErrorCode, after, coded};
 use super::graphql_http_answer::{Refusal, seconds};
 use super::graphql_http_request::read_operation;
 use super::graphql_request::{Bill, Operation};
-use crate::config::RateLimitSettings;
+use super::turned_away::TurnedAway;
+use crate::auth::AuthenticationError;
+use crate::config::{RateLimit, RateLimitSettings};
 use crate::graphql::OVERLOAD_PAUSE;
 use crate::limits::{
-    Budget, Decision, LimitKey, Limiter, OpenSocket, OpenSockets, RunningSubscriptions,
-    TooManySockets, TooManySubscriptions,
+    Budget, Clock, Decision, LimitKey, Limiter, MessageBudget, OpenSocket, OpenSockets,
+    RunningSubscriptions, TooManySockets, TooManySubscriptions,
 };
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -31,12 +34,19 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 /// document is refused. Whoever guesses pays for each try.
 const FAILED: u32 = 1;
 
+/// What an operation costs that is not begun, because the server is overloaded: whoever asks on
+/// and on is to be told so before their documents are read.
+pub const UNBEGUN: u32 = 1;
+
 /// Counts what everybody asks for, and what is open.
 #[derive(Clone)]
 pub struct RateLimits {
     limiter: Limiter,
     sockets: OpenSockets,
     subscriptions: RunningSubscriptions,
+    turned_away: TurnedAway,
+    socket_messages: RateLimit,
+    clock: Clock,
 }
 
 /// What was charged to a request so far, for the headers of its answer.
@@ -49,39 +59,94 @@ pub struct TooMuch(Decision);
 
 impl RateLimits {
     /// Nothing is charged to anybody yet.
-    pub fn new(limiter: Limiter, settings: &RateLimitSettings) -> Self {
+    pub fn new(limiter: Limiter, settings: &RateLimitSettings, clock: &Clock) -> Self {
         Self {
             limiter,
             sockets: OpenSockets::new(settings),
             subscriptions: RunningSubscriptions::new(settings),
+            turned_away: TurnedAway::new(clock.clone()),
+            socket_messages: settings.socket_messages,
+            clock: clock.clone(),
         }
     }
 
-    /// Charges an operation to its caller; or a failed attempt to ask for one, to the address
-    /// that it came from.
+    /// What a new socket may say.
+    pub fn messages_of_a_socket(&self) -> MessageBudget {
+        MessageBudget::new(self.socket_messages, &self.clock)
+    }
+
+    /// Where it is written down who was refused before it was known who they are.
+    pub fn turned_away(&self) -> &TurnedAway {
+        &self.turned_away
+    }
+
+    /// Refuses somebody who asks on and on although they were told to wait: nothing of what they
+    /// ask for is looked at, and nobody asked.
+    ///
+    /// # Errors
+    /// When it is such a one.
+    pub fn refuse_who_goes_on(
+        &self,
+        key: &LimitKey,
+        receipts: &mut Receipts,
+    ) -> Result<(), TooMuch> {
+        self.refuse(key, Budget::Reads, receipts)
+    }
+
+    /// Charges an address for a credential that is not believed, and then writes that down.
+    /// A flood of them is not: it is counted with all that is refused.
+    ///
+    /// # Errors
+    /// When too much has been asked for from there.
+    pub async fn turn_away(
+        &self,
+        address: ClientAddress,
+        why: AuthenticationError,
+        receipts: &mut Receipts,
+    ) -> Result<(), TooMuch> {
+        let key = LimitKey::of_address(address.0);
+        self.refuse(&key, Budget::Reads, receipts)?;
+        self.take(&key, Budget::Reads, FAILED, receipts).await?;
+        self.turned_away.note(address, why);
+        Ok(())
+    }
+
+    fn refuse(
+        &self,
+        key: &LimitKey,
+        budget: Budget,
+        receipts: &mut Receipts,
+    ) -> Result<(), TooMuch> {
+        let Some(refusal) = self.limiter.refusal(key, budget) else {
+            return Ok(());
+        };
+        receipts.0.push(refusal);
+        Err(TooMuch(refusal))
+    }
+
+    /// Charges an operation to its caller; or an attempt to ask for one that has failed.
     ///
     /// # Errors
     /// When the caller has asked for too much.
     pub async fn charge(
         &self,
-        ClientAddress(address): ClientAddress,
+        key: &LimitKey,
         asked: Option<&Operation>,
         receipts: &mut Receipts,
     ) -> Result<(), TooMuch> {
-        let (key, budget, cost) = match asked {
-            None => (LimitKey::of_address(address), Budget::Reads, FAILED),
+        let (budget, cost) = match asked {
+            None => (Budget::Reads, FAILED),
             Some(operation) => {
                 let budget = match operation.kind {
                     OperationType::Query | OperationType::Subscription => Budget::Reads,
                     OperationType::Mutation => Budget::Writes,
                 };
-                let key = LimitKey::of(&operation.caller, address);
                 // Set once: an operation is charged once.
                 let _ = operation.bill.of.set((key.clone(), budget));
-                (key, budget, operation.cost)
+                (budget, operation.cost)
             }
         };
-        self.take(&key, budget, cost, receipts).await
+        self.take(key, budget, cost, receipts).await
     }
 
     /// Charges what an operation has turned out to cost, now that it is done.
@@ -110,18 +175,17 @@ impl RateLimits {
         Ok(())
     }
 
-    /// Charges something that is read without an operation to the address.
+    /// Charges something that is read without an operation to its caller.
     ///
     /// # Errors
-    /// When too much has been asked for from there.
+    /// When the caller has asked for too much.
     pub async fn charge_read(
         &self,
-        ClientAddress(address): ClientAddress,
+        key: &LimitKey,
         cost: u32,
         receipts: &mut Receipts,
     ) -> Result<(), TooMuch> {
-        let key = LimitKey::of_address(address);
-        self.take(&key, Budget::Reads, cost, receipts).await
+        self.take(key, Budget::Reads, cost, receipts).await
     }
 
     /// Lets one more socket or event stream in.
@@ -135,6 +199,7 @@ impl RateLimits {
     ) -> Result<OpenSocket, Refusal> {
         // Who tries again and again while there is no place is charged for that, too.
         let key = LimitKey::of_address(address);
+        self.refuse(&key, Budget::Sockets, receipts)?;
         self.take(&key, Budget::Sockets, 1, receipts).await?;
         self.place(address)
     }
@@ -182,15 +247,24 @@ pub async fn admit(
     receipts: &mut Receipts,
 ) -> Result<Result<Operation, ServerError>, Refusal> {
     let address = ClientAddress::of(&request);
-    let read = read_operation(state, request).await;
+    let GraphqlState {
+        authenticator,
+        limits,
+        ..
+    } = state;
+    let headers = request.headers();
+    let identity = identify(authenticator, limits, address, headers, receipts).await?;
+    let key = LimitKey::of(&identity.caller, address.0);
+    let read = read_operation(state, identity, request).await;
     let operation = match &read {
         Ok(Ok(operation)) => Some(operation),
         Ok(Err(_)) | Err(_) => None,
     };
     if operation.is_some_and(|operation| is_too_much(state, operation.kind)) {
+        limits.charge_read(&key, UNBEGUN, receipts).await?;
         return Err(Refusal::overloaded());
     }
-    state.limits.charge(address, operation, receipts).await?;
+    limits.charge(&key, operation, receipts).await?;
     read
 }
 

@@ -1,4 +1,5 @@
-//! The reading of bodies: how large one may be, and how slowly it may come.
+//! The reading of bodies: how large one may be, and how slowly it may come; how large all may be
+//! together is `body_room`'s.
 //!
 //! It must never look at what is read, nor wait for a client beyond a limit. Bodies are read
 //! as they are: nothing is ever decompressed.
@@ -11,6 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use futures_util::StreamExt;
 use tokio::time::{Instant, timeout_at};
 
+use super::body_room::{BodyRoom, NoRoom, TakenRoom};
 use super::graphql_errors::ErrorCode;
 use super::graphql_http_answer::Refusal;
 use super::header_list::listed;
@@ -25,19 +27,27 @@ const FIRST_ROOM: usize = 64 * 1024;
 /// mobile network. Whoever sends one byte at a time keeps a connection from others.
 const SLOWEST_RATE: f64 = 4096.0;
 
+/// A body that was read, and the room that it takes as long as it is kept.
+pub struct ReadBody {
+    /// All of it.
+    pub bytes: Bytes,
+    _room: TakenRoom,
+}
+
 /// Reads a body of at most `largest` bytes, in which the client pauses for at most `patience`.
 ///
 /// axum limits only its own extractors, and a length that is announced need not be the
 /// true one: the announced length spares a read, the count is the limit.
 ///
 /// # Errors
-/// When it is longer, takes too long, is compressed, or ends too soon.
+/// When it is longer, takes too long, is compressed, ends too soon, or has no room beside others.
 pub async fn read_body(
     headers: &HeaderMap,
     body: Body,
     largest: usize,
     patience: Duration,
-) -> Result<Bytes, Refusal> {
+    room: &BodyRoom,
+) -> Result<ReadBody, Refusal> {
     refuse_compressed(headers)?;
     let announced = headers
         .get(CONTENT_LENGTH)
@@ -50,6 +60,13 @@ pub async fn read_body(
         }
         return Err(Refusal::too_large(largest));
     }
+    if room.has(announced.unwrap_or_default()).is_err() {
+        if !headers.contains_key(EXPECT) {
+            discard(chunks).await;
+        }
+        return Err(no_room());
+    }
+    let mut taken = room.take_none();
     let mut read = Vec::with_capacity(announced.unwrap_or_default().min(FIRST_ROOM));
     let begun = Instant::now();
     loop {
@@ -58,13 +75,22 @@ pub async fn read_body(
             return Err(too_slow());
         };
         let Some(chunk) = chunk else {
-            return Ok(read.into());
+            return Ok(ReadBody {
+                bytes: read.into(),
+                _room: taken,
+            });
         };
         let chunk =
             chunk.map_err(|_| Refusal::bad_request("the body could not be read to its end"))?;
         if read.len() + chunk.len() > largest {
             discard(chunks).await;
             return Err(Refusal::too_large(largest));
+        }
+        if let Err(NoRoom) = taken.grow(chunk.len()) {
+            // Not kept while the rest is awaited.
+            drop((read, taken));
+            discard(chunks).await;
+            return Err(no_room());
         }
         read.extend_from_slice(&chunk);
     }
@@ -106,6 +132,10 @@ fn too_slow() -> Refusal {
         "the body did not come in time",
     );
     refusal.with_header(CONNECTION, HeaderValue::from_static("close"))
+}
+
+fn no_room() -> Refusal {
+    Refusal::overloaded().with_header(CONNECTION, HeaderValue::from_static("close"))
 }
 
 // A client that sends its whole body before it looks for an answer would find the

@@ -12,12 +12,17 @@
 //! What something costs beyond what was known before is owed, and paid with what its caller asks
 //! for next. Subscriptions go on without asking: how many there are is limited, and they have a
 //! pace.
+//! Whoever does not stop when told to wait is refused by what is remembered here (`door`), before
+//! anything is found out about what they ask for.
 //!
 //! It must never know a transport, nor what an operation is; what one costs it is told.
 
 mod clock;
+mod door;
 mod key;
 mod local;
+mod mentions;
+mod messages;
 mod open_sockets;
 mod owed;
 mod pace;
@@ -26,12 +31,15 @@ mod shared;
 
 pub use clock::Clock;
 pub use key::LimitKey;
+pub use mentions::{Mention, Mentions};
+pub use messages::MessageBudget;
 pub use open_sockets::{OpenSocket, OpenSockets, TooManySockets};
 pub use pace::{Pace, Turn};
 pub use running_subscriptions::{RunningSubscription, RunningSubscriptions, TooManySubscriptions};
 
 use crate::config::{Rate, RateLimit, RateLimitSettings};
 use crate::db::redis::Redis;
+use door::Door;
 use local::{LocalBudget, MOST_CALLERS};
 use metrics::counter;
 use owed::Owed;
@@ -101,6 +109,8 @@ struct Budgets {
     sockets: Option<LocalBudget>,
     shared: Option<SharedBudgets>,
     owed: Owed,
+    operations_door: Door,
+    sockets_door: Door,
 }
 
 impl Limiter {
@@ -116,10 +126,21 @@ impl Limiter {
             sockets: local(settings.sockets),
             shared: redis.map(|redis| SharedBudgets::new(redis, clock.clone())),
             owed: Owed::default(),
+            operations_door: Door::new(clock.clone()),
+            sockets_door: Door::new(clock.clone()),
         };
         Self {
             budgets: Arc::new(budgets),
         }
+    }
+
+    /// The refusal of somebody who has asked on and on although they were told to wait, before
+    /// it is known what they ask for: reads or writes, or with [`Budget::Sockets`] a new socket.
+    /// Nobody is asked for it, and nothing taken.
+    pub fn refusal(&self, key: &LimitKey, budget: Budget) -> Option<Decision> {
+        let refusal = self.budgets.door(budget).refusal(key)?;
+        counter!("usher_rate_limited_total", "budget" => refusal.budget.name()).increment(1);
+        Some(refusal)
     }
 
     /// Takes `cost` points from a budget, or none if they are not there. None is answered
@@ -151,6 +172,7 @@ impl Limiter {
             .owed
             .add(key, budget, owed.saturating_sub(paid));
         if !decision.allowed {
+            self.budgets.door(budget).note(key, decision);
             counter!("usher_rate_limited_total", "budget" => budget.name()).increment(1);
         }
         Some(decision)
@@ -172,6 +194,13 @@ impl Budgets {
             Budget::Reads => self.reads.as_ref(),
             Budget::Writes => self.writes.as_ref(),
             Budget::Sockets => self.sockets.as_ref(),
+        }
+    }
+
+    fn door(&self, budget: Budget) -> &Door {
+        match budget {
+            Budget::Reads | Budget::Writes => &self.operations_door,
+            Budget::Sockets => &self.sockets_door,
         }
     }
 }

@@ -28,6 +28,11 @@ pub fn turned_away(reason: impl Display) {
     tracing::warn!(target: TARGET, reason, "turned away");
 }
 
+/// So many were turned away who have many lines already.
+pub fn left_out(times: u64) {
+    tracing::warn!(target: TARGET, times, "turned away, and not written down one by one");
+}
+
 /// Somebody saw what is another's, as this permission allows.
 pub fn saw(caller: &Caller, permission: Permission, what: impl Display) {
     let what = what.to_string();

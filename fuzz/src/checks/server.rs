@@ -21,7 +21,8 @@ use usher::domain::Environment;
 use usher::domain::plan_cache::PlanCache;
 use usher::graphql::{Watching, schema_without_services};
 use usher::http::{
-    self, Documents, Draining, GraphqlState, RateLimits, SocketLimits, StreamLimits, WrittenAnswer,
+    self, BodyRoom, Documents, Draining, GraphqlState, RateLimits, SocketLimits, StreamLimits,
+    WrittenAnswer,
 };
 use usher::limits::{Clock, Limiter};
 use usher::model::Role;
@@ -120,10 +121,11 @@ fn router(tasks: TaskTracker) -> Router {
         documents: Documents::default(),
         authenticator: authenticator.expect("a secret that is long enough"),
         database: database.clone(),
-        limits: RateLimits::new(limiter, &nobody_is_limited),
+        limits: RateLimits::new(limiter, &nobody_is_limited, &Clock::default()),
         sockets: SocketLimits::default(),
         streams: StreamLimits::default(),
         request_timeout: web.request_timeout,
+        bodies: BodyRoom::new(web.max_bodies_bytes),
         draining: Draining::default(),
         shutdown: CancellationToken::new(),
         tracker: tasks,

@@ -10,8 +10,8 @@
 //! ```
 //!
 //! A client that reads slowly fills the queue, and the feeder stops polling its operation.
-//! One that does not read at all has its connection cut (`http::impatient_stream`), and the feeder
-//! finds its queue closed.
+//! One that reads nothing, or too little in the long run, has its connection cut
+//! (`http::send_patience`), and the feeder finds its queue closed.
 
 mod events;
 mod feeder;
@@ -52,6 +52,9 @@ pub struct StreamLimits {
     /// How long a client may take nothing of what is sent to it. Then its connection is
     /// cut, whatever it had asked for.
     pub send_timeout: Duration,
+    /// How many bytes a second a client takes at least, on the average, while there are more.
+    /// Whoever takes less uses up that time in the long run.
+    pub slowest_rate: u32,
     /// How many events may wait to be sent.
     pub outgoing_queue: usize,
 }
@@ -63,6 +66,8 @@ impl Default for StreamLimits {
             keep_alive: Duration::from_secs(15),
             // As that of a WebSocket.
             send_timeout: Duration::from_secs(30),
+            // Less than the worst mobile network.
+            slowest_rate: 4096,
             // hyper has a buffer of its own behind this.
             outgoing_queue: 4,
         }

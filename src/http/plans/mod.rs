@@ -14,16 +14,16 @@ use crate::db::Database;
 use crate::db::failure::was_not_answered;
 use crate::domain::plan_cache::PlanCache;
 use crate::http::client_address::ClientAddress;
-use crate::http::credential::{authorization, challenge};
+use crate::http::credential::{NotLetIn, challenge, identify};
 use crate::http::execution::run_to_the_end;
 use crate::http::graphql_http_answer::Refusal;
 use crate::http::media_type::MediaType;
 use crate::http::rate_limits::{RateLimits, Receipts};
 use crate::http::representation::{Encoding, Representation, Unmade};
+use crate::limits::LimitKey;
 use crate::model::causes::in_full;
 use crate::model::global_id::GlobalId;
 use crate::model::ids::PlanId;
-use crate::trail;
 use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
@@ -31,7 +31,6 @@ use axum::http::header::{CACHE_CONTROL, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use chrono::Utc;
 use drawings::{Drawings, PlanFailure};
 use std::fmt::Display;
 use std::sync::Arc;
@@ -101,13 +100,35 @@ async fn plan(
 ) -> Response {
     let mut receipts = Receipts::default();
     let address = ClientAddress::of(&request);
-    let charged = plans.limits.charge_read(address, COST, &mut receipts).await;
-    let mut response = match charged {
-        Ok(()) => drawing(&plans, id, request.headers()).await,
-        Err(too_much) => Refusal::from(too_much).into_response(MediaType::Json),
+    let headers = request.headers();
+    let mut response = match admit(&plans, address, headers, &mut receipts).await {
+        Ok(()) => drawing(&plans, id, headers).await,
+        Err(NotLetIn::TooMuch(too_much)) => Refusal::from(too_much).into_response(MediaType::Json),
+        Err(NotLetIn::NotBelieved(why)) => {
+            let challenge = [(WWW_AUTHENTICATE, challenge(why))];
+            let refusal = refusal(StatusCode::UNAUTHORIZED, why.to_string());
+            (challenge, refusal).into_response()
+        }
     };
     receipts.write(response.headers_mut());
     response
+}
+
+/// Of a drawing everybody sees the same, but somebody one must be.
+async fn admit(
+    Plans {
+        authenticator,
+        limits,
+        ..
+    }: &Plans,
+    address: ClientAddress,
+    headers: &HeaderMap,
+    receipts: &mut Receipts,
+) -> Result<(), NotLetIn> {
+    let identity = identify(authenticator, limits, address, headers, receipts).await?;
+    let key = LimitKey::of(&identity.caller, address.0);
+    let charged = limits.charge_read(&key, COST, receipts);
+    charged.await.map_err(NotLetIn::TooMuch)
 }
 
 async fn drawing(
@@ -115,14 +136,6 @@ async fn drawing(
     id: Result<Path<String>, PathRejection>,
     headers: &HeaderMap,
 ) -> Response {
-    // Of a drawing everybody sees the same, but somebody one must be.
-    let credential = authorization(headers);
-    if let Err(error) = plans.authenticator.authenticate(credential, Utc::now()) {
-        trail::turned_away(error);
-        let challenge = [(WWW_AUTHENTICATE, challenge(error))];
-        let refusal = refusal(StatusCode::UNAUTHORIZED, error.to_string());
-        return (challenge, refusal).into_response();
-    }
     // Whatever is no id of a plan, that of an event among them, is not found.
     let Some(Ok(GlobalId::SeatingPlan(id))) = id.ok().map(|Path(id)| id.parse()) else {
         return refusal(StatusCode::NOT_FOUND, "there is no such plan");

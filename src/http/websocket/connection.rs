@@ -10,6 +10,7 @@
 //! WebSocket's own ping frames: browsers and libraries answer them without the page's
 //! help, also in a tab that sleeps, and no client sees a message it did not expect.
 
+use std::io::ErrorKind;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -23,9 +24,10 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
+use super::close_reason::CloseReason;
 use super::ending::{Ending, Sink, Stream};
 use super::operations::{Operations, Outgoing};
-use super::protocol::{self, ClientMessage, CloseReason, InvalidMessage};
+use super::protocol::{self, ClientMessage, InvalidMessage};
 use super::{Handshake, SocketLimits, WebSocket, frames};
 use crate::auth::{AuthenticationError, Identity};
 use crate::http::credential;
@@ -33,9 +35,9 @@ use crate::http::graphql_endpoint::GraphqlState;
 use crate::http::graphql_errors::{ErrorCode, coded, overloaded};
 use crate::http::graphql_request::{Operation, Parameters};
 use crate::http::moments::{moment_of, until};
-use crate::http::rate_limits::{Receipts, TooMuch, is_too_much};
+use crate::http::rate_limits::{Receipts, TooMuch, UNBEGUN, is_too_much};
+use crate::limits::{LimitKey, MessageBudget};
 use crate::model::Caller;
-use crate::trail;
 
 /// How long queries and mutations may go on when the server stops, or the token has ended.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
@@ -74,6 +76,7 @@ async fn converse(
     let ping_sent = Notify::new();
     let reader = Reader {
         operations: Operations::new(state.clone(), queue.clone()),
+        messages: state.limits.messages_of_a_socket(),
         state,
         handshake,
         queue,
@@ -130,7 +133,7 @@ async fn write_messages(
     }
 }
 
-// Whoever takes a little of it in time may be as slow as it likes.
+// Whoever takes a little of each in time has the patience of the connection.
 async fn write(
     sink: &mut Sink,
     message: Outgoing,
@@ -152,6 +155,8 @@ async fn in_time(
 ) -> Result<(), Ending> {
     match timeout(limits.send_timeout, sent).await {
         Ok(Ok(())) => Ok(()),
+        // The connection itself has run out of patience.
+        Ok(Err(Error::Io(error))) if error.kind() == ErrorKind::TimedOut => Err(Ending::NotReading),
         Ok(Err(_)) => Err(Ending::Gone),
         Err(_) => Err(Ending::NotReading),
     }
@@ -161,6 +166,8 @@ async fn in_time(
 struct Reader {
     state: GraphqlState,
     handshake: Handshake,
+    /// What the peer may still say.
+    messages: MessageBudget,
     queue: mpsc::Sender<Outgoing>,
     operations: Operations,
     /// Known since `connection_init` was acknowledged.
@@ -238,6 +245,10 @@ impl Reader {
             Some(Err(error)) => return Err(Ending::of_read_error(&error)),
             Some(Ok(message)) => message,
         };
+        // Pings and what is no message of the protocol among them.
+        if !self.messages.take() {
+            return Err(Ending::Close(CloseReason::TooManyMessages));
+        }
         match message {
             Message::Text(text) => self.handle(&text).await,
             Message::Binary(_) => Err(Ending::Close(InvalidMessage::Binary.into())),
@@ -267,9 +278,11 @@ impl Reader {
                 let identity = match self.state.authenticator.authenticate(credential, now) {
                     Ok(identity) => identity,
                     Err(why) => {
-                        trail::turned_away(why);
+                        let (address, limits) = (self.handshake.address, &self.state.limits);
                         // The socket is closed in any case.
-                        let _ = self.charge(None).await;
+                        let _ = limits
+                            .turn_away(address, why, &mut Receipts::default())
+                            .await;
                         return Err(Ending::Close(CloseReason::Forbidden(why)));
                     }
                 };
@@ -322,12 +335,21 @@ impl Reader {
             }
             None => {}
         }
+        // A message has no headers.
+        let mut receipts = Receipts::default();
+        let limits = &self.state.limits;
+        let key = LimitKey::of(&caller, self.handshake.address.0);
+        limits
+            .refuse_who_goes_on(&key, &mut receipts)
+            .map_err(TooMuch::into_error)?;
         let prepared = Operation::prepare(&self.state.documents, parameters, caller);
         let operation = prepared.as_ref().ok();
         if operation.is_some_and(|operation| is_too_much(&self.state, operation.kind)) {
+            let charged = limits.charge_read(&key, UNBEGUN, &mut receipts);
+            charged.await.map_err(TooMuch::into_error)?;
             return Err(overloaded());
         }
-        let charged = self.charge(operation).await;
+        let charged = limits.charge(&key, operation, &mut receipts).await;
         charged.map_err(TooMuch::into_error)?;
         let mut operation = prepared?;
         let address = self.handshake.address;
@@ -335,14 +357,6 @@ impl Reader {
         self.operations
             .start(id, operation)
             .map_err(|too_many| coded(ErrorCode::TooManySubscriptions, too_many.to_string()))
-    }
-
-    async fn charge(&self, operation: Option<&Operation>) -> Result<(), TooMuch> {
-        // A message has no headers.
-        let mut receipts = Receipts::default();
-        let address = self.handshake.address;
-        let limits = &self.state.limits;
-        limits.charge(address, operation, &mut receipts).await
     }
 
     // Waiting for space here stops reading: who floods the server with requests, and

@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::WebSocket;
-use super::protocol::CloseReason;
+use super::close_reason::CloseReason;
 
 /// The half of a socket that writes.
 pub type Sink = SplitSink<WebSocket, Message>;
@@ -28,7 +28,7 @@ pub enum Ending {
     PeerClosed(u16),
     /// The peer vanished.
     Gone,
-    /// The peer made no room for a message in time.
+    /// The peer made no room for a message in time, or too little all the time.
     NotReading,
     /// The peer did not answer a ping in time.
     Silent,

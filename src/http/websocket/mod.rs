@@ -1,9 +1,9 @@
 //! GraphQL over WebSocket: the subprotocol `graphql-transport-ws`.
 //!
 //! Reading order: `protocol` is the words of the protocol, `connection` the life of one
-//! socket, `operations` what runs on it, `frames` how its messages are cut, `ending` its
-//! farewell. This file owns the handshake and the limits. Nothing here may wait for a peer without a limit, or queue
-//! without one.
+//! socket, `operations` what runs on it, `frames` how its messages are cut, `close_reason` and
+//! `ending` its farewell. This file owns the handshake and the limits. Nothing here may wait for
+//! a peer without a limit, or queue without one.
 //!
 //! ```text
 //!            peer ──► reader ──► operations ──► bounded queue ──► writer ──► peer
@@ -11,8 +11,10 @@
 //! ```
 //!
 //! A peer that reads slowly fills its queue, and its operations wait for space: they
-//! stop polling their streams. A peer that does not read at all is cut off.
+//! stop polling their streams. A peer that reads nothing, or too little in the long run, is cut
+//! off (`http::send_patience`).
 
+mod close_reason;
 mod connection;
 mod ending;
 mod frames;

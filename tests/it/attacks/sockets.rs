@@ -49,7 +49,7 @@ async fn attack(server: SocketAddr, sockets: usize) -> (Vec<TcpStream>, BTreeMap
 }
 
 /// Both ends of what is open are this process's.
-fn raise_the_limit_of_files() {
+pub fn raise_the_limit_of_files() {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
 }

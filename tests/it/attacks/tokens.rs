@@ -3,6 +3,7 @@
 
 mod claims;
 mod credentials;
+mod floods;
 mod forged;
 
 use crate::support::actor::Actor;

@@ -1,15 +1,17 @@
 //! By way of HTTP and WebSocket alone: slow, large, malformed, and from pages of others.
 
 mod bodies;
+mod connections;
 mod cookies;
 mod foreign_pages;
 mod forgeries;
 mod heads;
 mod open_files;
 mod origins;
+mod slow_readers;
 mod slow_requests;
 mod slow_sockets;
-mod wire;
+pub mod wire;
 mod words;
 
 use crate::support::house::Limits;
@@ -31,6 +33,7 @@ async fn impatient(connections: u32, request_timeout: Duration) -> House {
     House::open_with_all(Limits {
         web: WebSettings {
             max_connections: connections,
+            connections_per_address: u32::MAX,
             request_timeout,
             ..WebSettings::default()
         },

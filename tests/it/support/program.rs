@@ -129,14 +129,16 @@ const PATIENT: [(&str, &str); 6] = [
 
 /// Nobody is limited: all of a test come from one address. And visitors may buy, as in the
 /// houses.
-pub const HOSPITABLE: [(&str, &str); 7] = [
+pub const HOSPITABLE: [(&str, &str); 9] = [
     ("USHER_VISITORS", "buy"),
     ("USHER_RATE_READS", "off"),
     ("USHER_RATE_WRITES", "off"),
     ("USHER_RATE_SOCKETS", "off"),
+    ("USHER_RATE_SOCKET_MESSAGES", "off"),
     ("USHER_SOCKETS_PER_ADDRESS", "100000"),
     ("USHER_SUBSCRIPTIONS_PER_CALLER", "100000"),
     ("USHER_RATE_MESSAGES", "off"),
+    ("USHER_CONNECTIONS_PER_ADDRESS", "100000"),
 ];
 
 /// A log without what a server says of a machine that other tests keep busy: who holds back

@@ -2,11 +2,13 @@
 
 use super::a_buyer_is_served;
 use super::wire::{Wire, head};
-use crate::support::House;
+use crate::support::house::Limits;
 use crate::support::program::Server;
+use crate::support::{House, eventually};
 use futures_util::future::join_all;
 use reqwest::Client;
-use serde_json::json;
+use serde_json::{Value, json};
+use usher::config::WebSettings;
 
 const JSON: &str = "content-type: application/json";
 const TEN_MEGABYTES: usize = 10_000_000;
@@ -47,6 +49,69 @@ async fn ten_megabytes_are_refused_and_fill_no_memory() {
         assert!(most < before + 150, "{before} MB before, {most} at most");
     }
     server.stop().await;
+}
+
+/// A query in a body of this length at least.
+async fn padded(house: &House, length: usize) -> reqwest::Response {
+    let padding = " ".repeat(length);
+    let query = json!({"query": "{ __typename }"});
+    let request = Client::new()
+        .post(format!("{}/graphql", house.url))
+        .header("content-type", "application/json")
+        .body(format!("{padding}{query}"));
+    request.send().await.unwrap()
+}
+
+/// Each of them is within its limit, and never comes to its end. What buyers send is small.
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_have_all_the_room_together_keep_no_small_one_out() {
+    let house = House::open_with_all(Limits {
+        web: WebSettings {
+            max_bodies_bytes: 1_000_000,
+            ..WebSettings::default()
+        },
+        ..Limits::default()
+    })
+    .await;
+    let event = house.event(1, 2).await;
+    assert_eq!(padded(&house, 200_000).await.status(), 200);
+    let announced = head(&[JSON, "content-length: 600000"]);
+    let chunked = head(&[JSON, "transfer-encoding: chunked"]) + "927c0\r\n";
+    let body = vec![b' '; 500_000];
+    let mut attackers = Vec::new();
+    for head in [&announced, &chunked] {
+        let mut wire = Wire::to(&house.url).await;
+        wire.say(head).await;
+        wire.say(&body).await;
+        attackers.push(wire);
+    }
+    let refused = eventually("they have all the room", async || {
+        let answer = padded(&house, 200_000).await;
+        (answer.status() == 503).then_some(answer)
+    })
+    .await;
+    assert_eq!(refused.headers()["retry-after"], "1");
+    let answer: Value = refused.json().await.unwrap();
+    let extensions = &answer["errors"][0]["extensions"];
+    assert_eq!(
+        *extensions,
+        json!({"code": "UNAVAILABLE", "retryAfterMs": 1_000})
+    );
+    // One that does not say how long it is finds out on its way.
+    let mut wire = Wire::to(&house.url).await;
+    wire.say(head(&[JSON, "transfer-encoding: chunked"]) + "30d40\r\n")
+        .await;
+    wire.say(&body[..200_000]).await;
+    wire.say("\r\n0\r\n\r\n").await;
+    assert_eq!(wire.heard().await.status(), Some(503));
+    a_buyer_is_served(&house, &event, 0).await;
+    assert_eq!(padded(&house, 10_000).await.status(), 200);
+    drop(attackers);
+    eventually("there is room again", async || {
+        (padded(&house, 200_000).await.status() == 200).then_some(())
+    })
+    .await;
+    a_buyer_is_served(&house, &event, 1).await;
 }
 
 /// The first bytes of ten megabytes of nothing, in eight kilobytes, would do: whatever is

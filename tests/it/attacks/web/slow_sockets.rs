@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{interval, timeout};
+use usher::config::RateLimitSettings;
 use usher::http::SocketLimits;
 
 const SHORT: Duration = Duration::from_millis(200);
@@ -109,6 +110,42 @@ async fn a_message_without_an_end_is_too_large_one_day() {
         first_byte = 0x00;
     }
     peer.expect_close(1009, "").await;
+}
+
+/// Pings of either kind are answered, and what is said of operations that there are not is read:
+/// none of it is charged to anybody.
+#[tokio::test]
+async fn who_never_stops_talking_is_closed() {
+    const ALLOWED: usize = 50;
+    let house = House::open_with_all(Limits {
+        rate_limits: RateLimitSettings {
+            messages: format!("{ALLOWED}/24h").parse().unwrap(),
+            ..RateLimitSettings::off()
+        },
+        ..Limits::default()
+    })
+    .await;
+    let event = house.event(1, 1).await;
+    let text = |text: &str| {
+        let length = u8::try_from(text.len()).unwrap();
+        [&[0x81, 0x80 | length, 0, 0, 0, 0], text.as_bytes()].concat()
+    };
+    for message in [
+        vec![0x89, 0x80, 0, 0, 0, 0],
+        vec![0x8a, 0x80, 0, 0, 0, 0],
+        text(r#"{"type":"ping"}"#),
+        text(r#"{"type":"pong"}"#),
+        text(r#"{"type":"complete","id":"1"}"#),
+        text(r#"{"type":"subscribe","id":"1","payload":{"query":"{"}}"#),
+    ] {
+        let mut peer = Peer::ready(&house.url).await;
+        // The first one was `connection_init`, and the last is to be answered.
+        peer.write_bytes(&message.repeat(ALLOWED - 2)).await;
+        peer.messages_until_pong().await;
+        peer.write_bytes(&message).await;
+        peer.expect_close(1008, "too many messages").await;
+    }
+    a_buyer_is_served(&house, &event, 0).await;
 }
 
 #[tokio::test]

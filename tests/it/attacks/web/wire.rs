@@ -4,7 +4,7 @@ use crate::support::PATIENCE;
 use std::fmt::Write;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{interval, timeout};
 
 pub struct Wire {
@@ -45,10 +45,31 @@ impl Wire {
         Self { stream }
     }
 
+    /// To the same, from this address of the loopback network.
+    pub async fn from(address: [u8; 4], server: &str) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((address, 0).into()).unwrap();
+        let server = server.strip_prefix("http://").unwrap().parse().unwrap();
+        let stream = socket.connect(server).await.unwrap();
+        Self { stream }
+    }
+
     /// Says all of it, or as much as the server takes before it is gone.
     pub async fn say(&mut self, bytes: impl AsRef<[u8]>) {
         let saying = self.stream.write_all(bytes.as_ref());
         let _ = timeout(PATIENCE, saying).await.expect("it is taken");
+    }
+
+    /// Reads until what was said ends like this, and the connection goes on.
+    pub async fn hear(&mut self, end: &str) {
+        let mut heard = Vec::new();
+        let hearing = async {
+            while !heard.ends_with(end.as_bytes()) {
+                heard.push(self.stream.read_u8().await.unwrap());
+            }
+        };
+        let heard = timeout(PATIENCE, hearing).await;
+        heard.unwrap_or_else(|_| panic!("no {end:?} comes"));
     }
 
     /// Waits until the server has let go of the connection; answers what it has said.
