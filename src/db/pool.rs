@@ -1,4 +1,12 @@
 //! Connections: how one is opened, and the fair queue before the pool.
+//!
+//! ```text
+//!   requests ──► line (bounded) ──► share: three quarters ──► turn ──► connection
+//!   usher's own work: batches, sweeper, … ──────────────────► turn ──► connection
+//! ```
+//!
+//! **Invariant:** requests never have all connections, so that no number of readers keeps a batch
+//! waiting for longer than one of them reads.
 
 use crate::config::DatabaseSettings;
 use crate::db::database_url::{ConnectFailed, OpenError};
@@ -17,7 +25,7 @@ use secrecy::SecretString;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
 /// What opens connections, and knows which of them are broken.
 type Manager = AsyncDieselConnectionManager<AsyncPgConnection>;
@@ -39,6 +47,9 @@ pub struct Database {
     // bb8 serves its waiters in no order, so that under overload some wait many
     // times longer than others; the semaphore is first come, first served.
     turns: Arc<Semaphore>,
+    /// As many of the turns as requests may have at a time: asked for before a turn, never after
+    /// it, so that nobody waits crosswise.
+    share: Arc<Semaphore>,
     /// The places of requests that wait for a turn.
     line: Arc<Semaphore>,
     shed: Arc<Seldom>,
@@ -62,6 +73,20 @@ pub struct Connection {
     // Dropped before the turn, so that the next in the queue finds it free.
     connection: PooledConnection<'static, AsyncPgConnection>,
     _turn: OwnedSemaphorePermit,
+    /// Of a request only.
+    _share: Option<OwnedSemaphorePermit>,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Connection {
+    /// Gives this place back when it is given back itself.
+    #[must_use]
+    pub fn at(self, place: OwnedSemaphorePermit) -> Self {
+        Self {
+            _place: Some(place),
+            ..self
+        }
+    }
 }
 
 impl Deref for Connection {
@@ -112,10 +137,12 @@ impl Database {
         server: Arc<Server>,
     ) -> Self {
         let turns = Arc::new(Semaphore::new(settings.connections as usize));
+        let share = Arc::new(Semaphore::new(for_requests(settings.connections) as usize));
         let line = Arc::new(Semaphore::new(settings.queue as usize));
         Self {
             pool,
             turns,
+            share,
             line,
             shed: Arc::new(Seldom::every(SAID_EVERY)),
             settings,
@@ -130,16 +157,37 @@ impl Database {
     /// At once when too many requests wait already, and when none is to be had within the
     /// configured time.
     pub async fn connection_for_request(&self) -> Result<Connection, DatabaseUnavailable> {
-        // Nobody is overtaken: while somebody waits, no turn is free.
-        if let Ok(turn) = Arc::clone(&self.turns).try_acquire_owned() {
-            return self.connection_in(turn).await;
+        // Nobody is overtaken: while somebody waits, there is nothing to be had.
+        if let Ok(share) = Arc::clone(&self.share).try_acquire_owned()
+            && let Ok(turn) = Arc::clone(&self.turns).try_acquire_owned()
+        {
+            return self.connection_in(turn, Some(share)).await;
         }
         let Ok(place) = self.line.try_acquire() else {
             return Err(self.say_busy("database_queue"));
         };
-        let turn = self.turn().await?;
+        let both = async {
+            let share = Arc::clone(&self.share).acquire_owned().await?;
+            let turn = Arc::clone(&self.turns).acquire_owned().await?;
+            Ok((share, turn))
+        };
+        let (share, turn) = self.in_time(both).await?;
         drop(place);
-        self.connection_in(turn).await
+        self.connection_in(turn, Some(share)).await
+    }
+
+    /// As [`connection_for_request`](Self::connection_for_request), for one kind of work that
+    /// requests can ask for without end: no more of it is done at a time, or waits in the line,
+    /// than there are `places`.
+    ///
+    /// # Errors
+    /// The same, and when no place is to be had within the configured time.
+    pub async fn connection_at_one_of(
+        &self,
+        places: &Arc<Semaphore>,
+    ) -> Result<Connection, DatabaseUnavailable> {
+        let place = self.in_time(Arc::clone(places).acquire_owned()).await?;
+        Ok(self.connection_for_request().await?.at(place))
     }
 
     /// Whether one more request may wait for its turn. While none may, whoever needs the
@@ -158,20 +206,25 @@ impl Database {
         self.say_busy("database_queue");
     }
 
-    /// A connection for usher's own work, such as a batch, of which there is a bounded amount:
-    /// it is not refused because many requests wait, and waits for its turn among them.
+    /// A connection for usher's own work, such as a batch, of which there is a bounded amount
+    /// that no request can make more of. Requests that wait are not before it: at most those are
+    /// whose turn has come.
     ///
     /// # Errors
     /// When none is to be had within the configured time.
     pub async fn connection(&self) -> Result<Connection, DatabaseUnavailable> {
-        let turn = self.turn().await?;
-        self.connection_in(turn).await
+        let turn = Arc::clone(&self.turns).acquire_owned();
+        let turn = self.in_time(turn).await?;
+        self.connection_in(turn, None).await
     }
 
-    async fn turn(&self) -> Result<OwnedSemaphorePermit, DatabaseUnavailable> {
-        let turn = Arc::clone(&self.turns).acquire_owned();
-        match tokio::time::timeout(self.settings.acquire_timeout, turn).await {
-            Ok(Ok(turn)) => Ok(turn),
+    /// What is waited for, if it is to be had within the configured time.
+    async fn in_time<T>(
+        &self,
+        waiting: impl Future<Output = Result<T, AcquireError>>,
+    ) -> Result<T, DatabaseUnavailable> {
+        match tokio::time::timeout(self.settings.acquire_timeout, waiting).await {
+            Ok(Ok(permits)) => Ok(permits),
             Ok(Err(_)) | Err(_) => Err(self.say_busy("database_wait")),
         }
     }
@@ -193,6 +246,7 @@ impl Database {
     async fn connection_in(
         &self,
         turn: OwnedSemaphorePermit,
+        share: Option<OwnedSemaphorePermit>,
     ) -> Result<Connection, DatabaseUnavailable> {
         let connection = self.pool.get_owned().await.map_err(|error| match error {
             RunError::TimedOut => {
@@ -203,6 +257,8 @@ impl Database {
         Ok(Connection {
             connection,
             _turn: turn,
+            _share: share,
+            _place: None,
         })
     }
 
@@ -294,7 +350,35 @@ fn manager_of(server: &Arc<Server>) -> Manager {
     AsyncDieselConnectionManager::new_with_config("", manager)
 }
 
+/// How many of so many connections requests may have at a time: three quarters, and one in any
+/// case. Where there is only one, it is everybody's.
+fn for_requests(connections: u32) -> u32 {
+    let kept = (connections / 4).max(1);
+    connections.saturating_sub(kept).max(1)
+}
+
 fn closed() -> diesel::result::Error {
     let message = "the server has closed the connection".to_owned();
     diesel::result::Error::DatabaseError(DatabaseErrorKind::ClosedConnection, Box::new(message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_leave_a_quarter_to_what_usher_does_by_itself() {
+        let shares = [
+            (1, 1),
+            (2, 1),
+            (3, 2),
+            (4, 3),
+            (8, 6),
+            (16, 12),
+            (1_000, 750),
+        ];
+        for (connections, share) in shares {
+            assert_eq!(for_requests(connections), share, "of {connections}");
+        }
+    }
 }

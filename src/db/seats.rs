@@ -12,7 +12,8 @@ pub use moving::{SeatMove, change};
 
 pub use reading::{
     count, load, load_all, load_all_available_rows, load_available_rows, load_held_by, load_in,
-    load_rows, load_takeable_rows, lock, lock_held_by, lock_rows, lock_takeable_rows,
+    load_in_status, load_rows, load_takeable_rows, lock, lock_held_by, lock_rows,
+    lock_takeable_rows,
 };
 
 use crate::db::schema::seats;

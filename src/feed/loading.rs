@@ -3,18 +3,27 @@
 use crate::db::changes::{self, Position};
 use crate::db::feed_state;
 use crate::db::seats;
+use crate::db::{Connection, DatabaseUnavailable};
 use crate::feed::live_map::{Content, LiveMap, take_over};
 use crate::feed::live_maps::Loading;
 use crate::feed::packed_state::PackedState;
 use crate::feed::recent_changes::{FEWEST, RecentChanges};
 use crate::feed::warm_maps::{Lookup, WarmMap};
-use crate::feed::{Feed, FeedError};
+use crate::feed::{Feed, FeedError, Shared};
 use crate::model::ids::EventId;
 use diesel_async::AsyncPgConnection;
 use std::sync::Arc;
 use std::time::Instant;
 
 impl Feed {
+    /// Has the map of an event in memory, at least for the moment.
+    ///
+    /// # Errors
+    /// As [`Feed::seat_map`].
+    pub async fn load(&self, event: EventId) -> Result<(), FeedError> {
+        self.map(event).await.map(drop)
+    }
+
     /// The map of an event: the one in memory, or read from the database once, however
     /// many ask for it at the same time.
     pub(super) async fn map(&self, event: EventId) -> Result<Arc<LiveMap>, FeedError> {
@@ -50,12 +59,12 @@ impl Feed {
         loading: &Loading<'_>,
     ) -> Result<Content, FeedError> {
         let Some(warm_maps) = &self.shared.warm_maps else {
-            let mut connection = self.shared.database.connection().await?;
+            let mut connection = self.connection_for_loading().await?;
             return scan(&mut connection, event, loading.position).await;
         };
         // Before there is a connection: nobody waits for Redis with one in hand.
         let found = warm_maps.find(loading.epoch, event).await;
-        let mut connection = self.shared.database.connection().await?;
+        let mut connection = self.connection_for_loading().await?;
         let caught_up = match found {
             Ok(map) => catch_up(&mut connection, map, loading.position).await?,
             Err(outcome) => Err(outcome),
@@ -66,6 +75,15 @@ impl Feed {
             Ok(content) => Ok(content),
             Err(_) => scan(&mut connection, event, loading.position).await,
         }
+    }
+
+    /// Who wants a map is a reader like others, and a few large maps must not be all that is
+    /// read.
+    async fn connection_for_loading(&self) -> Result<Connection, DatabaseUnavailable> {
+        let Shared {
+            database, loads, ..
+        } = &*self.shared;
+        database.connection_at_one_of(loads).await
     }
 }
 

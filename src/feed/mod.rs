@@ -49,7 +49,7 @@ use crate::model::ids::{EventId, HoldId};
 use hold_news::HoldAnnouncements;
 use live_maps::LiveMaps;
 use std::sync::Arc;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use uuid::Uuid;
 use warm_maps::WarmMaps;
 
@@ -63,6 +63,10 @@ struct Shared {
     database: Database,
     settings: FeedSettings,
     maps: LiveMaps,
+    /// The places of those who read a map, and of those who look up what a watcher that comes
+    /// back has missed. Anybody can have either done; neither keeps the other waiting.
+    loads: Arc<Semaphore>,
+    catch_ups: Arc<Semaphore>,
     /// Where maps are shared with other processes, if they are.
     warm_maps: Option<WarmMaps>,
     holds: HoldAnnouncements,
@@ -111,8 +115,11 @@ impl Feed {
         let mut connection = database.connection().await?;
         let look = feed_state::look(&mut connection, &mut None).await?;
         drop(connection);
+        let quarter = (database.capacity() / 4).max(1) as usize;
         let shared = Shared {
             database,
+            loads: Arc::new(Semaphore::new(quarter)),
+            catch_ups: Arc::new(Semaphore::new(quarter)),
             maps: LiveMaps::new(&look, settings.max_seats, settings.idle_time),
             warm_maps: redis.map(|redis| WarmMaps::new(redis, settings.max_seats)),
             settings,

@@ -69,6 +69,8 @@ pub enum SnapshotReason {
     CursorOfMutation,
     /// The watcher read so slowly that what it has missed is told shorter by the whole map.
     FellBehind,
+    /// So many resume at once that what each of them has missed cannot be looked up in time.
+    Busy,
 }
 
 impl Feed {

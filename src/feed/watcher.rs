@@ -12,14 +12,21 @@
 //! ([`Due::key`]).
 
 use crate::db::changes;
+use crate::db::{Connection, DatabaseUnavailable};
 use crate::feed::live_map::LiveMap;
 use crate::feed::seat_map::{ReadyMap, SeatMapMessage, SnapshotReason};
 use crate::feed::ticks::Tick;
-use crate::feed::{Feed, FeedError};
+use crate::feed::{Feed, FeedError, Shared};
 use crate::model::cursor::{Cursor, CursorKind};
 use crate::model::ids::{EventId, SeatNo};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::timeout;
+
+/// How long a watcher that comes back waits for its turn at the database. Then it is shown the
+/// whole map.
+const CATCH_UP_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Watches the map of one event.
 pub struct MapWatcher {
@@ -142,14 +149,37 @@ impl Feed {
         if let Some(sequence) = map.sequence_after(position) {
             return Ok(Ok(What::ChangesFrom(sequence)));
         }
+        let Some(mut connection) = self.connection_for_catching_up().await? else {
+            return Ok(Err(SnapshotReason::Busy));
+        };
+        // After whatever was waited for: the map has gone on meanwhile.
         let (end, up_to) = map.end();
-        let mut connection = self.shared.database.connection().await?;
         let seats =
             changes::seats_changed_after(&mut connection, map.event, position, up_to).await?;
         Ok(match seats {
             Some(seats) => Ok(What::SeatsAndChangesFrom(seats, end)),
             None => Err(SnapshotReason::CursorTooOld),
         })
+    }
+
+    /// For looking up what a watcher has missed; nothing when too many ask for that. After a
+    /// restart all watchers may: the whole map, which is in memory and of which one message does
+    /// for all of them, is then the shorter way.
+    async fn connection_for_catching_up(&self) -> Result<Option<Connection>, DatabaseUnavailable> {
+        let Shared {
+            database,
+            catch_ups,
+            ..
+        } = &*self.shared;
+        let connection = database.connection_at_one_of(catch_ups);
+        match timeout(CATCH_UP_PATIENCE, connection).await {
+            Ok(Ok(connection)) => Ok(Some(connection)),
+            Ok(Err(DatabaseUnavailable::Busy)) | Err(_) => {
+                metrics::counter!("usher_catch_ups_given_up_total").increment(1);
+                Ok(None)
+            }
+            Ok(Err(error @ DatabaseUnavailable::Unreachable(_))) => Err(error),
+        }
     }
 }
 

@@ -24,6 +24,8 @@ pub const LARGEST_PAGE: u64 = 1_000;
 const READING: u64 = 10;
 /// What a mutation or a subscription costs by itself.
 const CHANGING: u64 = 20;
+/// What a filter adds that may have every seat of a hall looked at to find the first.
+const SEARCHING: u64 = 100;
 /// How many objects a list has that nobody asked for by number.
 const SHORT_LIST: u64 = 5;
 /// How many seats a map is taken to have. Asked for field by field it is by far the dearest
@@ -50,6 +52,8 @@ const READING_FIELDS: [&str; 11] = [
     "Seat.history",
     "SeatMap.compact",
 ];
+/// Fields whose argument `filter` is so dear.
+const SEARCHING_FIELDS: [&str; 1] = ["Event.seats"];
 const CHANGING_TYPES: [&str; 2] = ["Mutation", "Subscription"];
 
 /// Lists that are longer than others.
@@ -85,6 +89,8 @@ pub struct Costs {
 pub struct FieldCost {
     /// By itself.
     pub weight: u64,
+    /// What is added to that with a `filter`.
+    pub filter: u64,
     /// How many times what is selected of it.
     pub size: ListSize,
     /// The type that is selected of.
@@ -185,7 +191,13 @@ fn cost(of_type: &str, field: &FieldDefinition) -> FieldCost {
     } else {
         1
     };
-    FieldCost { weight, size, of }
+    let is_searching = SEARCHING_FIELDS.contains(&coordinate.as_str());
+    FieldCost {
+        weight,
+        filter: if is_searching { SEARCHING } else { 0 },
+        size,
+        of,
+    }
 }
 
 fn innermost(of: &Type) -> (String, bool) {
@@ -203,7 +215,8 @@ mod tests {
     fn what_the_tables_name_is_there() {
         let costs = Costs::of_schema();
         let lists = LONG_LISTS.iter().map(|(list, _)| list);
-        for coordinate in READING_FIELDS.iter().chain(lists) {
+        let fields = READING_FIELDS.iter().chain(&SEARCHING_FIELDS);
+        for coordinate in fields.chain(lists) {
             let (of_type, name) = coordinate.split_once('.').unwrap();
             assert!(costs.field(of_type, name).is_some(), "{coordinate}");
         }

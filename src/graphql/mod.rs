@@ -25,7 +25,7 @@ pub use costs::{Costs, FieldCost, LARGEST_PAGE, ListSize};
 pub use deadline::Deadline;
 pub use errors::{OVERLOAD_PAUSE, RETRY_AFTER_MS, code};
 pub use seats_shown::SeatsShown;
-pub use services::Services;
+pub use services::{Places, Services};
 pub use watching::{Subscriber, Watching};
 
 use async_graphql::dataloader::DataLoader;
@@ -38,7 +38,7 @@ pub type UsherSchema = Schema<query::Query, mutation::Mutation, subscription::Su
 
 /// The schema over these services, which tells what it is when it is `open`.
 pub fn schema(services: Services, open: bool) -> UsherSchema {
-    let venues = DataLoader::new(VenueLoader(services.database.clone()), tokio::spawn);
+    let venues = DataLoader::new(VenueLoader::new(services.database.clone()), tokio::spawn);
     let counts = AvailabilityCounts::default();
     let builder = builder().data(venues).data(counts).data(services);
     if open {

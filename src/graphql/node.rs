@@ -19,6 +19,7 @@ use async_graphql::dataloader::Loader;
 use async_graphql::{Context, ID, Interface};
 use std::collections::HashMap;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// An object with a global id.
 #[derive(Interface)]
@@ -38,8 +39,25 @@ pub enum Node {
     Booking(Booking),
 }
 
+/// Loads of venues that run at a time, or wait for the database. They are of many operations
+/// together, and so take none of their places.
+const LOADS: usize = 2;
+
 /// Venues by id, many at once.
-pub struct VenueLoader(pub Database);
+pub struct VenueLoader {
+    database: Database,
+    places: Arc<Semaphore>,
+}
+
+impl VenueLoader {
+    /// For all operations on this database.
+    pub fn new(database: Database) -> Self {
+        Self {
+            database,
+            places: Arc::new(Semaphore::new(LOADS)),
+        }
+    }
+}
 
 impl Loader<VenueId> for VenueLoader {
     type Value = venues::Venue;
@@ -47,8 +65,8 @@ impl Loader<VenueId> for VenueLoader {
 
     async fn load(&self, ids: &[VenueId]) -> Result<HashMap<VenueId, Self::Value>, Self::Error> {
         let mut connection = self
-            .0
-            .connection_for_request()
+            .database
+            .connection_at_one_of(&self.places)
             .await
             .map_err(ApiError::from)?;
         let venues = venues::find(&mut connection, ids)

@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::documents::{Documents, Known};
 use super::graphql_errors::{ErrorCode, coded};
-use crate::graphql::SeatsShown;
+use crate::graphql::{Places, SeatsShown};
 use crate::limits::{Budget, LimitKey, Pace, RunningSubscription};
 use crate::model::Caller;
 
@@ -194,7 +194,9 @@ impl Operation {
             of: OnceLock::new(),
         };
         let mut request = Request::new(text).variables(variables).data(caller.clone());
-        request = request.data(Arc::clone(&bill.shown));
+        request = request
+            .data(Arc::clone(&bill.shown))
+            .data(Places::default());
         request.operation_name = operation_name;
         request.extensions = extensions;
         request.set_parsed_query((*document).clone());

@@ -204,6 +204,10 @@ fn describe_feed() {
         "usher_watchers_fell_behind_total",
         "Watchers so slow that they got a whole map instead of what they had missed."
     );
+    describe_counter!(
+        "usher_catch_ups_given_up_total",
+        "Watchers that came back with many others and got a whole map."
+    );
 }
 
 /// Shown as 0 from the start, so that a rate can be taken of the first one.
@@ -234,6 +238,7 @@ fn begin_at_zero() {
         "usher_messages_slowed_total",
         "usher_watcher_skipped_ticks_total",
         "usher_watchers_fell_behind_total",
+        "usher_catch_ups_given_up_total",
     ] {
         counter!(feed).absolute(0);
     }

@@ -55,6 +55,34 @@ pub async fn load(
     named(event, seat_nos).load(connection).await
 }
 
+/// The first seats of an event from `from` on whose rows say this status, at most `limit`, in the
+/// plan's order; only those of `among`, if it is given. One statement, though it may have to look
+/// at every seat: no index has the status, which every change of a seat writes.
+///
+/// # Errors
+/// When the database fails.
+pub async fn load_in_status(
+    connection: &mut AsyncPgConnection,
+    event: EventId,
+    status: SeatStatus,
+    from: SeatNo,
+    among: Option<&[SeatNo]>,
+    limit: i64,
+) -> QueryResult<Vec<SeatState>> {
+    let mut found = seats::table
+        .filter(seats::event_id.eq(event))
+        .filter(seats::seat_no.ge(from))
+        .filter(seats::status.eq(status))
+        .order(seats::seat_no)
+        .limit(limit)
+        .select(SeatState::as_select())
+        .into_boxed();
+    if let Some(among) = among {
+        found = found.filter(seats::seat_no.eq_any(among));
+    }
+    found.load(connection).await
+}
+
 /// As [`load`], and locks them, in that order.
 ///
 /// # Errors

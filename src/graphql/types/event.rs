@@ -9,7 +9,7 @@ use crate::graphql::input::FeedCursor;
 use crate::graphql::node::VenueLoader;
 use crate::graphql::pagination::{Connection, PageRequest};
 use crate::graphql::seats_shown;
-use crate::graphql::services::{connection, services};
+use crate::graphql::services::{connection, ready_map, seat_map, services};
 use crate::graphql::types::availability::Availability;
 use crate::graphql::types::money::Money;
 use crate::graphql::types::seat::{Seat, SeatFilter};
@@ -164,8 +164,7 @@ impl Event {
     /// How many seats are in each status, by category and by zone.
     async fn availability(&self, context: &Context<'_>) -> ApiResult<Arc<Availability>> {
         let event = self.view(context).await?;
-        let feed = &services(context)?.feed;
-        let map = feed.ready_map(self.row.id, None).await?;
+        let map = ready_map(context, self.row.id, None).await?;
         seats_shown::pack(context, event.plan.seats.len())?;
         Ok(context.data::<AvailabilityCounts>()?.of(event, &map))
     }
@@ -182,10 +181,7 @@ impl Event {
         at_least: Option<FeedCursor>,
     ) -> ApiResult<SeatMap> {
         let event = self.view(context).await?;
-        let feed = &services(context)?.feed;
-        let map = feed
-            .seat_map(self.row.id, at_least.map(|cursor| cursor.0))
-            .await?;
+        let map = seat_map(context, self.row.id, at_least.map(|cursor| cursor.0)).await?;
         Ok(SeatMap::new(event, map))
     }
 
@@ -222,40 +218,59 @@ impl Event {
     }
 }
 
-/// The seats of a page and one more if there is one. What the plan decides
-/// is decided in memory; only the states of candidates are read, in bounded
-/// steps.
+/// The seats of a page and one more if there is one, by one statement. What the plan decides is
+/// decided in memory, and only a status is asked of the database: the one that the rows say, as
+/// `Seat.status` shows it.
 async fn select(
     context: &Context<'_>,
     event: &EventView,
     page: PageRequest<'_>,
     filter: &SeatFilter,
 ) -> ApiResult<Vec<SeatState>> {
-    let wanted = page.first + 1;
-    let candidates: Vec<SeatNo> = (0..)
+    let id = event.event.id;
+    let Some(status) = filter.status else {
+        let wanted = candidates(event, page, filter, page.first + 1);
+        let mut connection = connection(context).await?;
+        return Ok(seats::load(&mut connection, id, &wanted).await?);
+    };
+    // Where all places will do, the first one says enough.
+    let asks_of_places = filter.asks_of_places();
+    let most = if asks_of_places { usize::MAX } else { 1 };
+    let candidates = candidates(event, page, filter, most);
+    let Some(&from) = candidates.first() else {
+        return Ok(Vec::new());
+    };
+    let among = asks_of_places.then_some(&candidates[..]);
+    let mut connection = connection(context).await?;
+    let (status, limit) = (status.into(), page.limit());
+    let found = seats::load_in_status(&mut connection, id, status, from, among, limit).await?;
+    drop(connection);
+    // A page that is full ends where the search did.
+    let last = found.get(page.first).map(|seat| seat.seat_no);
+    let looked_at = (0..)
+        .zip(&event.plan.seats)
+        .filter(|(seat_no, _)| *seat_no >= from && last.is_none_or(|last| *seat_no <= last))
+        .count();
+    seats_shown::list(context, looked_at.saturating_sub(page.first + 1))?;
+    Ok(found)
+}
+
+/// The first places of the event's plan that a page may show, at most so many.
+fn candidates(
+    event: &EventView,
+    page: PageRequest<'_>,
+    filter: &SeatFilter,
+    most: usize,
+) -> Vec<SeatNo> {
+    (0..)
         .zip(&event.plan.seats)
         .filter(|(seat_no, seat)| {
             page.after.is_none_or(|after| i64::from(*seat_no) > after)
                 && filter.matches_place(event, seat)
         })
         .map(|(seat_no, _)| seat_no)
-        .collect();
-    let mut connection = connection(context).await?;
-    let mut selected = Vec::new();
-    for step in candidates.chunks(MAX_SEATS_PER_PAGE + 1) {
-        seats_shown::list(context, step.len().saturating_sub(wanted))?;
-        let states = seats::load(&mut connection, event.event.id, step).await?;
-        selected.extend(states.into_iter().filter(|state| {
-            filter
-                .status
-                .is_none_or(|status| status == state.status.into())
-        }));
-        if selected.len() >= wanted {
-            break;
-        }
-    }
-    selected.truncate(wanted);
-    Ok(selected)
+        .take(most)
+        .collect()
 }
 
 /// What a seat of a category costs.

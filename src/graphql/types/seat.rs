@@ -183,6 +183,11 @@ pub struct SeatFilter {
 }
 
 impl SeatFilter {
+    /// Whether it asks for anything but a status.
+    pub fn asks_of_places(&self) -> bool {
+        self.zone.is_some() || self.category.is_some() || self.accessible.is_some()
+    }
+
     /// Whether a place of the event's plan is asked for, whatever its status.
     pub fn matches_place(&self, event: &EventView, seat: &PlanSeat) -> bool {
         let zone = || {

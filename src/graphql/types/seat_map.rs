@@ -149,6 +149,9 @@ pub enum SnapshotReason {
     CursorOfMutation,
     /// More has changed than is remembered of it: the client read too slowly.
     FellBehind,
+    /// Very many resume at once, and what this client has missed could not be looked up in
+    /// time.
+    Busy,
 }
 
 impl SeatMap {

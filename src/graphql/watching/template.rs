@@ -2,6 +2,7 @@
 
 use super::fingerprint;
 use super::group::GroupKey;
+use crate::graphql::services::Places;
 use crate::model::ids::EventId;
 use crate::model::{Caller, Permission};
 use async_graphql::parser::types::{
@@ -68,7 +69,8 @@ impl Template {
 
     /// An execution on nobody's behalf yet.
     pub(super) fn request(&self) -> Request {
-        let mut request = Request::new("").variables(self.variables.clone());
+        let request = Request::new("").variables(self.variables.clone());
+        let mut request = request.data(Places::default());
         request.set_parsed_query(self.document.clone());
         request
     }

@@ -102,9 +102,14 @@ impl<'operation> Adding<'operation> {
     fn field(&mut self, field: &'operation Field, of_type: &str) -> Sum {
         let costs = self.costs;
         let cost = costs.field(of_type, &field.name.node);
-        let (weight, size, of) = match cost {
-            Some(cost) => (cost.weight, cost.size, cost.of.as_str()),
-            None => (1, ListSize::Assumed(1), ""),
+        let (weight, filter, size, of) = match cost {
+            Some(cost) => (cost.weight, cost.filter, cost.size, cost.of.as_str()),
+            None => (1, 0, ListSize::Assumed(1), ""),
+        };
+        let weight = if filter > 0 && self.is_given(field, "filter") {
+            weight.saturating_add(filter)
+        } else {
+            weight
         };
         let below = self.set(&field.selection_set.node, of);
         let once = |points: u64| Sum {
@@ -137,6 +142,17 @@ impl<'operation> Adding<'operation> {
                 Some(_) => LARGEST_PAGE,
             },
             _ => LARGEST_PAGE,
+        }
+    }
+
+    /// Whether a field has this argument, and it is not null.
+    fn is_given(&self, field: &Field, argument: &str) -> bool {
+        match field.get_argument(argument).map(|value| &value.node) {
+            None | Some(Argument::Null) => false,
+            Some(Argument::Variable(name)) => {
+                !matches!(self.variable(name), None | Some(Value::Null))
+            }
+            Some(_) => true,
         }
     }
 
@@ -229,6 +245,32 @@ mod tests {
         let union =
             "mutation { holdSeats(input: {}) { ... on SeatsHeld { hold { seats { id } } } } }";
         assert_eq!(cost(union), 20 + 1 + 1 + 5);
+    }
+
+    #[test]
+    fn a_filter_of_seats_is_dear_wherever_it_is_written() {
+        let seats = |arguments: &str| {
+            format!(
+                "query($filter: SeatFilter, $status: SeatStatus) {{ \
+                 event(id: 1) {{ seats(first: 1{arguments}) {{ nodes {{ id }} }} }} }}"
+            )
+        };
+        let without = cost(&seats(""));
+        assert_eq!(without, 10 + 10 + 1 + 1);
+        assert_eq!(cost(&seats(", filter: null")), without);
+        assert_eq!(cost(&seats(", filter: {status: HELD}")), without + 100);
+        assert_eq!(cost(&seats(", filter: {status: $status}")), without + 100);
+        let variable = seats(", filter: $filter");
+        for nothing in [json!({}), json!({"filter": null})] {
+            assert_eq!(cost_with(&variable, nothing), without);
+        }
+        let held = json!({"filter": {"status": "HELD"}});
+        assert_eq!(cost_with(&variable, held), without + 100);
+        let by_default = variable.replace("SeatFilter", "SeatFilter = {status: HELD}");
+        assert_eq!(cost(&by_default), without + 100);
+        // Of other lists it is no search.
+        let events = "{ events(filter: {status: CLOSED}, first: 3) { nodes { id } } }";
+        assert_eq!(cost(events), 10 + 1 + 3);
     }
 
     #[test]

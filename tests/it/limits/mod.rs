@@ -5,6 +5,7 @@ mod addresses;
 mod budgets;
 mod maps;
 mod overload;
+mod readers;
 mod shared;
 mod sockets;
 mod subscriptions;
