@@ -10,6 +10,7 @@ mod events;
 mod hold;
 mod hold_ends;
 mod loading;
+mod returning;
 mod sharing;
 mod slow;
 
