@@ -119,7 +119,7 @@ async fn who_never_stops_talking_is_closed() {
     const ALLOWED: usize = 50;
     let house = House::open_with_all(Limits {
         rate_limits: RateLimitSettings {
-            messages: format!("{ALLOWED}/24h").parse().unwrap(),
+            socket_messages: format!("{ALLOWED}/24h").parse().unwrap(),
             ..RateLimitSettings::off()
         },
         ..Limits::default()
