@@ -307,7 +307,8 @@ async fn a_drawing_that_was_sent_before_needs_no_database() {
 async fn a_crowd_that_asks_at_once_costs_one_connection() {
     let house = House::open().await;
     let plan = house.staff().import_plan(&plan(5, 5)).await;
-    let connections = 2;
+    // Two of three are for requests.
+    let connections = 3;
     let cold = house
         .replica_with(DatabaseSettings {
             connections,

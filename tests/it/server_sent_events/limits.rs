@@ -59,10 +59,32 @@ async fn ask_and_read_nothing(house: &House, document: &str) -> TcpStream {
     client
 }
 
+/// Whether the system still has this end of a connection open on both sides.
+fn is_established(local: u16, remote: u16) -> bool {
+    const ESTABLISHED: &str = "01";
+    let connections = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    connections.lines().any(|line| {
+        let mut columns = line.split_whitespace().skip(1);
+        let mut next = || columns.next().unwrap_or_default();
+        let (own, other, state) = (next(), next(), next());
+        let is_port = |address: &str, port: u16| address.ends_with(&format!(":{port:04X}"));
+        is_port(own, local) && is_port(other, remote) && state == ESTABLISHED
+    })
+}
+
 /// Waits until the server has let go of the connection; answers what had come.
 async fn read_after_the_cut(house: &House, mut client: TcpStream, reason: &str) -> String {
+    // Counts are those of all servers of this process: what was cut may be another stream.
+    let ports = (
+        house.running.address.port(),
+        client.local_addr().unwrap().port(),
+    );
+    eventually("the connection is closed", async || {
+        (!is_established(ports.0, ports.1)).then_some(())
+    })
+    .await;
     let cut = format!("usher_event_streams_closed_total{{reason=\"{reason}\"}}");
-    eventually("the stream is cut", async || {
+    eventually("the cut is counted", async || {
         let counts = reqwest::get(format!("{}/metrics", house.url)).await;
         let counts = counts.unwrap().text().await.unwrap();
         counts.contains(&cut).then_some(())
