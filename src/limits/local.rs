@@ -33,12 +33,8 @@ impl LocalBudget {
     }
 
     fn with_room(rate: Rate, clock: Clock, callers: usize) -> Self {
-        let quota = Quota::with_period(rate.interval())
-            // Never none: an interval is at least a microsecond.
-            .unwrap_or(Quota::per_second(NonZeroU32::MIN))
-            .allow_burst(rate.points());
         let states = BoundedStates(Cache::new(callers));
-        let limiter = RateLimiter::new(quota, states, clock.clone());
+        let limiter = RateLimiter::new(quota(rate), states, clock.clone());
         Self {
             rate,
             clock,
@@ -97,6 +93,14 @@ impl StateStore for BoundedStates {
         };
         state.measure_and_replace(&NotKeyed::NonKey, decide)
     }
+}
+
+/// A rate in governor's words.
+pub(super) fn quota(rate: Rate) -> Quota {
+    Quota::with_period(rate.interval())
+        // Never none: an interval is at least a microsecond.
+        .unwrap_or(Quota::per_second(NonZeroU32::MIN))
+        .allow_burst(rate.points())
 }
 
 #[cfg(test)]

@@ -2,12 +2,12 @@
 //! message takes time as well.
 
 use super::Clock;
+use super::local::quota;
 use crate::config::RateLimit;
+use governor::RateLimiter;
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
-use std::num::NonZeroU32;
 
 /// The messages that one socket may still send.
 pub struct MessageBudget(Option<Limiter>);
@@ -20,11 +20,7 @@ impl MessageBudget {
         Self(match limit {
             RateLimit::Off => None,
             RateLimit::Rate(rate) => {
-                let quota = Quota::with_period(rate.interval())
-                    // Never none: an interval is at least a microsecond.
-                    .unwrap_or(Quota::per_second(NonZeroU32::MIN))
-                    .allow_burst(rate.points());
-                Some(RateLimiter::direct_with_clock(quota, clock.clone()))
+                Some(RateLimiter::direct_with_clock(quota(rate), clock.clone()))
             }
         })
     }
