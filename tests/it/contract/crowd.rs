@@ -83,6 +83,12 @@ pub async fn let_loose(recorder: &Recorder<'_>, clients: usize, steps: usize, se
         let input = member.box_office_input(&[(seat, 1)], "REPORT");
         member.ask(Mutation::BlockSeats, &input).await;
     }
+    // And one hold lapses, which in the crowd may be released or taken over first.
+    if let Some(member) = members.iter_mut().find(|member| !member.is_staff()) {
+        member.hold_best().await;
+        member.let_lapse().await;
+        recorder.all_lapsed().await;
+    }
     join_all(members.into_iter().map(async |mut member| {
         for _ in 0..steps {
             member.step().await;
@@ -107,10 +113,7 @@ impl Member<'_> {
             (75..82, Some(hold)) => self.exchange(hold).await,
             (82..86, Some(hold)) => self.extend(hold).await,
             (86..95, Some(hold)) => self.confirm(hold).await,
-            (95.., Some(hold)) => {
-                let mut sql = self.time.lock().await;
-                self.recorder.lapse(&mut sql, &hold.token).await;
-            }
+            (95.., Some(_)) => self.let_lapse().await,
             _ => self.hold(None).await,
         }
     }
@@ -120,6 +123,14 @@ impl Member<'_> {
         let holds = self.holds.lock().unwrap_or_else(PoisonError::into_inner);
         let count = holds.len();
         (count > 0).then(|| holds[self.random.random_range(0..count)].clone())
+    }
+
+    /// Has the time of one of the holds run out.
+    async fn let_lapse(&mut self) {
+        if let Some(hold) = self.pick() {
+            let mut sql = self.time.lock().await;
+            self.recorder.lapse(&mut sql, &hold.token).await;
+        }
     }
 
     /// Up to three neighbours as they were seen last.

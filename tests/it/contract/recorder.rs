@@ -166,14 +166,20 @@ impl<'house> Recorder<'house> {
         sql.batch_execute(end).await.unwrap();
     }
 
-    /// All that was recorded, and what the database has, when the sweeper is done.
-    pub async fn history(self) -> History {
+    /// Waits until the sweeper has published what lapsed.
+    pub async fn all_lapsed(&self) {
         let mut sql = self.house.sql().await;
         eventually("the sweeper has published what lapsed", async || {
             let unpublished = "holds WHERE status = 'ACTIVE' AND expires_at <= now()";
             (checks::count(&mut sql, unpublished).await == 0).then_some(())
         })
         .await;
+    }
+
+    /// All that was recorded, and what the database has, when the sweeper is done.
+    pub async fn history(self) -> History {
+        self.all_lapsed().await;
+        let mut sql = self.house.sql().await;
         let event = self.event_key;
         let changes = format!(
             "SELECT id, transaction_id::text::bigint AS transaction, seat_no, version, status, \
