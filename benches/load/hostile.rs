@@ -27,7 +27,7 @@ pub enum Sent {
     Begun(&'static str),
 }
 
-pub const ATTACKS: [Attack; 15] = [
+pub const ATTACKS: [Attack; 17] = [
     attack("doubling fragments", doubling_fragments),
     attack("a cycle of fragments", || {
         document("{ ...a } fragment a on Query { ...b } fragment b on Query { ...a }")
@@ -83,6 +83,10 @@ pub const ATTACKS: [Attack; 15] = [
     attack("whole maps", || {
         document("{ events(first: 3) { nodes { seatMap { seats { id label status version } } } } }")
     }),
+    attack("1,920 pages in one document", || pages_of_seats("")),
+    attack("1,920 filtered pages in one document", || {
+        pages_of_seats(", filter: {status: BOOKED}")
+    }),
     attack("heads that never end", || {
         Sent::Begun("POST /graphql HTTP/1.1\r\nHost: usher\r\nX-")
     }),
@@ -121,6 +125,22 @@ fn doubling_fragments() -> Sent {
     }
     text += "fragment f29 on Query { __typename }";
     Sent::Document(text)
+}
+
+/// Three events, eight times, with eighty pages of seats each.
+fn pages_of_seats(filter: &str) -> Sent {
+    let mut text = "{ ".to_owned();
+    for number in 0..8 {
+        let _ = write!(text, "e{number}: events(first: 3) {{ nodes {{ ...f }} }} ");
+    }
+    text += "} fragment f on Event { ";
+    for number in 0..80 {
+        let _ = write!(
+            text,
+            "s{number}: seats(first: 1{filter}) {{ nodes {{ id }} }} "
+        );
+    }
+    Sent::Document(text + "}")
 }
 
 /// How often each status was answered; what was cut off has none.
