@@ -99,8 +99,8 @@ pub struct RateLimitSettings {
     )]
     #[arg(default_value = MESSAGES, value_name = "POINTS/TIME")]
     pub messages: RateLimit,
-    /// Proxies whose `X-Forwarded-For` is believed: addresses and networks, with commas
-    /// between them.
+    /// Proxies whose `X-Forwarded-For` and `X-Request-Id` are believed: addresses and
+    /// networks, with commas between them.
     #[arg(global = true, long = "trusted-proxies", env = "USHER_TRUSTED_PROXIES")]
     #[arg(default_value = "", value_name = "NETWORKS")]
     pub trusted_proxies: TrustedProxies,

@@ -51,6 +51,12 @@ impl Proxies {
         }
     }
 
+    /// Whether a request was sent on by one of them. One that came by no connection was not.
+    pub fn sent(&self, request: &Request) -> bool {
+        let client = request.extensions().get::<ConnectInfo<Client>>();
+        client.is_some_and(|ConnectInfo(client)| self.trusted.contains(client.address()))
+    }
+
     /// Whoever forgot to name a proxy has all of its clients counted as one. But anybody can
     /// send the header.
     fn say_if_disbelieved(&self, peer: IpAddr, headers: &HeaderMap) {

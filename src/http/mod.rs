@@ -58,7 +58,7 @@ use crate::domain::plan_cache::PlanCache;
 use assets::Files;
 use axum::Router;
 use axum::extract::FromRef;
-use axum::middleware::{from_fn, from_fn_with_state, map_request, map_response};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::get;
 use health::Pulse;
 use origins::Origins;
@@ -100,15 +100,16 @@ pub fn router(
     let tracker = graphql.tracker.clone();
     let origins = Origins::new(allowed_origins, graphql.limits.turned_away().clone());
     let graphiql = graphql.documents.settings().graphiql;
+    let proxies = Arc::new(client_address::Proxies::new(trusted_proxies));
     let layers = ServiceBuilder::new()
         .layer(from_fn_with_state(draining.clone(), draining::part_ways))
-        .layer(map_request(request_id::forget_unusable))
+        .layer(from_fn_with_state(
+            Arc::clone(&proxies),
+            request_id::forget_unusable,
+        ))
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
-        .layer(from_fn_with_state(
-            Arc::new(client_address::Proxies::new(trusted_proxies)),
-            client_address::resolve,
-        ))
+        .layer(from_fn_with_state(proxies, client_address::resolve))
         .layer(from_fn(observe::observe))
         .layer(map_response(security_headers::on_all))
         .layer(CatchPanicLayer::new());

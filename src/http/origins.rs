@@ -32,8 +32,8 @@ use crate::config::{AllowedOrigins, Origin};
 /// How long a browser may remember that it may ask. Chromium's limit is two hours.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_hours(2);
 
-/// What a page may send beside what is always allowed. usher reads the first three; Apollo's
-/// clients and graphql-sse's send the others.
+/// What a page may send beside what is always allowed. usher reads the first two; monitoring,
+/// Apollo's clients and graphql-sse's send the others.
 const REQUEST_HEADERS: [HeaderName; 7] = [
     AUTHORIZATION,
     CONTENT_TYPE,

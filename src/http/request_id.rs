@@ -1,10 +1,16 @@
-//! The id of a request that the client, or a proxy before it, has chosen.
+//! The id of a request that a trusted proxy has chosen; any other request is given one.
 //!
-//! It owns what such an id may look like. It goes into every line of the log and back
-//! into the answer, so that it must never be long, or hold what ends a line or a field.
+//! It owns whose ids are taken, and what they may look like. An id goes into every line of the
+//! log and back into the answer, so that it must never be long, or hold what ends a line or a
+//! field. Nor may a client choose it: a line with the id of somebody else's request would say
+//! that it was theirs.
 
-use axum::extract::Request;
+use super::client_address::Proxies;
+use axum::extract::{Request, State};
 use axum::http::HeaderName;
+use axum::middleware::Next;
+use axum::response::Response;
+use std::sync::Arc;
 
 /// The header of the id, in requests and answers.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -13,17 +19,21 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST_ID: usize = 128;
 
 /// Drops an id that is not taken, so that the request is given one of its own.
-pub async fn forget_unusable(mut request: Request) -> Request {
+pub async fn forget_unusable(
+    State(proxies): State<Arc<Proxies>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let mut ids = request.headers().get_all(REQUEST_ID).iter();
     // Of several, nobody could tell which one the client means.
     let usable = match (ids.next(), ids.next()) {
-        (Some(id), None) => is_usable(id.as_bytes()),
+        (Some(id), None) => is_usable(id.as_bytes()) && proxies.sent(&request),
         _ => false,
     };
     if !usable {
         request.headers_mut().remove(REQUEST_ID);
     }
-    request
+    next.run(request).await
 }
 
 fn is_usable(id: &[u8]) -> bool {

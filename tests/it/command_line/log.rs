@@ -8,6 +8,9 @@ use crate::support::program::{Server, of_itself};
 use reqwest::Client;
 use serde_json::{Value, json};
 
+/// The test's requests have the ids that it chooses.
+const AS_A_PROXY: [&str; 2] = ["--trusted-proxies", "127.0.0.1"];
+
 /// Sends requests of every kind and stops the server; answers its log.
 async fn log_of_some_requests(server: Server) -> Vec<String> {
     let client = Client::new();
@@ -47,7 +50,7 @@ async fn log_of_some_requests(server: Server) -> Vec<String> {
 #[tokio::test]
 async fn each_request_has_one_line_with_its_id() {
     let house = House::open().await;
-    let server = Server::beside(&house, &[]).await;
+    let server = Server::beside(&house, &AS_A_PROXY).await;
     let log = log_of_some_requests(server).await;
     let line = |id: &str| log.iter().find(|line| line.contains(id)).unwrap();
     let page = line("the-page");
@@ -70,7 +73,7 @@ async fn each_request_has_one_line_with_its_id() {
 #[tokio::test]
 async fn a_log_that_is_no_terminal_has_no_colours() {
     let house = House::open().await;
-    let server = Server::beside(&house, &[]).await;
+    let server = Server::beside(&house, &AS_A_PROXY).await;
     let log = log_of_some_requests(server).await;
     assert!(log.len() >= 5, "{log:#?}");
     assert!(!log.iter().any(|line| line.contains('\u{1b}')), "{log:#?}");
@@ -79,7 +82,8 @@ async fn a_log_that_is_no_terminal_has_no_colours() {
 #[tokio::test]
 async fn every_line_of_a_log_in_json_is_an_object() {
     let house = House::open().await;
-    let server = Server::beside(&house, &["--log-format", "json"]).await;
+    let flags = [&AS_A_PROXY[..], &["--log-format", "json"]].concat();
+    let server = Server::beside(&house, &flags).await;
     let log = log_of_some_requests(server).await;
     let lines: Vec<Value> = log
         .iter()
@@ -183,7 +187,8 @@ async fn the_filter_says_what_is_logged() {
     let (_, log) = quiet.ended().await;
     assert_eq!(of_itself(&log), [] as [&str; 0]);
 
-    let chatty = Server::beside(&house, &["--log", "usher=debug"]).await;
+    let flags = [&AS_A_PROXY[..], &["--log", "usher=debug"]].concat();
+    let chatty = Server::beside(&house, &flags).await;
     let request = Client::new()
         .get(format!("{}/healthz", chatty.url))
         .header("x-request-id", "the-check");

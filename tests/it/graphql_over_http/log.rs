@@ -8,9 +8,10 @@ use crate::support::{House, eventually};
 use reqwest::Client;
 use serde_json::{Value, json};
 
-/// A server on the house's database that logs JSON.
+/// A server on the house's database that logs JSON, and takes the ids that requests have.
 async fn logging(house: &House) -> Server {
-    Server::beside(house, &["--log-format", "json"]).await
+    let flags = ["--log-format", "json", "--trusted-proxies", "127.0.0.1"];
+    Server::beside(house, &flags).await
 }
 
 /// Stops the server; answers the lines in which it says that something was done.

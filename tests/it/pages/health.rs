@@ -2,6 +2,7 @@
 //! and which request it was.
 
 use super::{get, header};
+use crate::support::house::Limits;
 use crate::support::program::Server;
 use crate::support::slow_hold::SlowHold;
 use crate::support::{House, PATIENCE, checks, cluster, eventually};
@@ -9,6 +10,7 @@ use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
+use usher::config::RateLimitSettings;
 use uuid::Uuid;
 
 /// The status of what a server answers, and what it says.
@@ -81,25 +83,28 @@ async fn a_server_that_stops_refuses_connections_while_it_finishes() {
 
 #[tokio::test]
 async fn every_answer_carries_the_id_of_its_request() {
-    let house = House::open().await;
+    let (house, behind) = (House::open().await, behind_a_proxy().await);
     for path in ["/", "/healthz", "/nothing", "/graphql?query={__typename}"] {
         let first = get(&house, path).await;
         let second = get(&house, path).await;
         let id = header(&first, "x-request-id");
         assert!(Uuid::try_parse(id).is_ok(), "{path}: {id}");
         assert_ne!(header(&second, "x-request-id"), id);
-        // One that a proxy has given stays.
+        // One that a trusted proxy has given stays, and nobody else's.
         let longest = "x".repeat(128);
         for chosen in ["of-the-proxy-7", &longest] {
-            let given = get_as(&house, path, &[chosen]).await;
+            let given = get_as(&behind, path, &[chosen]).await;
             assert_eq!(header(&given, "x-request-id"), chosen);
+            let given = get_as(&house, path, &[chosen]).await;
+            let id = header(&given, "x-request-id");
+            assert!(Uuid::try_parse(id).is_ok(), "{path}: {id}");
         }
     }
 }
 
 #[tokio::test]
 async fn an_id_that_does_not_belong_in_a_log_is_replaced() {
-    let house = House::open().await;
+    let house = behind_a_proxy().await;
     let (long, endless) = ("x".repeat(129), "x".repeat(4_000));
     for chosen in [
         &[""][..],
@@ -115,6 +120,19 @@ async fn an_id_that_does_not_belong_in_a_log_is_replaced() {
         let id = header(&answer, "x-request-id");
         assert!(Uuid::try_parse(id).is_ok(), "{chosen:?} became {id}");
     }
+}
+
+/// A house that takes the test for its proxy.
+async fn behind_a_proxy() -> House {
+    let rate_limits = RateLimitSettings {
+        trusted_proxies: "127.0.0.1".parse().unwrap(),
+        ..RateLimitSettings::off()
+    };
+    House::open_with_all(Limits {
+        rate_limits,
+        ..Limits::default()
+    })
+    .await
 }
 
 /// Asks with these ids of the request.

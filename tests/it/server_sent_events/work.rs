@@ -48,7 +48,8 @@ async fn a_mutation_outlives_its_client() {
 async fn streams_are_counted_up_and_down_and_each_has_its_line() {
     let house = House::open().await;
     let event = house.event(1, 1).await;
-    let server = Server::beside(&house, &["--log-format", "json"]).await;
+    let flags = ["--log-format", "json", "--trusted-proxies", "127.0.0.1"];
+    let server = Server::beside(&house, &flags).await;
     let open = "usher_event_streams";
     expect_count(&server, open, "0").await;
     let watching = watching(&event);
