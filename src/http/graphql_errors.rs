@@ -117,6 +117,12 @@ pub fn coded(code: ErrorCode, message: impl Into<String>) -> ServerError {
     error
 }
 
+/// Whether an error has this code.
+pub fn has_code(error: &ServerError, code: ErrorCode) -> bool {
+    let found = error.extensions.as_ref();
+    found.and_then(|extensions| extensions.get("code")) == Some(&code.name().into())
+}
+
 /// The same error, which says after which time the same may be asked again.
 pub fn after(time: Duration, mut error: ServerError) -> ServerError {
     // Not a moment too early.

@@ -60,6 +60,18 @@ pub struct Refusal {
     message: String,
     header: Option<(HeaderName, HeaderValue)>,
     retry_after: Option<Duration>,
+    offence: Option<Offence>,
+}
+
+/// What a page of somebody else's could make a browser send, if it were let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
+pub enum Offence {
+    /// A body of another type than JSON, as a form has.
+    #[strum(to_string = "a body that is not JSON")]
+    NotJson,
+    /// A mutation by another method than POST, as behind a link.
+    #[strum(to_string = "a mutation that was not sent by POST")]
+    MutationByGet,
 }
 
 impl Refusal {
@@ -71,6 +83,7 @@ impl Refusal {
             message: message.into(),
             header: None,
             retry_after: None,
+            offence: None,
         }
     }
 
@@ -109,6 +122,19 @@ impl Refusal {
             retry_after: Some(time),
             ..self
         }
+    }
+
+    /// The same, and the security log has it.
+    pub fn written_down_as(self, offence: Offence) -> Self {
+        Self {
+            offence: Some(offence),
+            ..self
+        }
+    }
+
+    /// What the security log says of it, if it says anything.
+    pub fn offence(&self) -> Option<Offence> {
+        self.offence
     }
 
     /// More is asked for than can be done: nothing was begun.

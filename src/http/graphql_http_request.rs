@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::graphql_endpoint::GraphqlState;
 use super::graphql_errors::ErrorCode;
-use super::graphql_http_answer::Refusal;
+use super::graphql_http_answer::{Offence, Refusal};
 use super::graphql_request::{Operation, Parameters, kind_of};
 use super::media_type::is_json_body;
 use super::observe::note_operation;
@@ -47,7 +47,8 @@ pub async fn read_operation(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 ErrorCode::UnsupportedMediaType,
                 "the body must be JSON, with `Content-Type: application/json`",
-            ));
+            )
+            .written_down_as(Offence::NotJson));
         }
         let largest = if caller.may(Permission::ManageEvents) {
             LARGEST_STAFF_BODY
@@ -67,7 +68,8 @@ pub async fn read_operation(
     operation.expires_at = expires_at;
     note_operation(operation.kind, operation.name.as_deref());
     if operation.kind == OperationType::Mutation && parts.method == Method::GET {
-        return Err(Refusal::method("POST", "a mutation must be sent by POST"));
+        let refusal = Refusal::method("POST", "a mutation must be sent by POST");
+        return Err(refusal.written_down_as(Offence::MutationByGet));
     }
     Ok(Ok(operation))
 }

@@ -75,7 +75,7 @@ impl RateLimits {
         MessageBudget::new(self.socket_messages, &self.clock)
     }
 
-    /// Where it is written down who was refused before it was known who they are.
+    /// Where it is written down who was refused before it was looked at what they ask for.
     pub fn turned_away(&self) -> &TurnedAway {
         &self.turned_away
     }
@@ -255,6 +255,7 @@ pub async fn admit(
     let headers = request.headers();
     let identity = identify(authenticator, limits, address, headers, receipts).await?;
     let key = LimitKey::of(&identity.caller, address.0);
+    let caller = identity.caller.clone();
     let read = read_operation(state, identity, request).await;
     let operation = match &read {
         Ok(Ok(operation)) => Some(operation),
@@ -265,6 +266,14 @@ pub async fn admit(
         return Err(Refusal::overloaded());
     }
     limits.charge(&key, operation, receipts).await?;
+    let offence = match &read {
+        Ok(Ok(_)) => None,
+        Ok(Err(error)) => state.documents.offence(error).map(str::to_owned),
+        Err(refusal) => refusal.offence().map(|offence| offence.to_string()),
+    };
+    if let Some(offence) = offence {
+        limits.turned_away.note_of(&caller, address, offence);
+    }
     read
 }
 

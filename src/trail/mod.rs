@@ -22,10 +22,11 @@ pub fn refused(caller: &Caller, what: impl Display) {
     tracing::warn!(target: TARGET, actor = actor(caller), what, "refused");
 }
 
-/// A request was refused before it was known who sends it.
-pub fn turned_away(reason: impl Display) {
+/// A request was refused before it was looked at what it is about. It may not be known either
+/// who sends it.
+pub fn turned_away(caller: Option<&Caller>, reason: impl Display) {
     let reason = reason.to_string();
-    tracing::warn!(target: TARGET, reason, "turned away");
+    tracing::warn!(target: TARGET, actor = caller.map(actor), reason, "turned away");
 }
 
 /// So many were turned away who have many lines already.

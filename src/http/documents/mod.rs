@@ -27,12 +27,11 @@ mod variables;
 
 pub use trusted::TrustedDocumentsError;
 
-use super::graphql_errors::{ErrorCode, coded, parse_failed};
+use super::graphql_errors::{ErrorCode, coded, has_code, parse_failed};
 use super::graphql_request::Parameters;
 use crate::config::DocumentSettings;
 use crate::graphql::{Costs, DocumentChecker};
 use crate::model::Caller;
-use crate::trail;
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition};
 use async_graphql::{ServerError, Variables};
@@ -172,6 +171,18 @@ impl Documents {
         Ok(document)
     }
 
+    /// What the security log says of a document that was refused with this error: nothing, unless
+    /// it asks for what whoever runs usher has forbidden.
+    pub fn offence(&self, error: &ServerError) -> Option<&'static str> {
+        if has_code(error, ErrorCode::IntrospectionDisabled) {
+            Some("introspection, which is switched off")
+        } else if self.0.trusted.is_some() && has_code(error, ErrorCode::DocumentNotTrusted) {
+            Some("a document that is not trusted")
+        } else {
+            None
+        }
+    }
+
     /// What an operation costs, when it may be run with these variables by this caller.
     ///
     /// # Errors
@@ -212,10 +223,7 @@ fn find_trusted(
     text: Option<String>,
     id: Option<&str>,
 ) -> Result<Known, ServerError> {
-    let untrusted = |message| {
-        trail::turned_away("a document that is not trusted");
-        coded(ErrorCode::DocumentNotTrusted, message)
-    };
+    let untrusted = |message| coded(ErrorCode::DocumentNotTrusted, message);
     let named = match id {
         Some(id) => Some(trusted.text(id).ok_or_else(|| {
             untrusted("only trusted documents are run here, and none has the id that was sent")

@@ -26,6 +26,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::close_reason::CloseReason;
 use super::ending::{Ending, Sink, Stream};
+use super::open_connection::OpenConnection;
 use super::operations::{Operations, Outgoing};
 use super::protocol::{self, ClientMessage, InvalidMessage};
 use super::{Handshake, SocketLimits, WebSocket, frames};
@@ -306,6 +307,11 @@ impl Reader {
 
     async fn subscribe(&mut self, id: String, parameters: Parameters) -> Result<(), Ending> {
         let Some(Identity { caller, .. }) = self.identity.clone() else {
+            let turned_away = self.state.limits.turned_away();
+            turned_away.note(
+                self.handshake.address,
+                "an operation before connection_init",
+            );
             return Err(Ending::Close(CloseReason::Unauthorized));
         };
         if self.operations.contains(&id) {
@@ -325,8 +331,11 @@ impl Reader {
         parameters: Parameters,
         caller: Caller,
     ) -> Result<(), ServerError> {
+        let (address, turned_away) = (self.handshake.address, self.state.limits.turned_away());
         match &self.farewell {
             Some(CloseReason::Forbidden(why)) => {
+                let offence = "an operation on a socket whose token has ended";
+                turned_away.note_of(&caller, address, offence);
                 return Err(coded(ErrorCode::Unauthenticated, why.to_string()));
             }
             Some(_) => {
@@ -338,11 +347,12 @@ impl Reader {
         // A message has no headers.
         let mut receipts = Receipts::default();
         let limits = &self.state.limits;
-        let key = LimitKey::of(&caller, self.handshake.address.0);
+        let key = LimitKey::of(&caller, address.0);
         limits
             .refuse_who_goes_on(&key, &mut receipts)
             .map_err(TooMuch::into_error)?;
-        let prepared = Operation::prepare(&self.state.documents, parameters, caller);
+        let documents = &self.state.documents;
+        let prepared = Operation::prepare(documents, parameters, caller.clone());
         let operation = prepared.as_ref().ok();
         if operation.is_some_and(|operation| is_too_much(&self.state, operation.kind)) {
             let charged = limits.charge_read(&key, UNBEGUN, &mut receipts);
@@ -351,8 +361,11 @@ impl Reader {
         }
         let charged = limits.charge(&key, operation, &mut receipts).await;
         charged.map_err(TooMuch::into_error)?;
-        let mut operation = prepared?;
-        let address = self.handshake.address;
+        let mut operation = prepared.inspect_err(|error| {
+            if let Some(offence) = documents.offence(error) {
+                turned_away.note_of(&caller, address, offence);
+            }
+        })?;
         self.state.limits.begin(address, &mut operation)?;
         self.operations
             .start(id, operation)
@@ -369,21 +382,5 @@ impl Reader {
             () = self.state.shutdown.cancelled(), if self.farewell.is_none() => Ok(()),
             () = until(self.expiry), if self.farewell.is_none() => Ok(()),
         }
-    }
-}
-
-/// Counts a connection in the metrics for as long as it lives.
-struct OpenConnection;
-
-impl OpenConnection {
-    fn count() -> Self {
-        metrics::gauge!("usher_websocket_connections").increment(1.0);
-        Self
-    }
-}
-
-impl Drop for OpenConnection {
-    fn drop(&mut self) {
-        metrics::gauge!("usher_websocket_connections").decrement(1.0);
     }
 }

@@ -1,9 +1,9 @@
 //! GraphQL over WebSocket: the subprotocol `graphql-transport-ws`.
 //!
 //! Reading order: `protocol` is the words of the protocol, `connection` the life of one
-//! socket, `operations` what runs on it, `frames` how its messages are cut, `close_reason` and
-//! `ending` its farewell. This file owns the handshake and the limits. Nothing here may wait for
-//! a peer without a limit, or queue without one.
+//! socket, `open_connection` its count, `operations` what runs on it, `frames` how its messages are
+//! cut, `close_reason` and `ending` its farewell. This file owns the handshake and the limits.
+//! Nothing here may wait for a peer without a limit, or queue without one.
 //!
 //! ```text
 //!            peer ──► reader ──► operations ──► bounded queue ──► writer ──► peer
@@ -18,6 +18,7 @@ mod close_reason;
 mod connection;
 mod ending;
 mod frames;
+mod open_connection;
 mod operations;
 mod protocol;
 

@@ -1,4 +1,8 @@
-//! The security log: who was refused what, and what staff have done.
+//! The security log: who was refused what, and what staff have done. This file has who watches
+//! it; its folder has who is turned away, on requests and on sockets, and what staff do.
+
+mod sockets;
+mod turned_away;
 
 use super::fields::Fixture;
 use crate::support::House;
@@ -49,6 +53,16 @@ impl Watched {
 
     fn last(&self) -> Value {
         self.lines().pop().expect("there is a line")
+    }
+
+    /// The last line, which says that this caller, or nobody yet, was turned away for that.
+    fn last_turned_away(&self, actor: &Value, reason: &str) -> Value {
+        let line = self.last();
+        let fields = &line["fields"];
+        assert_eq!(fields["message"], "turned away", "{line}");
+        assert_eq!(fields["actor"], *actor, "{line}");
+        assert_eq!(fields["reason"], reason, "{line}");
+        line
     }
 }
 
