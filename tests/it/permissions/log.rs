@@ -1,6 +1,7 @@
 //! The security log: who was refused what, and what staff have done. This file has who watches
-//! it; its folder has who is turned away, on requests and on sockets, and what staff do.
+//! it; its folder has who is turned away, on requests and on sockets, and what staff do and see.
 
+mod seen;
 mod sockets;
 mod turned_away;
 
