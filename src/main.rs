@@ -5,6 +5,7 @@
 use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 use tokio::runtime::Builder;
 use usher::app::cli::{self, CommandLine};
 use usher::model::causes::in_full;
@@ -13,6 +14,9 @@ use usher::model::causes::in_full;
 /// which a server that does nothing has almost twice as much memory.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How long the end of the process waits for what was cut off.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
     match run(CommandLine::read()) {
@@ -32,8 +36,9 @@ fn run(command_line: CommandLine) -> Result<(), Box<dyn Error + Send + Sync>> {
     let control = Builder::new_current_thread().enable_all().build()?;
     let workers = Builder::new_multi_thread().enable_all().build()?;
     let done = control.block_on(cli::run(command_line, workers.handle()));
-    // Dropped, they would wait for threads that may never be done.
-    workers.shutdown_background();
+    // Dropped, they would wait for threads that may never be done. What is cut off has the time to
+    // say so in the security log.
+    workers.shutdown_timeout(LAST_WORDS);
     control.shutdown_background();
     done
 }

@@ -3,6 +3,7 @@
 
 mod seen;
 mod sockets;
+mod staff;
 mod turned_away;
 
 use super::fields::Fixture;
