@@ -1,6 +1,7 @@
 //! The security log: who was refused what, and what staff have done. This file has who watches
-//! it; its folder has who is turned away, on requests and on sockets, and what staff do and see.
+//! it; its folder has what is refused, who is turned away, and what staff do and see.
 
+mod refused;
 mod seen;
 mod sockets;
 mod staff;
